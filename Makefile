@@ -1,0 +1,43 @@
+# The whole workflow. `make demo` and `make test` are all that a fresh Debian 12 needs.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+BIN := .venv/bin
+
+.PHONY: help venv parts demo test check fuzz bench lock clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+venv: .venv/.stamp ## the Python environment, from pinned and hashed packages (quiet when up to date)
+	@:
+
+.venv/.stamp: requirements/dev.txt pyproject.toml deploy/venv.sh
+	@deploy/venv.sh
+
+parts: ## real broker and database for the tests, unpacked from Debian's packages into .parts
+	@deploy/parts.sh
+
+demo: venv ## simulated boards, edges, a broker and a gateway with its live page; Ctrl-C ends it
+	@$(BIN)/kewang demo
+
+check: venv ## style, types and architecture
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+test: venv parts check ## everything: check, then the whole test suite
+	@$(BIN)/pytest
+
+fuzz: venv ## mutated payloads through the decoder and a running gateway
+	@$(BIN)/kewang bench fuzz
+
+bench: venv parts ## every measurement, one after the other
+	@$(BIN)/kewang bench all
+
+lock: ## resolve requirements/*.txt anew from pyproject.toml (the only step that chooses versions)
+	@deploy/lock.sh
+
+clean: ## remove what the other targets made
+	rm -rf .venv .venv-lock .parts .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist

@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# Writes requirements/dev.txt and edge.txt: exact versions with the hashes of every build of them (x86-64 and aarch64),
+# without any address. Add --upgrade to take newer versions than the files already name.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+resolver=uv==0.13.9
+[ -x .venv-lock/bin/uv ] || { python3 -m venv .venv-lock && .venv-lock/bin/pip install --quiet "$resolver"; }
+
+lock() { # lock EXTRA
+  .venv-lock/bin/uv pip compile pyproject.toml --extra "$1" --output-file "requirements/$1.txt" --quiet "${@:2}" \
+    --no-config --universal --python-version 3.11 --generate-hashes --no-emit-package kewang \
+    --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
+}
+
+lock dev "$@"
+lock edge --constraints requirements/dev.txt

@@ -1,0 +1,1 @@
+"""Who a device is and where it stands: placements now; inventory, certificates and enrolment later. Never telemetry."""
