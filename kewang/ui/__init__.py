@@ -1,1 +1,4 @@
-"""What people see everywhere alike: words in Indonesian and English, the palette, the base page. No logic, no queries."""
+"""What people see everywhere alike: words in Indonesian and English, the palette, the base page.
+
+No logic, no queries.
+"""

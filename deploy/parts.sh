@@ -1,0 +1,72 @@
+#!/usr/bin/env bash
+# Puts real parts for the tests into .parts/bin: Mosquitto, InfluxDB 1 and NATS, unpacked from Debian's packages so that no
+# daemon starts and nothing on the machine changes. Chromium cannot be unpacked; as root it is installed. Repeatable.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+PATH=$PATH:/usr/local/sbin:/usr/sbin
+exec 9<deploy/parts.sh
+flock 9
+
+say() { echo "make parts: $*" >&2; }
+fail() { say "$*"; exit 1; }
+have() { [ -x ".parts/bin/$1" ] || command -v "$1" >/dev/null; }
+is_root() { [ "$(id -u)" = 0 ]; }
+
+packages=()
+have mosquitto || packages+=(mosquitto)
+have influxd || packages+=(influxdb)
+have nats-server || packages+=(nats-server)
+chromium=have
+have chromium || chromium=missing
+[ "${#packages[@]}" -gt 0 ] || [ "$chromium" = missing ] || exit 0
+
+command -v apt-get >/dev/null || fail "only Debian's packages are known here. Put mosquitto, influxd, nats-server and chromium on PATH yourself."
+
+refresh_lists() {
+  is_root || fail "the package lists are empty or old. Run: sudo apt-get update"
+  apt-get -qq update
+}
+
+# The packages and those of their libraries that this machine lacks, as apt itself would install them.
+with_missing_libraries() {
+  apt-get install --simulate --no-install-recommends "$@" 2>/dev/null | awk '/^Inst / { print $2 }'
+}
+
+fetch() { # fetch FOLDER PACKAGE...
+  local folder=$1 wanted
+  wanted=$(with_missing_libraries "${@:2}") && [ -n "$wanted" ] || return 1
+  # shellcheck disable=SC2086 # one word per package
+  (cd "$folder" && apt-get -qq -o APT::Sandbox::User=root download $wanted)
+}
+
+wrap() { # wrap PROGRAM: a script in .parts/bin that runs it with the libraries beside it
+  cat >".parts/bin/${1##*/}" <<WRAPPER
+#!/bin/sh
+root=\${0%/*}/../root
+LD_LIBRARY_PATH=\$root/usr/lib/$multiarch:\$root/lib/$multiarch exec "\$root/$1" "\$@"
+WRAPPER
+  chmod +x ".parts/bin/${1##*/}"
+}
+
+unpack() {
+  mkdir -p .parts/bin .parts/root
+  local downloads deb program multiarch folder
+  multiarch=$(dpkg-architecture -qDEB_HOST_MULTIARCH 2>/dev/null || echo "$(uname -m)-linux-gnu")
+  downloads=$(mktemp -d)
+  trap 'rm -rf "$downloads"' RETURN
+  fetch "$downloads" "$@" || { refresh_lists && fetch "$downloads" "$@"; } || fail "could not fetch $* from Debian's packages"
+  for deb in "$downloads"/*.deb; do dpkg -x "$deb" .parts/root; done
+  for program in mosquitto mosquitto_passwd influxd nats-server; do
+    for folder in usr/sbin usr/bin; do [ ! -x ".parts/root/$folder/$program" ] || wrap "$folder/$program"; done
+  done
+}
+
+install_chromium() {
+  is_root || { say "chromium is missing, which the screenshot tests need. Run: sudo apt-get install chromium"; return; }
+  say "installing chromium (about a minute)"
+  local install=(env DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends chromium fonts-dejavu-core)
+  "${install[@]}" >/dev/null 2>&1 || { refresh_lists && "${install[@]}" >/dev/null; } || fail "could not install chromium"
+}
+
+[ "${#packages[@]}" = 0 ] || { say "unpacking ${packages[*]} into .parts"; unpack "${packages[@]}"; }
+[ "$chromium" = have ] || install_chromium
