@@ -1,0 +1,167 @@
+"""The gateway's seams: what the pipeline needs of the world, as small protocols with their calling contracts."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+Value = float | int | str | None
+"""A field's value: float, int, str by its type; None = no value. Metrics are always float."""
+
+KEPT: Final = frozenset({"quarantine", "rewind"})
+"""Measurements that live in the bucket that never expires; all others in the raw one."""
+
+
+class RetryLater(Exception):
+    """The store can't take it now (busy, away, slow); nothing is known to be stored. Try again after `after_s`."""
+
+    def __init__(self, what: str, after_s: float = 1.0) -> None:
+        super().__init__(what)
+        self.after_s = after_s
+
+
+class Split(Exception):
+    """The store refuses this write of several rows (too large, or something in it is bad): write its halves."""
+
+
+class Poison(Exception):
+    """The store refuses this single row for good; the text says why."""
+
+
+class Misconfigured(Exception):
+    """Address, rights or names are wrong: nothing can be written until a person mends it; the text says what."""
+
+
+class SubscriptionLost(Exception):
+    """The connection to the broker is gone or was refused; connect again after a pause."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Points of one series: same measurement, tags and fields. `rows`: (Unix ms, value, ...), a value per field.
+
+    A point is idempotent: same measurement, tags and time is the same point; its fields are merged.
+    """
+
+    measurement: str
+    tags: tuple[tuple[str, str], ...]
+    """(key, value) by key, no empty values."""
+    fields: tuple[str, ...]
+    rows: Sequence[Sequence[Value]]
+
+
+@dataclass(frozen=True, slots=True)
+class Rewind:
+    """A row of measurement `rewind`: edges reopen what was acknowledged from `since_ms` on (0 = all)."""
+
+    number: int
+    since_ms: int
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class SeriesId:
+    """One source of one device, and the stream (measurement) its readings are in."""
+
+    stream: str
+    device: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One stored point of a series: Unix ms and its fields that have a value."""
+
+    series: SeriesId
+    date_ms: int
+    fields: dict[str, float | int | str]
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A row in quarantine. `row`: JSON text as received (of an unreadable message: base64, source `-`)."""
+
+    series: SeriesId
+    date_ms: int
+    reason: str
+    row: str
+    deleted: bool = False
+
+
+class Clock(Protocol):
+    """Time. `mono_ms` for durations, `wall_ms` for dates, which count only while `synchronised`."""
+
+    def mono_ms(self) -> int: ...
+    def wall_ms(self) -> int: ...
+    def synchronised(self) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One MQTT message as it came."""
+
+    topic: str
+    payload: bytes
+    retained: bool
+
+
+class Subscription(Protocol):
+    """The broker, seen by the gateway. One consumer of `messages`; `publish` may be called by several tasks."""
+
+    def messages(self) -> AsyncIterator[Message]:
+        """Connect, subscribe and yield until SubscriptionLost; calling it again connects again. It holds back no
+        message of a slow consumer for ever: what does not fit its bounded queue is dropped (and counted)."""
+
+    async def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
+        """QoS 1. Raises SubscriptionLost when not connected."""
+
+
+class Sink(Protocol):
+    """Where points go. Several `write`s may run at a time; a write is idempotent.
+
+    `write` returns when every row is stored so that it survives the store's kill -9 as far as the store can promise;
+    it raises RetryLater, Split, Poison or Misconfigured and nothing else. After an error some rows may be stored.
+    Split is raised only for two rows or more, Poison only for one.
+    """
+
+    async def write(self, tables: Sequence[Table]) -> None: ...
+
+    async def prepare(self, raw_days: int) -> None:
+        """Create what is missing: the raw bucket with its time to live (days, 0 = keep for ever) and the one that
+        never expires. Repeatable. Raises RetryLater or Misconfigured."""
+
+    async def close(self) -> None: ...
+
+
+class History(Protocol):
+    """Reads, for people and for the ledger. Raises RetryLater or Misconfigured. Times are Unix ms, `to_ms` excluded."""
+
+    async def rewinds(self) -> list[Rewind]:
+        """All rewinds, by number."""
+
+    async def series(self) -> list[SeriesId]:
+        """Every series that has readings, by name (streams only, not quarantine)."""
+
+    async def newest(self, stream: str) -> list[Point]:
+        """The newest point of each series of `stream` (of the last day), by series."""
+
+    async def values(self, series: SeriesId, metric: str, from_ms: int, to_ms: int) -> list[tuple[int, float]]:
+        """(date, value) of one metric, oldest first; at most 10,000, the newest ones."""
+
+    async def dates(self, series: SeriesId, from_ms: int, to_ms: int) -> list[int]:
+        """Dates of a series that are stored or in quarantine (deleted ones too), each once, ascending."""
+
+    async def counts(self, from_ms: int, to_ms: int) -> dict[tuple[str, str, int], int]:
+        """(device, source, Unix hour) -> number of dates that are stored or in quarantine, counted without listing
+        them; may be lower than the truth where a series has gaps in its fields, never higher."""
+
+    async def tallies(self, from_hour: int, to_hour: int) -> dict[tuple[str, str, int, str], tuple[int, int]]:
+        """(device, source, Unix hour, run) -> highest (made, dropped) stated."""
+
+    async def held(self) -> dict[str, int]:
+        """Device -> open rows it stated in its newest heartbeat."""
+
+    async def refused(self, from_ms: int, to_ms: int, device: str | None = None, limit: int = 1000) -> list[Refused]:
+        """Rows in quarantine, newest first, by the row's own time (an unreadable message's time is its CRC)."""
+
+
+class Store(Sink, History, Protocol):
+    """A database: every real one is both."""

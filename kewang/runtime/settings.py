@@ -1,0 +1,109 @@
+"""Settings of a program: one TOML file, typed; flag > environment > file > default; unknown keys are errors.
+
+Environment: `KEWANG_<PROGRAM>_<KEY>`, nested keys joined by two underscores (`KEWANG_EDGE_BROKER__HOST=10.0.0.2`).
+Secrets are paths of files that others can't read.
+"""
+
+import difflib
+import os
+import stat
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+
+class SettingsError(Exception):
+    """Settings that can't be used; the text names file, key and next step, one problem a line."""
+
+
+class Settings(BaseModel):
+    """Base of every settings section: unknown keys are refused, values can't change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+S = TypeVar("S", bound=Settings)
+
+
+def load(model: type[S], program: str, file: Path | None, flags: Mapping[str, Any] | None = None) -> S:
+    """Settings of `program` from `file`, environment and `flags` (dotted key -> value). Raises SettingsError."""
+    values = _read(file) if file else {}
+    for key, value in {**_environment(program), **(flags or {})}.items():
+        _put(values, key.split("."), value)
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        name = str(file) if file else "settings"
+        raise SettingsError("\n".join(f"{name}: {_problem(model, problem)}" for problem in error.errors())) from None
+
+
+def secret(path: Path) -> str:
+    """The secret in the file at `path`. Raises SettingsError if it is missing, empty or readable by others."""
+    try:
+        mode, text = path.stat().st_mode, path.read_text().strip()
+    except OSError as error:
+        raise SettingsError(f"secret file {path}: {error.strerror}") from None
+    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise SettingsError(f"secret file {path} can be read by others: run 'chmod 600 {path}'")
+    if not text:
+        raise SettingsError(f"secret file {path} is empty")
+    return text
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text())
+    except OSError as error:
+        raise SettingsError(f"{file}: {error.strerror}: give the path of a settings file") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{file}: not TOML: {error}") from None
+
+
+def _environment(program: str) -> dict[str, str]:
+    prefix = f"KEWANG_{program.upper()}_"
+    return {
+        name[len(prefix) :].lower().replace("__", "."): value
+        for name, value in os.environ.items()
+        if name.startswith(prefix)
+    }
+
+
+def _put(values: dict[str, Any], keys: list[str], value: Any) -> None:
+    for key in keys[:-1]:
+        inner = values.setdefault(key, {})
+        if not isinstance(inner, dict):
+            raise SettingsError(f"{key} is a value, not a section")
+        values = inner
+    values[keys[-1]] = value
+
+
+def _problem(model: type[BaseModel], problem: Any) -> str:
+    path = [str(part) for part in problem["loc"]]
+    where = ".".join(path)
+    if problem["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(path[-1], _known(model, path[:-1]), n=1)
+        return f"unknown key {where!r}" + (f"; did you mean {near[0]!r}?" if near else "")
+    return f"{where}: {problem['msg']}"
+
+
+def _known(model: type[BaseModel], path: list[str]) -> list[str]:
+    """Keys of the section at `path` below `model` (list indexes and union tags in the path are passed over)."""
+    sections = [model]
+    for part in path:
+        below = [inner for section in sections for inner in _sections(section, part)]
+        sections = below or sections
+    return sorted({name for section in sections for name in section.model_fields})
+
+
+def _sections(model: type[BaseModel], field: str) -> list[type[BaseModel]]:
+    info = model.model_fields.get(field)
+    return [] if info is None else _models_in(info.annotation)
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for argument in getattr(annotation, "__args__", ()) for model in _models_in(argument)]

@@ -1,0 +1,90 @@
+"""Every topic string of Kewang: build, parse and filter are inverse functions, and live only here.
+
+>>> build("ambon-m1", "d/env")
+'kewang/1/b/ambon-m1/d/env'
+>>> parse("kewang/1/b/ambon-m1/d/env")
+Topic(device='ambon-m1', channel='d/env')
+"""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+from kewang.wire.errors import WireError
+from kewang.wire.names import STREAMS, check_device, is_device
+
+ROOT: Final = "kewang/1"
+SHARDS: Final = "0123456789abcdef"
+
+STATE: Final = "s"
+REPORTED: Final = "r"
+RESULT: Final = "x/r"
+ACK: Final = "a"
+CONFIG: Final = "c"
+COMMAND: Final = "x"
+PLACEMENT: Final = "p"
+DATA: Final = tuple(f"d/{stream}" for stream in STREAMS)
+
+UP: Final = (*DATA, STATE, REPORTED, RESULT)
+"""Channels a device may publish."""
+DOWN: Final = (ACK, CONFIG, COMMAND)
+"""Channels a device may read."""
+CHANNELS: Final = (*UP, *DOWN, PLACEMENT)
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """One device's channel. Identity is the topic's device, never an id inside a payload."""
+
+    device: str
+    channel: str
+
+    @property
+    def stream(self) -> str | None:
+        """The stream of a data channel, None for the others."""
+        return self.channel[2:] if self.channel.startswith("d/") else None
+
+
+@lru_cache(maxsize=65536)
+def shard_of(device: str) -> str:
+    """First hex digit of the SHA-256 of the device id: which of the 16 shards carries it."""
+    return hashlib.sha256(device.encode()).hexdigest()[0]
+
+
+def build(device: str, channel: str) -> str:
+    """The topic of a device's channel. Raises WireError for a bad device id or an unknown channel."""
+    if channel not in CHANNELS:
+        raise WireError(f"unknown channel {channel!r}")
+    return f"{ROOT}/{shard_of(check_device(device))}/{device}/{channel}"
+
+
+@lru_cache(maxsize=65536)
+def parse(topic: str) -> Topic:
+    """The inverse of `build`. Raises WireError for anything `build` does not make, a wrong shard included."""
+    parts = topic.split("/", 4)
+    if len(parts) != 5 or f"{parts[0]}/{parts[1]}" != ROOT:
+        raise WireError(f"not a topic of {ROOT}: {topic!r}")
+    _, _, shard, device, channel = parts
+    if not is_device(device):
+        raise WireError(f"topic with a bad device id: {topic!r}")
+    if channel not in CHANNELS:
+        raise WireError(f"topic with an unknown channel: {topic!r}")
+    if shard != shard_of(device):
+        raise WireError(f"topic in shard {shard!r}, the device belongs to {shard_of(device)!r}")
+    return Topic(device, channel)
+
+
+def filters(channels: Iterable[str], shards: str = SHARDS) -> list[str]:
+    """Subscription filters that match `channels` of every device in `shards`; one filter for all 16 shards."""
+    levels = ["+"] if set(shards) == set(SHARDS) else sorted(set(shards))
+    if not set(levels) <= {"+", *SHARDS}:
+        raise WireError(f"shards are hex digits, not {shards!r}")
+    wanted = list(dict.fromkeys("d/+" if channel in DATA else channel for channel in channels))
+    return [f"{ROOT}/{level}/+/{channel}" for level in levels for channel in wanted]
+
+
+def gateway(gateway_id: str) -> str:
+    """Topic on which gateway `gateway_id` says which shards it serves."""
+    return f"{ROOT}/_gateway/{check_device(gateway_id)}"
