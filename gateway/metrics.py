@@ -1,0 +1,125 @@
+"""The gateway's own golden signals: for Prometheus (`/metrics`), for `gw` points and for its line on the page.
+
+Counters of one process, from its start; nothing here says what the store holds.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import perf_counter
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+
+CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4
+_WRITE_BUCKETS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+
+
+class GatewayMetrics:
+    """One gateway's signals. All methods are cheap and to be called from the event loop's thread.
+
+    Reasons and kinds become label values: give one of few fixed words, never text from a message or an error.
+    """
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        self._messages = self._counter("messages", "Messages taken from the broker")
+        self._dropped = self._counter("dropped", "Messages dropped unwritten; the edges send them again", "reason")
+        self._bad = self._counter("bad", "Messages that can't be read as a batch")
+        self._rows_stored = self._counter("rows_stored", "Rows the store confirmed, resends included")
+        self._rows_quarantined = self._counter("rows_quarantined", "Rows put into quarantine", "reason")
+        self._acks = self._counter("acks", "Acks published")
+        self._store_errors = self._counter("store_errors", "Writes the store did not take", "kind")
+        self._broker_connects = self._counter("broker_connects", "Connections to the broker")
+        self._queue = self._gauge("queue_messages", "Messages taken and not yet in a write")
+        self._in_flight = self._gauge("writes_in_flight", "Writes the store has not answered yet")
+        self._devices = self._gauge("devices_seen", "Devices heard since the start")
+        self._connected = self._gauge("broker_connected", "1 while connected to the broker")
+        self._write_s = Histogram(
+            "kewang_gateway_write_seconds",
+            "How long the store took for a write",
+            buckets=_WRITE_BUCKETS_S,
+            registry=self._registry,
+        )
+
+    def _counter(self, name: str, what: str, *labels: str) -> Counter:
+        return Counter(f"kewang_gateway_{name}", what, labels, registry=self._registry)
+
+    def _gauge(self, name: str, what: str) -> Gauge:
+        return Gauge(f"kewang_gateway_{name}", what, registry=self._registry)
+
+    def took(self, messages: int = 1) -> None:
+        """Messages came from the broker."""
+        self._messages.inc(messages)
+
+    def dropped(self, reason: str, messages: int = 1) -> None:
+        """Messages were let go unwritten (`queue`, `topic`, `life`, `store`, ...)."""
+        self._dropped.labels(reason).inc(messages)
+
+    def bad(self) -> None:
+        """A message can't be read as a batch."""
+        self._bad.inc()
+
+    def stored(self, rows: int) -> None:
+        """The store confirmed rows."""
+        self._rows_stored.inc(rows)
+
+    def quarantined(self, reason: str, rows: int = 1) -> None:
+        """Rows went to quarantine (`range`, `metric`, `date`, `store`, ...)."""
+        self._rows_quarantined.labels(reason).inc(rows)
+
+    def acked(self) -> None:
+        """An ack was published."""
+        self._acks.inc()
+
+    def store_error(self, kind: str) -> None:
+        """A write was refused or unanswered (`retry`, `split`, `poison`, `misconfigured`, `unexpected`)."""
+        self._store_errors.labels(kind).inc()
+
+    def broker(self, connected: bool) -> None:
+        """The connection to the broker began or ended."""
+        self._connected.set(connected)
+        if connected:
+            self._broker_connects.inc()
+
+    def queue(self, messages: int) -> None:
+        """How many messages wait for a write now."""
+        self._queue.set(messages)
+
+    def devices(self, seen: int) -> None:
+        """How many devices were heard since the start."""
+        self._devices.set(seen)
+
+    @contextmanager
+    def write(self) -> Iterator[None]:
+        """Around one write: counts it as in flight and measures its seconds, whatever its end."""
+        began_s = perf_counter()
+        self._in_flight.inc()
+        try:
+            yield
+        finally:
+            self._in_flight.dec()
+            self._write_s.observe(perf_counter() - began_s)
+
+    def snapshot(self) -> dict[str, float]:
+        """All signals by short name (`rows_stored`, `dropped_queue`, `write_s_sum`, ...), for a `gw` point.
+
+        A labelled counter is given as its sum (`dropped`) and per label (`dropped_queue`).
+        """
+        values: dict[str, float] = {}
+        for family in self._registry.collect():
+            short = family.name.removeprefix("kewang_gateway_").replace("write_seconds", "write_s")
+            if family.type == "counter":
+                values[short] = 0.0
+            for sample in family.samples:
+                if sample.name.endswith(("_created", "_bucket")):
+                    continue
+                end = sample.name.removeprefix(family.name).removesuffix("_total")
+                total = short + end
+                values[total] = values.get(total, 0.0) + sample.value
+                values.update({f"{total}_{label}": sample.value for label in sample.labels.values()})
+        return values
+
+    def text(self) -> bytes:
+        """The registry in Prometheus' text format (`CONTENT_TYPE`)."""
+        return generate_latest(self._registry)
