@@ -1,0 +1,173 @@
+"""A program as a process that can be started, stopped, killed, frozen and wiped: the ground under `kewang.bench.parts`.
+
+Calls block, for at most `READY_LIMIT_S` or `STOP_LIMIT_S`; from asyncio use `asyncio.to_thread`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import ClassVar, Self
+
+READY_LIMIT_S = 20.0
+STOP_LIMIT_S = 10.0
+_POLL_S = 0.02
+_PARTS_BIN = Path(".parts/bin")
+_SYSTEM_FOLDERS = ("/usr/local/sbin", "/usr/sbin")
+# Below Linux's ephemeral range: an outgoing connection can't take the port between our look and the part's bind.
+_PORTS = range(15000, 30000)
+
+
+class MissingPart(RuntimeError):
+    """A program that is no Python package is not on this machine; the message says which and how to get it."""
+
+    def __init__(self, program: str) -> None:
+        super().__init__(f"{program} is neither on PATH nor in .parts/bin. Run: make parts")
+        self.program = program
+
+
+class PartFailed(RuntimeError):
+    """A part ended or never got ready; the message holds the end of its log."""
+
+
+def find_program(program: str) -> Path:
+    """Where `program` is: on PATH, among the system's servers, or in this checkout's or folder's `.parts/bin`.
+
+    Raises `MissingPart`.
+    """
+    checkout = Path(__file__).resolve().parents[2]
+    folders = [*_SYSTEM_FOLDERS, str(checkout / _PARTS_BIN), str(_PARTS_BIN.absolute())]
+    found = shutil.which(program) or shutil.which(program, path=os.pathsep.join(folders))
+    if found is None:
+        raise MissingPart(program)
+    return Path(found)
+
+
+def free_port() -> int:
+    """A TCP port of 127.0.0.1 that nobody listens on now."""
+    while True:
+        port = random.choice(_PORTS)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+
+
+class Part(ABC):
+    """A real program in its own folder. `start` returns when it answers; `stop` when it is gone.
+
+    As a context manager it runs for the length of the block. `folder` is made when it does not exist and never removed.
+    """
+
+    name: ClassVar[str]
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.data_folder = folder / "data"
+        self.log_path = folder / "log"
+        self._process: subprocess.Popen[bytes] | None = None
+        self.data_folder.mkdir(parents=True, exist_ok=True)
+
+    @abstractmethod
+    def command(self) -> Sequence[str]:
+        """The command line; writes the configuration it names."""
+
+    @abstractmethod
+    def is_ready(self) -> bool:
+        """Whether it answers now. Never raises for a part that does not listen yet."""
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process else None
+
+    @property
+    def is_running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def start(self) -> None:
+        """Start it and wait until it answers. Raises `MissingPart`, `PartFailed`."""
+        if self.is_running:
+            return
+        with self.log_path.open("ab") as log:
+            # A session of its own: Ctrl-C in a terminal reaches the demo alone, which then stops its parts in order.
+            self._process = subprocess.Popen(
+                self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
+        try:
+            self._wait_until_ready()
+        except BaseException:
+            self.kill9()
+            raise
+
+    def stop(self) -> None:
+        """Ask it to end (SIGTERM), and end it when it does not within `STOP_LIMIT_S`."""
+        if self._process is None:
+            return
+        self.thaw()
+        with contextlib.suppress(ProcessLookupError):
+            self._process.terminate()
+        try:
+            self._process.wait(STOP_LIMIT_S)
+        except subprocess.TimeoutExpired:
+            self.kill9()
+        self._process = None
+
+    def kill9(self) -> None:
+        """End it at once, as a power cut does."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def restart(self) -> None:
+        self.stop()
+        self.start()
+
+    def freeze(self) -> None:
+        """Let it hold its connections without answering (SIGSTOP), as a half-open link does."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def wipe(self) -> None:
+        """Forget all its data, as a new disk does. Only while it is stopped; raises `PartFailed` otherwise."""
+        if self.is_running:
+            raise PartFailed(f"{self.name} is running. Stop it before wiping {self.data_folder}")
+        shutil.rmtree(self.data_folder, ignore_errors=True)
+        self.data_folder.mkdir(parents=True)
+
+    def log_tail(self, limit_lines: int = 15) -> str:
+        lines = self.log_path.read_text(errors="replace").splitlines() if self.log_path.exists() else []
+        return "\n".join(lines[-limit_lines:])
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(number)
+
+    def _wait_until_ready(self) -> None:
+        deadline_s = time.monotonic() + READY_LIMIT_S
+        while not self.is_ready():
+            if not self.is_running:
+                raise PartFailed(f"{self.name} ended while starting:\n{self.log_tail()}")
+            if time.monotonic() > deadline_s:
+                raise PartFailed(f"{self.name} did not answer within {READY_LIMIT_S:g} s:\n{self.log_tail()}")
+            time.sleep(_POLL_S)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()

@@ -1,0 +1,138 @@
+"""The real parts start, answer, survive what we do to them, and leave nothing behind."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import urllib.parse
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+import aiomqtt
+import psutil
+import pytest
+
+from kewang.bench import process
+from kewang.bench.parts import Broker, Influxd, Mosquitto, accepts_tcp, answers_mqtt
+from kewang.bench.process import MissingPart, Part, PartFailed, find_program, free_port
+
+
+async def delivered_through(broker: Broker, user: str | None = None, password: str | None = None) -> bytes:
+    """What a subscriber gets of one QoS 1 message."""
+    async with aiomqtt.Client(broker.host, broker.port, username=user, password=password) as client:
+        await client.subscribe("try/+", qos=1)
+        await client.publish("try/one", b"reading", qos=1)
+        message = await anext(aiter(client.messages))
+        assert isinstance(message.payload, bytes)
+        return message.payload
+
+
+def query(database: Influxd, text: str) -> str:
+    """The raw answer to an InfluxQL statement, asked over POST so that it may also change things."""
+    body = urllib.parse.urlencode({"db": "try", "q": text}).encode()
+    with urllib.request.urlopen(f"{database.url}/query", body, timeout=5) as answer:
+        return bytes(answer.read()).decode()
+
+
+def count(database: Influxd) -> int:
+    result = json.loads(query(database, "SELECT count(v) FROM m"))["results"][0]
+    return int(result["series"][0]["values"][0][1]) if "series" in result else 0
+
+
+def write(database: Influxd, *lines: str) -> None:
+    with urllib.request.urlopen(f"{database.url}/write?db=try", "\n".join(lines).encode(), timeout=5) as answer:
+        assert answer.status == http.client.NO_CONTENT
+
+
+async def test_a_message_goes_through_every_broker(any_broker: Broker) -> None:
+    assert await delivered_through(any_broker) == b"reading"
+
+
+async def test_every_broker_answers_at_the_same_address_after_a_kill(any_broker: Broker) -> None:
+    before = any_broker.url
+    any_broker.kill9()
+    assert not accepts_tcp(any_broker.host, any_broker.port)
+    any_broker.start()
+    assert any_broker.url == before
+    assert await delivered_through(any_broker) == b"reading"
+
+
+def test_stopping_ends_the_process_and_frees_the_port(mosquitto: Mosquitto) -> None:
+    pid = mosquitto.pid
+    assert pid is not None
+    mosquitto.stop()
+    assert not psutil.pid_exists(pid)
+    assert not accepts_tcp(mosquitto.host, mosquitto.port)
+
+
+def test_a_frozen_broker_accepts_but_does_not_answer(mosquitto: Mosquitto) -> None:
+    mosquitto.freeze()
+    assert accepts_tcp(mosquitto.host, mosquitto.port)
+    assert not answers_mqtt(mosquitto.host, mosquitto.port)
+    mosquitto.thaw()
+    assert answers_mqtt(mosquitto.host, mosquitto.port)
+
+
+async def test_mosquitto_with_users_lets_in_only_them(tmp_path: Path, running: Callable[[Part], Part]) -> None:
+    broker = Mosquitto(tmp_path / "closed", users={"dev-1": "secret"})
+    running(broker)
+    assert await delivered_through(broker, "dev-1", "secret") == b"reading"
+    with pytest.raises(aiomqtt.MqttError):
+        await delivered_through(broker)
+
+
+async def test_mosquitto_options_replace_ours(tmp_path: Path, running: Callable[[Part], Part]) -> None:
+    broker = Mosquitto(tmp_path / "strict", options={"allow_anonymous": False})
+    running(broker)
+    with pytest.raises(aiomqtt.MqttError):
+        await delivered_through(broker)
+
+
+def test_influxd_keeps_points_over_a_kill_and_loses_them_with_its_disk(influxd: Influxd) -> None:
+    query(influxd, "CREATE DATABASE try")
+    write(influxd, "m v=1 1", "m v=2 2")
+    influxd.kill9()
+    influxd.start()
+    assert count(influxd) == 2
+    influxd.stop()
+    influxd.wipe()
+    influxd.start()
+    assert "try" not in query(influxd, "SHOW DATABASES")
+
+
+def test_influxd_brings_a_backup_back(influxd: Influxd, tmp_path: Path) -> None:
+    query(influxd, "CREATE DATABASE try")
+    write(influxd, "m v=1 1")
+    influxd.backup(tmp_path / "backup")
+    write(influxd, "m v=2 2")
+    influxd.stop()
+    influxd.wipe()
+    influxd.start()
+    influxd.restore(tmp_path / "backup")
+    assert count(influxd) == 1
+
+
+def test_a_running_part_is_not_wiped(mosquitto: Mosquitto) -> None:
+    with pytest.raises(PartFailed, match="Stop it before"):
+        mosquitto.wipe()
+
+
+def test_a_part_that_cannot_start_says_why(tmp_path: Path) -> None:
+    broker = Mosquitto(tmp_path / "broken", options={"no_such_option": 1})
+    with pytest.raises(PartFailed, match="no_such_option"):
+        broker.start()
+    assert not broker.is_running
+
+
+def test_a_missing_program_names_the_command_that_brings_it() -> None:
+    with pytest.raises(MissingPart, match="make parts"):
+        find_program("no-such-program-anywhere")
+
+
+def test_free_ports_are_not_listened_on() -> None:
+    port = free_port()
+    assert port in process._PORTS
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", port))

@@ -1,0 +1,49 @@
+"""What holds for every test: no asyncio task and no child process outlives it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+
+import psutil
+import pytest
+
+pytest_plugins = ["tests.parts"]
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail a test that leaves a child process, or an asyncio task, running. Set up first, so it looks last."""
+    if request.node.get_closest_marker("asyncio"):
+        request.getfixturevalue("no_task_left_behind")
+    before = set(psutil.Process().children(recursive=True))
+    yield
+    left = [child for child in psutil.Process().children(recursive=True) if child not in before]
+    if left:
+        described = [_describe(child) for child in left]
+        psutil.wait_procs([child for child in left if _killed(child)], timeout=5)
+        pytest.fail("left running: " + "; ".join(described))
+
+
+@pytest.fixture
+async def no_task_left_behind() -> AsyncIterator[None]:
+    before = asyncio.all_tasks()
+    yield
+    left = asyncio.all_tasks() - before - {asyncio.current_task()}
+    if left:
+        pytest.fail("left running: " + "; ".join(sorted(repr(task) for task in left)))
+
+
+def _describe(child: psutil.Process) -> str:
+    try:
+        return f"{child.pid} ({child.status()}) {' '.join(child.cmdline())}"
+    except psutil.NoSuchProcess:
+        return f"{child.pid} (just ended, but was not waited for)"
+
+
+def _killed(child: psutil.Process) -> bool:
+    try:
+        child.kill()
+    except psutil.NoSuchProcess:
+        return False
+    return True
