@@ -173,8 +173,12 @@ class Influxd(Part):
         self._influxd("backup", "-portable", "-host", f"{self.host}:{self.backup_port}", str(into))
 
     def restore(self, backup: Path) -> None:
-        """Bring back the databases of `backup` that are not there. Only while it runs."""
+        """Bring back the databases of `backup` that are not there. Only while it runs; it is restarted on the way.
+
+        1.6.7 answers queries about restored points with nothing until it is started anew.
+        """
         self._influxd("restore", "-portable", "-host", f"{self.host}:{self.backup_port}", str(backup))
+        self.restart()
 
     def _influxd(self, *arguments: str) -> None:
         done = subprocess.run([find_program("influxd"), *arguments], capture_output=True, text=True, check=False)

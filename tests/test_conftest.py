@@ -1,0 +1,67 @@
+"""The guard of conftest.py fails a test that leaves something behind, and lets a clean one pass."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+
+LEAVES_A_TASK = """
+import asyncio
+kept = []
+async def test_it():
+    kept.append(asyncio.create_task(asyncio.Event().wait(), name="forgotten task"))
+"""
+LEAVES_A_PROCESS = """
+import subprocess, sys
+kept = []
+def test_it():
+    kept.append(subprocess.Popen([sys.executable, "-c", "input()", "forgotten process"], stdin=subprocess.PIPE))
+"""
+WARNS = """
+import warnings
+def test_it():
+    warnings.warn("something is deprecated", DeprecationWarning)
+"""
+CLEAN = """
+import asyncio, subprocess, sys
+async def test_it():
+    await asyncio.create_task(asyncio.sleep(0))
+    subprocess.run([sys.executable, "-c", ""], check=True)
+"""
+
+
+def outcome_of(test: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run one test file with this checkout's configuration and conftest."""
+    path = folder / "test_it.py"
+    path.write_text(test)
+    options = ["-c", CHECKOUT / "pyproject.toml", "--rootdir", folder, "-p", "tests.conftest", "-p", "no:cacheprovider"]
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", *options, path],
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("test", "complaint"),
+    [(LEAVES_A_TASK, "forgotten task"), (LEAVES_A_PROCESS, "forgotten process"), (WARNS, "something is deprecated")],
+    ids=["task", "process", "warning"],
+)
+def test_what_is_left_behind_is_a_failure(tmp_path: Path, test: str, complaint: str) -> None:
+    done = outcome_of(test, tmp_path)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert complaint in done.stdout
+
+
+def test_a_clean_test_passes(tmp_path: Path) -> None:
+    done = outcome_of(CLEAN, tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 passed" in done.stdout
