@@ -39,7 +39,16 @@ def outcome_of(test: str, folder: Path) -> subprocess.CompletedProcess[str]:
     """Run one test file with this checkout's configuration and conftest."""
     path = folder / "test_it.py"
     path.write_text(test)
-    options = ["-c", CHECKOUT / "pyproject.toml", "--rootdir", folder, "-p", "tests.conftest", "-p", "no:cacheprovider"]
+    options = [
+        "-c",
+        str(CHECKOUT / "pyproject.toml"),
+        "--rootdir",
+        str(folder),
+        "-p",
+        "tests.conftest",
+        "-p",
+        "no:cacheprovider",
+    ]
     return subprocess.run(
         [sys.executable, "-m", "pytest", *options, path],
         cwd=CHECKOUT,
