@@ -1,6 +1,6 @@
 """The gateway's seams: what the pipeline needs of the world, as small protocols with their calling contracts."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -106,7 +106,10 @@ class Message:
 class Subscription(Protocol):
     """The broker, seen by the gateway. One consumer of `messages`; `publish` may be called by several tasks."""
 
-    def messages(self) -> AsyncIterator[Message]:
+    @property
+    def connected(self) -> bool: ...
+
+    def messages(self) -> AsyncGenerator[Message, None]:
         """Connect, subscribe and yield until SubscriptionLost; calling it again connects again. It holds back no
         message of a slow consumer for ever: what does not fit its bounded queue is dropped (and counted)."""
 

@@ -19,7 +19,7 @@ class Backoff:
 
     def wait_s(self) -> float:
         """How long to wait after the latest failure: doubled each time, +- 20 %, capped."""
-        return min(self.first_s * 2 ** min(self.failures - 1, 30), self.longest_s) * random.uniform(0.8, 1.2)
+        return min(self.first_s * 2.0 ** min(self.failures - 1, 30), self.longest_s) * random.uniform(0.8, 1.2)
 
     async def failed(self, error: BaseException, at_least_s: float = 0.0) -> None:
         """Log the 1st, 2nd, 4th, 8th ... failure and wait before the next try."""

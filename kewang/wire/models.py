@@ -11,7 +11,7 @@ from kewang.wire.errors import WireError
 class Message(BaseModel):
     """A small JSON message. Field names are the wire's keys."""
 
-    model_config = ConfigDict(strict=True, frozen=True, extra="ignore", allow_inf_nan=False)
+    model_config = ConfigDict(strict=True, frozen=True, extra="ignore", allow_inf_nan=False, populate_by_name=True)
 
     @classmethod
     def decode(cls, payload: bytes) -> Self:

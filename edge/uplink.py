@@ -1,0 +1,82 @@
+"""Uplink over MQTT: the one place of the edge that knows the library."""
+
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+import aiomqtt
+
+from edge.ports import Incoming, LinkDown
+from kewang.runtime.broker import BrokerSettings
+from kewang.wire import topics
+from kewang.wire.errors import WireError
+
+_QUEUED_MESSAGES: Final = 100
+"""Messages for this device that wait for the agent; more are dropped: every ack tells all that matters again."""
+
+logging.getLogger("aiomqtt").setLevel(logging.CRITICAL)
+
+
+class MqttUplink:
+    """ports.Uplink on an MQTT broker; QoS 1, clean session."""
+
+    def __init__(self, broker: BrokerSettings, device: str, keepalive_s: float) -> None:
+        self._broker = broker
+        self._device = device
+        self._keepalive_s = int(keepalive_s)
+
+    @asynccontextmanager
+    async def connect(self, will: bytes) -> AsyncIterator["MqttLink"]:
+        """A connection, subscribed to the device's channels. Raises LinkDown, also from inside the context."""
+        try:
+            async with self._new_client(will) as client:
+                await client.subscribe([(topics.build(self._device, channel), 1) for channel in topics.DOWN])
+                yield MqttLink(client, self._device)
+        except (aiomqtt.MqttError, OSError) as error:
+            raise LinkDown(f"broker {self._broker.host}:{self._broker.port}: {error}") from error
+
+    def _new_client(self, will: bytes) -> aiomqtt.Client:
+        broker = self._broker
+        client = aiomqtt.Client(
+            broker.host,
+            broker.port,
+            username=broker.username,
+            password=broker.password(),
+            identifier=self._device,
+            keepalive=self._keepalive_s,
+            clean_session=True,
+            tls_context=broker.tls_context(),
+            will=aiomqtt.Will(topics.build(self._device, topics.STATE), will, qos=1, retain=True),
+            max_queued_incoming_messages=_QUEUED_MESSAGES,
+        )
+        client.pending_calls_threshold = 1000
+        return client
+
+
+class MqttLink:
+    """ports.Link: one connection."""
+
+    def __init__(self, client: aiomqtt.Client, device: str) -> None:
+        self._client = client
+        self._device = device
+
+    async def publish(self, channel: str, payload: bytes, *, retain: bool = False) -> None:
+        """QoS 1; returns at the broker's PUBACK, which proves nothing. Raises LinkDown."""
+        try:
+            await self._client.publish(topics.build(self._device, channel), payload, qos=1, retain=retain)
+        except aiomqtt.MqttError as error:
+            raise LinkDown(str(error)) from error
+
+    async def incoming(self) -> AsyncGenerator[Incoming, None]:
+        """Messages for this device, until LinkDown."""
+        try:
+            async for message in self._client.messages:
+                try:
+                    topic = topics.parse(message.topic.value)
+                except WireError:
+                    continue
+                if topic.device == self._device and isinstance(message.payload, bytes):
+                    yield Incoming(topic.channel, message.payload, message.retain)
+        except aiomqtt.MqttError as error:
+            raise LinkDown(str(error)) from error

@@ -1,0 +1,148 @@
+"""From a message to work for the database: parse, decode, judge. No I/O; never raises for what came in.
+
+Any message may be dropped at any time: the edge sends again what no ack names.
+"""
+
+import base64
+import logging
+import zlib
+from dataclasses import dataclass
+
+from gateway.acks import Acks
+from gateway.judge import Verdict, Window, judge, refuse_all
+from gateway.metrics import GatewayMetrics
+from gateway.ports import Clock, Message, Refused, SeriesId, Table
+from gateway.registry import MAX_SOURCES, Registry
+from kewang.wire import topics
+from kewang.wire.batch import Batch, decode
+from kewang.wire.errors import WireError, printable
+from kewang.wire.names import NO_SOURCE
+from kewang.wire.placement import Placement
+from kewang.wire.state import State
+from kewang.wire.timers import Timers
+
+log = logging.getLogger(__name__)
+
+DAY_MS = 86_400_000
+_ROW_CHARACTERS = 60_000
+"""Longest text one field may hold everywhere (InfluxDB 1: 64 KiB); what is longer goes on in `row_more`."""
+
+
+@dataclass(slots=True)
+class Work:
+    """One batch on its way to the database. `name` is (run, number), or the CRC of a message that is no batch."""
+
+    device: str
+    name: tuple[str, int] | int
+    tables: list[Table]
+    refused: list[Refused]
+
+    @property
+    def rows(self) -> int:
+        """Rows to write, for sizing writes."""
+        return sum(len(table.rows) for table in self.tables) + len(self.refused)
+
+
+class Intake:
+    """Takes messages; knows the devices (`registry`) and what they are to be told (`acks`)."""
+
+    def __init__(
+        self, acks: Acks, registry: Registry, clock: Clock, timers: Timers, raw_days: int, metrics: GatewayMetrics
+    ) -> None:
+        self._acks = acks
+        self._registry = registry
+        self._clock = clock
+        self._ahead_ms = int(timers.ahead_s * 1000)
+        self._raw_ms = raw_days * DAY_MS
+        self._metrics = metrics
+
+    def take(self, message: Message) -> Work | None:
+        """The work in `message`; None if there is none, or if it is dropped (and counted)."""
+        self._metrics.took()
+        try:
+            topic = topics.parse(message.topic)
+        except WireError as error:
+            self._drop("topic", error)
+            return None
+        if topic.channel == topics.PLACEMENT:
+            self._placement(topic.device, message.payload)
+        elif self._registry.refuses(topic.device):
+            self._drop("life")
+        elif topic.channel == topics.STATE:
+            self._state(topic.device, message)
+        elif topic.stream is not None and message.retained:
+            self._drop("retained")
+        elif topic.stream is not None:
+            self._registry.heard(topic.device, self._clock.mono_ms())
+            return self._data(topic.device, topic.stream, message.payload)
+        return None
+
+    def _drop(self, reason: str, error: WireError | None = None) -> None:
+        self._metrics.dropped(reason)
+        if error is not None:
+            log.debug("dropped: %s", error)
+
+    def _placement(self, device: str, payload: bytes) -> None:
+        try:
+            self._registry.device(device).placement = Placement.decode(payload) if payload else None
+        except WireError as error:
+            self._drop("placement", error)
+
+    def _state(self, device: str, message: Message) -> None:
+        try:
+            state = State.decode(message.payload)
+        except WireError as error:
+            self._drop("state", error)
+            return
+        if state.st != "on" or message.retained:
+            return
+        self._registry.heard(device, self._clock.mono_ms())
+        if self._registry.born(device, state):
+            log.error("two boxes share the identity %s: replace or enrol one of them anew", device)
+        self._acks.heard(device, state.bt, state.up or 0, state.rw or 0)
+        self._acks.want(device, self._clock.mono_ms())
+
+    def _data(self, device: str, stream: str, payload: bytes) -> Work:
+        try:
+            batch = decode(payload)
+        except WireError as error:
+            return self._unreadable(device, stream, payload, str(error))
+        self._acks.heard(device, batch.run, batch.up_ms, batch.rewind)
+        try:
+            verdict = self._verdict(SeriesId(stream, device, batch.source), batch)
+        except Exception as error:
+            log.exception("unexpected error with batch %s %d of %s", batch.run, batch.number, device)
+            return self._unreadable(device, stream, payload, f"unexpected: {error!r}")
+        return Work(device, (batch.run, batch.number), verdict.tables, verdict.refused)
+
+    def _verdict(self, series: SeriesId, batch: Batch) -> Verdict:
+        if not self._registry.has_room(series.device, series.source):
+            return refuse_all(series, batch, f"source: more than {MAX_SOURCES} sources")
+        return judge(series, batch, self._window())
+
+    def _window(self) -> Window:
+        if not self._clock.synchronised():
+            return Window()
+        now_ms = self._clock.wall_ms()
+        return Window(now_ms - self._raw_ms if self._raw_ms else 0, now_ms + self._ahead_ms)
+
+    def _unreadable(self, device: str, stream: str, payload: bytes, reason: str) -> Work:
+        """The whole message to quarantine, once: its time is its CRC-32 as ms."""
+        self._metrics.bad()
+        crc = zlib.crc32(payload)
+        text = base64.b64encode(payload).decode()
+        return Work(device, crc, [], [Refused(SeriesId(stream, device, NO_SOURCE), crc, printable(reason, 200), text)])
+
+
+def quarantine_tables(refused: list[Refused]) -> list[Table]:
+    """Points of measurement `quarantine`, one a refused row, at the row's own time."""
+    return [_quarantine_table(row) for row in refused]
+
+
+def _quarantine_table(row: Refused) -> Table:
+    series = row.series
+    tags = (("device", series.device), ("source", series.source), ("stream", series.stream))
+    head, more = row.row[:_ROW_CHARACTERS], row.row[_ROW_CHARACTERS : 2 * _ROW_CHARACTERS]
+    if more:
+        return Table("quarantine", tags, ("reason", "row", "row_more"), [(row.date_ms, row.reason, head, more)])
+    return Table("quarantine", tags, ("reason", "row"), [(row.date_ms, row.reason, head)])

@@ -1,0 +1,151 @@
+"""Which rows of a batch may be stored, and why the others may not. Pure.
+
+A batch whose rows are all well is judged by columns (the common case); otherwise row by row.
+"""
+
+import json
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any
+
+from gateway.ports import Refused, SeriesId, Table, Value
+from kewang.wire.batch import Batch, Row
+from kewang.wire.catalogue import BY_NAME, Metric
+from kewang.wire.errors import printable
+from kewang.wire.names import BOX_SOURCE
+
+_NUMBERS = {int, float}
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Dates that are believed, Unix ms, both included. An unsynchronised gateway judges no time: the default."""
+
+    oldest_ms: int = -(2**62)
+    newest_ms: int = 2**62
+
+
+@dataclass(slots=True)
+class Verdict:
+    """What becomes of a batch: `tables` to store, `refused` rows for quarantine."""
+
+    tables: list[Table] = field(default_factory=list)
+    refused: list[Refused] = field(default_factory=list)
+
+
+def judge(series: SeriesId, batch: Batch, window: Window) -> Verdict:
+    """The verdict on `batch`, that came as `series`. Raises nothing for any decoded batch."""
+    metrics = [_metric(name, series.stream) for name in batch.metrics]
+    rows = _all_rows(metrics, batch, window)
+    verdict = Verdict()
+    if rows is None:
+        rows = _row_by_row(series, metrics, batch, window, verdict.refused)
+    if rows:
+        fields = tuple(metric.name for metric in metrics if metric)
+        if batch.time_quality < 2:
+            fields, rows = (*fields, "tq"), [(*row, float(batch.time_quality)) for row in rows]
+        verdict.tables.append(Table(series.stream, _tags(series), fields, rows))
+    if series.stream == "sys" and series.source == BOX_SOURCE:
+        verdict.tables += _heartbeat_tables(series, batch, window)
+    return verdict
+
+
+def refuse_all(series: SeriesId, batch: Batch, reason: str) -> Verdict:
+    """Every row to quarantine, for one reason."""
+    return Verdict(refused=[_refused(series, batch, row, reason) for row in batch.rows])
+
+
+def _metric(name: str, stream: str) -> Metric | None:
+    metric = BY_NAME.get(name)
+    return metric if metric and metric.stream == stream else None
+
+
+def _tags(series: SeriesId) -> tuple[tuple[str, str], ...]:
+    return (("device", series.device), ("source", series.source))
+
+
+def _all_rows(metrics: list[Metric | None], batch: Batch, window: Window) -> list[tuple[Value, ...]] | None:
+    """All rows, dated; None unless every value of every row is a number in range and every date is believed."""
+    try:
+        offsets, *columns = zip(*batch.rows, strict=True)
+    except ValueError:
+        return None
+    if len(columns) != len(metrics) or len(set(offsets)) != len(offsets):
+        return None
+    for metric, column in zip(metrics, columns, strict=True):
+        if metric is None or not set(map(type, column)) <= _NUMBERS:
+            return None
+        if not (metric.low <= min(column) and max(column) <= metric.high):
+            return None
+    dates = [batch.t0_ms + offset for offset in offsets]
+    if min(dates) < window.oldest_ms or max(dates) > window.newest_ms:
+        return None
+    return list(zip(dates, *(map(float, column) for column in columns), strict=True))
+
+
+def _row_by_row(
+    series: SeriesId, metrics: list[Metric | None], batch: Batch, window: Window, refused: list[Refused]
+) -> list[tuple[Value, ...]]:
+    rows, seen = [], set[int]()
+    for row in batch.rows:
+        date_ms = batch.t0_ms + row[0]
+        reason = _why_not(metrics, batch.metrics, row, seen) or _date_problem(date_ms, window)
+        if reason:
+            refused.append(_refused(series, batch, row, reason))
+        else:
+            values = (value for value, metric in zip(row[1:], metrics, strict=True) if metric)
+            rows.append((date_ms, *(None if value is None else float(value) for value in values)))
+        seen.add(row[0])
+    return rows
+
+
+def _why_not(metrics: list[Metric | None], names: list[str], row: Row, seen: set[int]) -> str | None:
+    if len(row) != len(metrics) + 1:
+        return f"length: {len(row) - 1} values for {len(metrics)} metrics"
+    if row[0] in seen:
+        return "date: twice in one batch"
+    if all(value is None for value in row[1:]):
+        return "empty: no value"
+    problems = (
+        _value_problem(metric, name, value) for metric, name, value in zip(metrics, names, row[1:], strict=True)
+    )
+    return next((problem for problem in problems if problem), None)
+
+
+def _value_problem(metric: Metric | None, name: str, value: Any) -> str | None:
+    if value is None:
+        return None
+    if metric is None:
+        return f"unknown metric: {printable(name, 64)}"
+    if type(value) not in _NUMBERS:
+        return f"type: {name}={printable(json.dumps(value), 40)}"
+    if not metric.low <= value <= metric.high:
+        return f"range: {name}={printable(str(value), 40)}" if abs(value) < 1e300 else f"range: {name} is too large"
+    return None
+
+
+def _date_problem(date_ms: int, window: Window) -> str | None:
+    if date_ms > window.newest_ms:
+        return "date: ahead of the gateway's clock"
+    if date_ms < window.oldest_ms:
+        return "date: older than what is kept"
+    return None
+
+
+def _refused(series: SeriesId, batch: Batch, row: Row, reason: str) -> Refused:
+    kept = {"tq": batch.time_quality, "k": batch.metrics, "r": list(row[1:])}
+    return Refused(series, batch.t0_ms + row[0], reason, json.dumps(kept, separators=(",", ":")))
+
+
+def _heartbeat_tables(series: SeriesId, batch: Batch, window: Window) -> list[Table]:
+    """What a heartbeat says beside its readings, dated by its first row: open rows held, and tallies."""
+    date_ms = batch.t0_ms + batch.rows[0][0]
+    if _date_problem(date_ms, window):
+        return []
+    tables = [] if batch.held is None else [Table("sys", _tags(series), ("held",), [(date_ms, float(batch.held))])]
+    stated = sorted(enumerate(batch.tallies), key=lambda entry: entry[1].source)
+    for source, entries in groupby(stated, key=lambda entry: entry[1].source):
+        rows = [(date_ms + i, tally.run, tally.hour, tally.made, tally.dropped) for i, tally in entries]
+        tags = (("device", series.device), ("source", source))
+        tables.append(Table("tally", tags, ("run", "hour", "made", "dropped"), rows))
+    return tables

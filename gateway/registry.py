@@ -1,0 +1,73 @@
+"""What the gateway knows of the devices: where they are, when they were last heard, which run speaks. Memory only.
+
+Placements come retained from provisioning; the rest is learned again after a restart. Bounded by `MAX_DEVICES`.
+"""
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import Final
+
+from kewang.wire.placement import REFUSED_LIVES, Placement
+from kewang.wire.state import State
+
+MAX_DEVICES: Final = 200_000
+MAX_SOURCES: Final = 64
+_RUNS_REMEMBERED: Final = 16
+
+
+@dataclass(slots=True)
+class Device:
+    """One device as seen by this process. Times are monotonic ms."""
+
+    placement: Placement | None = None
+    heard_ms: int | None = None
+    birth: State | None = None
+    sources: set[str] = field(default_factory=set)
+    runs: list[str] = field(default_factory=list)
+    """Runs born, the present one last."""
+    two_boxes: int = 0
+    """How often a run came back after another: two boxes with one identity."""
+
+
+class Registry:
+    """All devices."""
+
+    def __init__(self) -> None:
+        self.devices: OrderedDict[str, Device] = OrderedDict()
+
+    def device(self, device: str) -> Device:
+        """The device called so, made if it is new; the one unheard longest is forgotten when there are too many."""
+        known = self.devices.get(device)
+        if known is None:
+            known = self.devices[device] = Device()
+            if len(self.devices) > MAX_DEVICES:
+                self.devices.popitem(last=False)
+        else:
+            self.devices.move_to_end(device)
+        return known
+
+    def refuses(self, device: str) -> bool:
+        """Whether what this device sends is to be dropped: revoked or retired."""
+        known = self.devices.get(device)
+        return known is not None and known.placement is not None and known.placement.now.life in REFUSED_LIVES
+
+    def heard(self, device: str, now_ms: int) -> None:
+        """A message came from the device itself (not a retained one)."""
+        self.device(device).heard_ms = now_ms
+
+    def born(self, device: str, birth: State) -> bool:
+        """A birth; whether it proves two boxes with one identity (a run born again after another)."""
+        known = self.device(device)
+        known.birth = birth
+        again = birth.bt in known.runs[:-1]
+        if birth.bt not in known.runs[-1:]:
+            known.runs = [*(run for run in known.runs if run != birth.bt), birth.bt][-_RUNS_REMEMBERED:]
+        known.two_boxes += again
+        return again
+
+    def has_room(self, device: str, source: str) -> bool:
+        """Whether `source` may be stored: one of the first 64 of its device."""
+        sources = self.device(device).sources
+        if source not in sources and len(sources) < MAX_SOURCES:
+            sources.add(source)
+        return source in sources

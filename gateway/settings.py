@@ -1,0 +1,70 @@
+"""Settings of the gateway: one TOML file, `kewang gateway run --config gateway.toml`."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from kewang.runtime.broker import BrokerSettings
+from kewang.runtime.settings import Settings, load
+from kewang.wire.timers import Timers
+
+
+class StoreSettings(Settings):
+    """The database."""
+
+    url: str = Field(
+        "sqlite:///kewang.db",
+        description="sqlite:///FILE, influx1+http://HOST:PORT/DATABASE or influx2+https://HOST:PORT/ORGANISATION/BUCKET.",
+    )
+    username: str | None = Field(None, description="User name (InfluxDB 1).")
+    secret_file: Path | None = Field(
+        None, description="File with the password (InfluxDB 1) or token (InfluxDB 2), readable by its owner only."
+    )
+    raw_days: int = Field(14, ge=0, le=36500, description="Readings are deleted after so many days; 0 = never.")
+    writers: int = Field(2, ge=1, le=16, description="Writes to the database at one time.")
+    write_rows: int = Field(5000, ge=1, le=50_000, description="Rows of one write, at most.")
+
+
+class ConsoleSettings(Settings):
+    """The live page, /health, /ready and /metrics."""
+
+    host: str = Field("127.0.0.1", description="Address the page listens on.")
+    port: int = Field(8080, ge=0, le=65535, description="Port of the page; 0 = a free one.")
+    language: Literal["id", "en"] = Field("id", description="Language of the page until its reader chooses one.")
+
+
+class TimerSettings(Settings):
+    """Times of the protocol."""
+
+    faster: float = Field(1.0, ge=1, le=100, description="Divides the protocol's waiting times; for tests only.")
+
+
+class GatewaySettings(Settings):
+    """Settings of the gateway."""
+
+    id: str = Field("gw1", pattern=r"^[a-z0-9-]{3,32}$", description="Name of this gateway; also its MQTT client id.")
+    shards: str = Field(
+        "0123456789abcdef",
+        pattern=r"^[0-9a-f]{1,16}$",
+        description="The shards it serves, hex digits; all 16 for one gateway.",
+    )
+    clock: Literal["kernel", "trusted"] = Field(
+        "kernel",
+        description="kernel: the clock counts while the kernel calls it synchronised; trusted: always (demo, benches).",
+    )
+    broker: BrokerSettings = BrokerSettings()
+    store: StoreSettings = StoreSettings()
+    console: ConsoleSettings = ConsoleSettings()
+    timers: TimerSettings = TimerSettings()
+    credit: int = Field(20, ge=1, le=1000, description="Batches of its backlog a device may have on the way.")
+    queue_batches: int = Field(2000, ge=16, le=100_000, description="Batches waiting for the database, at most.")
+
+    def times(self) -> Timers:
+        """The protocol's times as set."""
+        return Timers().faster(self.timers.faster)
+
+
+def read_settings(file: Path | None, flags: dict[str, object] | None = None) -> GatewaySettings:
+    """Settings from `file`, environment and `flags`. Raises SettingsError."""
+    return load(GatewaySettings, "gateway", file, flags)

@@ -1,0 +1,79 @@
+"""Subscription over MQTT: the one place of the gateway that knows the library."""
+
+import logging
+from collections.abc import AsyncGenerator
+from typing import Final
+
+import aiomqtt
+
+from gateway.ports import Message, SubscriptionLost
+from kewang.runtime.broker import BrokerSettings
+from kewang.wire import topics
+from kewang.wire.state import GatewayState
+
+_CHANNELS: Final = (*topics.UP, topics.PLACEMENT)
+_QUEUED_MESSAGES: Final = 5000
+"""Messages of a busy moment that wait for the pipeline. More are dropped (by aiomqtt): the edges send them again."""
+
+logging.getLogger("aiomqtt").setLevel(logging.CRITICAL)
+
+
+class MqttSubscription:
+    """ports.Subscription on an MQTT broker; QoS 1, clean session, nothing is expected of the broker."""
+
+    def __init__(self, broker: BrokerSettings, gateway: str, shards: str, keepalive_s: float) -> None:
+        self._broker = broker
+        self._gateway = gateway
+        self._shards = shards
+        self._keepalive_s = int(keepalive_s)
+        self._client: aiomqtt.Client | None = None
+
+    @property
+    def connected(self) -> bool:
+        """Whether the broker has us."""
+        return self._client is not None
+
+    async def messages(self) -> AsyncGenerator[Message, None]:
+        """Connect, subscribe, and yield what comes. Raises SubscriptionLost."""
+        try:
+            async with self._new_client() as client:
+                await client.subscribe([(each, 1) for each in topics.filters(_CHANNELS, self._shards)])
+                self._client = client
+                await self.publish(topics.gateway(self._gateway), self._state("on"), retain=True)
+                async for message in client.messages:
+                    if isinstance(message.payload, bytes):
+                        yield Message(message.topic.value, message.payload, message.retain)
+        except (aiomqtt.MqttError, OSError) as error:
+            raise SubscriptionLost(f"broker {self._broker.host}:{self._broker.port}: {error}") from error
+        finally:
+            self._client = None
+
+    async def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
+        """Publish at QoS 1. Raises SubscriptionLost."""
+        if self._client is None:
+            raise SubscriptionLost("not connected to the broker")
+        try:
+            await self._client.publish(topic, payload, qos=1, retain=retain)
+        except aiomqtt.MqttError as error:
+            raise SubscriptionLost(str(error)) from error
+
+    def _new_client(self) -> aiomqtt.Client:
+        broker = self._broker
+        client = aiomqtt.Client(
+            broker.host,
+            broker.port,
+            username=broker.username,
+            password=broker.password(),
+            identifier=self._gateway,
+            keepalive=self._keepalive_s,
+            clean_session=True,
+            tls_context=broker.tls_context(),
+            will=aiomqtt.Will(topics.gateway(self._gateway), self._state("off"), qos=1, retain=True),
+            max_queued_incoming_messages=_QUEUED_MESSAGES,
+            max_inflight_messages=200,
+        )
+        client.pending_calls_threshold = 1000
+        return client
+
+    def _state(self, st: str) -> bytes:
+        return GatewayState.model_validate({"st": st, "shards": self._shards}).encode()
