@@ -1,0 +1,86 @@
+"""What every store refuses alike, judged before a byte is sent: types, dates, names and empty rows."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from itertools import chain
+from math import isfinite
+from types import NoneType
+from typing import Any, Final
+
+from gateway.ports import Poison, Split, Table
+
+MAX_DATE_MS: Final = 9_223_372_036_854
+"""Unix ms, either sign: what InfluxDB can date (64 bits of ns)."""
+MAX_INT: Final = 2**63 - 1
+MAX_STRING_BYTES: Final = 65_535
+"""InfluxDB 1.x keeps no longer string field."""
+KINDS: Final = {float: "float", int: "integer", str: "string"}
+_TAKEN: Final = frozenset({"time"})
+"""InfluxDB drops a field or tag of this name without a word."""
+
+
+def refusal(tables: Sequence[Table], why: str) -> Split | Poison:
+    """The error for refused `tables`: Split for two rows or more, Poison for one."""
+    return Split(why) if sum(len(table.rows) for table in tables) > 1 else Poison(why)
+
+
+def field_types(table: Table) -> tuple[type, ...]:
+    """The type of each field's values (NoneType for a field without any).
+
+    Raises ValueError, which says why, for a table that no store takes: rows of wrong length or without a value, mixed
+    types, NaN, infinity, an int above 64 bits, a date InfluxDB can't hold, a bad name.
+    """
+    if not table.rows:
+        return (NoneType,) * len(table.fields)
+    check_names(table.measurement, table.tags, table.fields)
+    try:
+        dates, *columns = zip(*table.rows, strict=True)
+    except ValueError:
+        raise ValueError("rows of different lengths") from None
+    if len(columns) != len(table.fields):
+        raise ValueError(f"{len(columns)} values for {len(table.fields)} fields")
+    if set(map(type, dates)) != {int} or not -MAX_DATE_MS <= min(dates) <= max(dates) <= MAX_DATE_MS:
+        raise ValueError("a date is not a whole number of ms that a database can hold")
+    types = tuple(_column_type(*pair) for pair in zip(table.fields, columns, strict=True))
+    if all(None in column for column in columns) and any(row.count(None) == len(columns) for row in table.rows):
+        raise ValueError("a row without any value")
+    return types
+
+
+@lru_cache(maxsize=16_384)
+def check_names(measurement: str, tags: tuple[tuple[str, str], ...], fields: tuple[str, ...]) -> None:
+    """Raises ValueError if line protocol can't carry one of the names."""
+    keys = [key for key, _ in tags]
+    for name in (measurement, *chain.from_iterable(tags), *fields):
+        if not name or not name.isprintable() or name.endswith("\\"):
+            raise ValueError(f"{name!r} can't be a measurement, tag or field")
+    if len({*keys, *fields}) < len(keys) + len(fields) or not _TAKEN.isdisjoint([*keys, *fields]):
+        raise ValueError(f"a name is there twice or reserved: {', '.join([*keys, *fields])}")
+
+
+def _column_type(field: str, column: tuple[Any, ...]) -> type:
+    types = set(map(type, column))
+    if NoneType in types:
+        column = tuple(value for value in column if value is not None)
+        types.discard(NoneType)
+    if len(types) > 1 or not types <= KINDS.keys():
+        raise ValueError(f"{field}: values of type {', '.join(sorted(kind.__name__ for kind in types))}")
+    kind = types.pop() if types else NoneType
+    if not _fits(kind, column):
+        raise ValueError(f"{field}: a value no database can hold")
+    return kind
+
+
+def _fits(kind: type, column: tuple[Any, ...]) -> bool:
+    if kind is float:
+        return all(map(isfinite, column))
+    if kind is int:
+        return bool(-MAX_INT <= min(column) and max(column) <= MAX_INT)
+    return all(map(_is_text, column))
+
+
+def _is_text(value: str) -> bool:
+    try:
+        return len(value.encode()) <= MAX_STRING_BYTES
+    except UnicodeEncodeError:
+        return False

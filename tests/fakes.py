@@ -1,0 +1,175 @@
+"""Fakes that behave: each passes the contract suite of its port, and can be told to fail."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from types import NoneType
+from typing import cast
+
+from gateway.points import field_types, refusal
+from gateway.ports import KEPT, Point, Refused, RetryLater, Rewind, SeriesId, Split, Table, Value
+from kewang.wire.names import STREAMS
+
+
+class MemoryStore:
+    """A store in memory that can be told to fail. `now_ms` judges what has expired and what is of the last day.
+
+    `fail(error, times)`: the next `times` calls raise it; `away = True`: all raise RetryLater; `refuse = predicate`:
+    rows for which it is true are refused; `limit_rows`: a larger write must be split. `writes` counts calls.
+    """
+
+    def __init__(self, now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000) -> None:
+        self.points: dict[tuple[str, tuple[tuple[str, str], ...]], dict[int, dict[str, float | int | str]]] = {}
+        self.refuse: Callable[[Table, Sequence[Value]], bool] = lambda _table, _row: False
+        self.limit_rows = 10**9
+        self.away = False
+        self.raw_days = 0
+        self.writes = 0
+        self._kinds: dict[tuple[str, str], type] = {}
+        self._failures: list[Exception] = []
+        self._now_ms = now_ms
+
+    def fail(self, error: Exception, times: int = 1) -> None:
+        """The next `times` calls raise `error`."""
+        self._failures += [error] * times
+
+    async def write(self, tables: Sequence[Table]) -> None:
+        self.writes += 1
+        await self._answer()
+        rows = sum(len(table.rows) for table in tables)
+        if rows > max(self.limit_rows, 1):
+            raise Split(f"{rows} rows, the limit is {self.limit_rows}")
+        kinds = self._judge(tables)
+        self._kinds |= kinds
+        for table in tables:
+            points = self.points.setdefault((table.measurement, table.tags), {})
+            for date_ms, *values in table.rows:
+                named = zip(table.fields, values, strict=True)
+                points.setdefault(cast(int, date_ms), {}).update({k: v for k, v in named if v is not None})
+        self._expire()
+
+    async def prepare(self, raw_days: int) -> None:
+        await self._answer()
+        self.raw_days = raw_days
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
+    async def rewinds(self) -> list[Rewind]:
+        await self._answer()
+        return sorted(
+            (Rewind(int(f["rw"]), int(f.get("rf", 0))) for _, _, f in self._of("rewind")), key=lambda r: r.number
+        )
+
+    async def series(self) -> list[SeriesId]:
+        await self._answer()
+        return sorted({series for series, _, _ in self._readings()})
+
+    async def newest(self, stream: str) -> list[Point]:
+        await self._answer()
+        newest: dict[SeriesId, Point] = {}
+        for series, date_ms, fields in self._readings():
+            known = newest.get(series)
+            recent = date_ms > self._now_ms() - 86_400_000
+            if series.stream == stream and recent and (known is None or known.date_ms < date_ms):
+                newest[series] = Point(series, date_ms, dict(fields))
+        return [newest[series] for series in sorted(newest)]
+
+    async def values(self, series: SeriesId, metric: str, from_ms: int, to_ms: int) -> list[tuple[int, float]]:
+        await self._answer()
+        found = [
+            (date_ms, float(fields[metric]))
+            for of, date_ms, fields in self._readings()
+            if of == series and from_ms <= date_ms < to_ms and metric in fields
+        ]
+        return sorted(found)[-10_000:]
+
+    async def dates(self, series: SeriesId, from_ms: int, to_ms: int) -> list[int]:
+        await self._answer()
+        return sorted({d for of, d in self._dated() if of == series and from_ms <= d < to_ms})
+
+    async def counts(self, from_ms: int, to_ms: int) -> dict[tuple[str, str, int], int]:
+        await self._answer()
+        dated = {(of, d) for of, d in self._dated() if from_ms <= d < to_ms}
+        return dict(Counter((of.device, of.source, d // 3_600_000) for of, d in dated))
+
+    async def tallies(self, from_hour: int, to_hour: int) -> dict[tuple[str, str, int, str], tuple[int, int]]:
+        await self._answer()
+        highest: dict[tuple[str, str, int, str], tuple[int, int]] = {}
+        for tags, _, fields in self._of("tally"):
+            hour = int(fields["hour"])
+            key = (tags["device"], tags["source"], hour, str(fields["run"]))
+            made, dropped = highest.get(key, (0, 0))
+            if from_hour <= hour < to_hour:
+                highest[key] = max(made, int(fields["made"])), max(dropped, int(fields["dropped"]))
+        return highest
+
+    async def held(self) -> dict[str, int]:
+        await self._answer()
+        beats = sorted(
+            (date_ms, tags["device"], int(fields["held"]))
+            for tags, date_ms, fields in self._of("sys")
+            if tags.get("source") == "box" and "held" in fields
+        )
+        return {device: held for _, device, held in beats}
+
+    async def refused(self, from_ms: int, to_ms: int, device: str | None = None, limit: int = 1000) -> list[Refused]:
+        await self._answer()
+        found = [
+            _refused(tags, date_ms, fields)
+            for tags, date_ms, fields in self._of("quarantine")
+            if from_ms <= date_ms < to_ms and device in (None, tags["device"])
+        ]
+        return sorted(found, key=lambda r: -r.date_ms)[:limit]
+
+    async def _answer(self) -> None:
+        await asyncio.sleep(0)
+        if self._failures:
+            raise self._failures.pop(0)
+        if self.away:
+            raise RetryLater("the store is away")
+
+    def _judge(self, tables: Sequence[Table]) -> dict[tuple[str, str], type]:
+        kinds: dict[tuple[str, str], type] = {}
+        try:
+            for table in tables:
+                for field, kind in zip(table.fields, field_types(table), strict=True):
+                    key = (table.measurement, field)
+                    if kind is not NoneType and (self._kinds | kinds).setdefault(key, kind) is not kind:
+                        raise ValueError(f"{field} of {table.measurement} has another type")
+                    kinds |= {key: kind} if kind is not NoneType else {}
+        except ValueError as error:
+            raise refusal(tables, str(error)) from None
+        if any(self.refuse(table, row) for table in tables for row in table.rows):
+            raise refusal(tables, "told to refuse this row")
+        return kinds
+
+    def _expire(self) -> None:
+        oldest_ms = self._now_ms() - self.raw_days * 86_400_000
+        for (measurement, _), points in self.points.items():
+            if self.raw_days and measurement not in KEPT:
+                for date_ms in [d for d in points if d < oldest_ms]:
+                    del points[date_ms]
+
+    def _of(self, measurement: str) -> Iterator[tuple[dict[str, str], int, dict[str, float | int | str]]]:
+        for (name, tags), points in self.points.items():
+            if name == measurement:
+                yield from ((dict(tags), date_ms, fields) for date_ms, fields in points.items())
+
+    def _readings(self) -> Iterator[tuple[SeriesId, int, dict[str, float | int | str]]]:
+        for stream in STREAMS:
+            for tags, date_ms, fields in self._of(stream):
+                yield SeriesId(stream, tags.get("device", ""), tags.get("source", "")), date_ms, fields
+
+    def _dated(self) -> Iterator[tuple[SeriesId, int]]:
+        yield from ((series, date_ms) for series, date_ms, _ in self._readings())
+        yield from (
+            (_refused(tags, date_ms, fields).series, date_ms) for tags, date_ms, fields in self._of("quarantine")
+        )
+
+
+def _refused(tags: dict[str, str], date_ms: int, fields: dict[str, float | int | str]) -> Refused:
+    series = SeriesId(tags["stream"], tags["device"], tags["source"])
+    row = "".join(str(fields[name]) for name in sorted(fields) if name.startswith("row"))
+    return Refused(series, date_ms, str(fields.get("reason", "")), row, bool(fields.get("deleted", 0)))
