@@ -25,7 +25,7 @@ check: venv ## style, types and architecture
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-logo
 
 test: venv parts check ## everything: check, then the whole test suite
 	@$(BIN)/pytest
