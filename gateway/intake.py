@@ -24,8 +24,6 @@ from kewang.wire.timers import Timers
 log = logging.getLogger(__name__)
 
 DAY_MS = 86_400_000
-_ROW_CHARACTERS = 60_000
-"""Longest text one field may hold everywhere (InfluxDB 1: 64 KiB); what is longer goes on in `row_more`."""
 
 
 @dataclass(slots=True)
@@ -132,17 +130,3 @@ class Intake:
         crc = zlib.crc32(payload)
         text = base64.b64encode(payload).decode()
         return Work(device, crc, [], [Refused(SeriesId(stream, device, NO_SOURCE), crc, printable(reason, 200), text)])
-
-
-def quarantine_tables(refused: list[Refused]) -> list[Table]:
-    """Points of measurement `quarantine`, one a refused row, at the row's own time."""
-    return [_quarantine_table(row) for row in refused]
-
-
-def _quarantine_table(row: Refused) -> Table:
-    series = row.series
-    tags = (("device", series.device), ("source", series.source), ("stream", series.stream))
-    head, more = row.row[:_ROW_CHARACTERS], row.row[_ROW_CHARACTERS : 2 * _ROW_CHARACTERS]
-    if more:
-        return Table("quarantine", tags, ("reason", "row", "row_more"), [(row.date_ms, row.reason, head, more)])
-    return Table("quarantine", tags, ("reason", "row"), [(row.date_ms, row.reason, head)])

@@ -1,1 +1,74 @@
-"""The `kewang` command. Each subcommand imports its program only when it is called, so that the edge stays small."""
+"""The `kewang` command: one word a program, imported only when it is called.
+
+Exit codes: 0 done; 1 the command ran and found something wrong (it says what); 2 wrong words or settings;
+3 a part it needs (broker, database, disk, port) is not there; 130 interrupted.
+"""
+
+import importlib
+import sys
+from typing import Any, Final
+
+import click
+import typer
+from typer.core import TyperGroup
+
+_PROGRAMS: Final = {
+    "edge": ("kewang.cli.edge", "The agent on a device: run it, check its settings, see how it is doing."),
+    "gateway": ("kewang.cli.gateway", "The gateway on the server: set up the database, run it, try a database."),
+    "demo": ("kewang.cli.demo", "A whole city on this machine, with a live page, until Ctrl-C."),
+    "sim": ("kewang.cli.sim", "Simulated boards behind a real Modbus server, and fleets of devices over MQTT."),
+    "placements": ("kewang.cli.placements", "Tell the gateways where the devices are."),
+    "ledger": ("kewang.cli.ledger", "Is every reading accounted for? From the database alone."),
+    "quarantine": ("kewang.cli.quarantine", "Refused readings: list them, store them after all, mark them deleted."),
+    "rewind": ("kewang.cli.rewind", "After a restore: let the devices send again what the database has lost."),
+    "bench": ("kewang.cli.bench", "Measure: chaos, ingest, wire, edge, backlog, scale, fuzz."),
+}
+
+
+class Programs(TyperGroup):
+    """The programs, each loaded from its module when it is named."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names of the programs, in the order of a first reading."""
+        return list(_PROGRAMS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The program's command. For the overview only its one line, without importing it."""
+        if cmd_name not in _PROGRAMS:
+            return None
+        module, line = _PROGRAMS[cmd_name]
+        if ctx.resilient_parsing or cmd_name not in sys.argv[1:]:
+            return click.Command(cmd_name, help=line, short_help=line)
+        return _load(module)
+
+
+def _load(module: str) -> click.Command:
+    try:
+        app: typer.Typer = importlib.import_module(module).app
+    except ModuleNotFoundError as error:
+        if error.name and error.name.split(".")[0] in {"kewang", "edge", "gateway", "firmware_sim", "provisioning"}:
+            raise
+        extra = module.rpartition(".")[2]
+        raise click.ClickException(
+            f"{error.name} is not installed: this needs the extra, for instance pip install 'kewang[{extra}]'"
+        ) from None
+    return typer.main.get_command(app)
+
+
+app = typer.Typer(cls=Programs, no_args_is_help=True, add_completion=False, help=__doc__)
+
+
+@app.callback()
+def _kewang(
+    version: bool = typer.Option(False, "--version", help="Print the version and exit.", is_eager=True),
+) -> None:
+    if version:
+        from kewang import __version__
+
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+def main(*arguments: Any) -> None:
+    """Entry point of the `kewang` command."""
+    app(list(arguments) or None)

@@ -1,0 +1,244 @@
+"""The page: read each source on its own schedule, commit to the outbox, send what is committed, obey the acks.
+
+    sources ─> pending rows ─> outbox ─> link ══> gateway
+                                 ^─── acks <──────────┘
+
+Nothing is sent before it is committed; nothing is forgotten before an ack says that it is stored.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Final, ParamSpec, TypeVar
+
+from edge.delivery import Delivery
+from edge.ports import Clock, Draft, Link, LinkDown, OutboxFull, Source, SourceError, Uplink, Values
+from kewang.runtime.backoff import Backoff
+from kewang.wire import topics
+from kewang.wire.names import BOX_SOURCE
+from kewang.wire.state import Why
+from kewang.wire.timers import Timers
+
+log = logging.getLogger(__name__)
+P = ParamSpec("P")
+T = TypeVar("T")
+
+MAX_PENDING_ROWS: Final = 1000
+"""Rows of a source that wait for a disk that takes nothing; what comes after them is shed and counted."""
+POWER_ON_MS: Final = 600_000
+"""An agent that starts this soon after the boot was started by the power coming on."""
+DRAIN_S: Final = 3.0
+
+
+@dataclass
+class Sampling:
+    """How one source is doing, for `kewang edge status`. Dates are monotonic ms."""
+
+    source: Source
+    pending: list[tuple[int, Values]] = field(default_factory=list)
+    committed: bool = False
+    """Whether a batch of this run is committed: the first goes at once."""
+    last_ms: int | None = None
+    last: Values = ()
+    readings: int = 0
+    errors: int = 0
+    error: str | None = None
+    shed_rows: int = 0
+
+    @property
+    def hurried(self) -> bool:
+        """Whether its rows are committed at once: events, heartbeats, the first batch of the run, a full batch."""
+        return not self.committed or self.source.stream == "evt" or self.source.name == BOX_SOURCE
+
+
+class Agent:
+    """One device's agent. `run` until stopped; kill it at any time."""
+
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        delivery: Delivery,
+        uplink: Uplink,
+        clock: Clock,
+        *,
+        timers: Timers,
+        flush_s: float = 10.0,
+        flush_rows: int = 30,
+        firmware: str = "",
+    ) -> None:
+        self.samplings = [Sampling(source) for source in sources]
+        self.delivery, self.uplink, self.clock, self.timers = delivery, uplink, clock, timers
+        self.flush_s, self.flush_rows, self.firmware = flush_s, flush_rows, firmware
+        self.connects = 0
+        self.link: Link | None = None
+        self._flush_now = asyncio.Event()
+        self._sendable = asyncio.Event()
+        self._heard = asyncio.Event()
+        self._disk = ThreadPoolExecutor(1, "outbox")
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Work until `stopping`; then read no more, commit, drain for a few seconds and return."""
+        async with asyncio.TaskGroup() as group:
+            reading = [group.create_task(self._read(each), name=f"read-{each.source.name}") for each in self.samplings]
+            sending = [
+                group.create_task(self._flush(), name="flush"),
+                group.create_task(self._connect(), name="connect"),
+            ]
+            await stopping.wait()
+            for task in reading:
+                task.cancel()
+            await self._commit()
+            await self._drain()
+            for task in sending:
+                task.cancel()
+        for each in self.samplings:
+            await each.source.close()
+        self._disk.shutdown()
+
+    async def _read(self, sampling: Sampling) -> None:
+        """Read one source on its schedule; a source that hangs or fails delays no other."""
+        source, due_ms = sampling.source, self.clock.mono_ms()
+        while True:
+            try:
+                async with asyncio.timeout(source.timeout_s):
+                    values = await source.read()
+            except SourceError as error:
+                self._failed(sampling, str(error))
+            except TimeoutError:
+                self._failed(sampling, f"no answer in {source.timeout_s:g} s")
+            else:
+                self._recovered(sampling)
+                self._keep(sampling, values)
+            due_ms = max(due_ms + int(source.interval_s * 1000), self.clock.mono_ms())
+            await asyncio.sleep((due_ms - self.clock.mono_ms()) / 1000)
+
+    def _failed(self, sampling: Sampling, why: str) -> None:
+        sampling.errors += 1
+        if sampling.error is None:
+            log.warning("source %s: %s", sampling.source.name, why)
+        sampling.error = why
+        if sampling.source.name == BOX_SOURCE:
+            self._keep(sampling, self._bare_heartbeat(sampling.source))
+
+    def _recovered(self, sampling: Sampling) -> None:
+        if sampling.error is not None:
+            log.info("source %s recovered", sampling.source.name)
+            sampling.error = None
+
+    def _bare_heartbeat(self, box: Source) -> Values:
+        """The box could not be read: its heartbeat goes out all the same, with what the agent knows by itself."""
+        known = {"clock_synced": float(self.clock.synchronised())}
+        return tuple(known.get(metric) for metric in box.metrics)
+
+    def _keep(self, sampling: Sampling, values: Values) -> None:
+        sampling.last_ms, sampling.last = self.clock.mono_ms(), values
+        sampling.readings += 1
+        if len(sampling.pending) >= MAX_PENDING_ROWS:
+            sampling.shed_rows += 1
+            return
+        sampling.pending.append((sampling.last_ms, values))
+        if sampling.hurried or len(sampling.pending) >= self.flush_rows:
+            self._flush_now.set()
+
+    async def _flush(self) -> None:
+        """Commit all pending rows together, at most `flush_s` after the oldest was read."""
+        backoff = Backoff("committing to the outbox", log, longest_s=self.flush_s)
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self.flush_s):
+                    await self._flush_now.wait()
+            self._flush_now.clear()
+            try:
+                await self._commit()
+            except OutboxFull as error:
+                await backoff.failed(error)
+            else:
+                backoff.succeeded()
+
+    async def _commit(self) -> None:
+        """One transaction for everything pending; rows stay pending until it is done. Raises OutboxFull."""
+        taken = [(each, tuple(each.pending)) for each in self.samplings if each.pending]
+        await self._on_disk(self.delivery.tick)
+        if not taken:
+            return
+        await self._on_disk(self.delivery.commit, [_draft(each.source, rows) for each, rows in taken])
+        for each, rows in taken:
+            del each.pending[: len(rows)]
+            each.committed = True
+        self._sendable.set()
+
+    async def _connect(self) -> None:
+        """Keep a connection; while it lasts, send and listen."""
+        backoff = Backoff("connecting", log, longest_s=30)
+        while True:
+            self.connects += 1
+            try:
+                will = self.delivery.will(self.connects).encode()
+                async with self.uplink.connect(will) as self.link:
+                    backoff.succeeded()
+                    await self._talk(self.link)
+            except* LinkDown as error:
+                await backoff.failed(error.exceptions[0])
+            finally:
+                self.link = None
+
+    async def _talk(self, link: Link) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._say_birth(link), name="birth")
+            group.create_task(self._listen(link), name="listen")
+            group.create_task(self._send(link), name="send")
+
+    async def _say_birth(self, link: Link) -> None:
+        """Once; again and again while the boot is undated: the answer brings the time."""
+        while True:
+            birth = await self._on_disk(self.delivery.birth, self.connects, self._why(), self.firmware)
+            await link.publish(topics.STATE, birth.encode(), retain=True)
+            if self.delivery.dated:
+                return
+            await asyncio.sleep(self.timers.birth_repeat_s)
+
+    def _why(self) -> Why:
+        if self.connects > 1:
+            return "link"
+        return "power" if self.clock.mono_ms() < POWER_ON_MS else "watchdog"
+
+    async def _listen(self, link: Link) -> None:
+        async for message in link.incoming():
+            if message.channel == topics.ACK:
+                await self._on_disk(self.delivery.take, message.payload, message.retained)
+                self._sendable.set()
+                self._heard.set()
+        raise LinkDown("the broker closed the connection")
+
+    async def _send(self, link: Link) -> None:
+        """Send what is due; wake up for a commit, an ack, or the next resend."""
+        while True:
+            self._sendable.clear()
+            for message in await self._on_disk(self.delivery.due):
+                await link.publish(message.channel, message.payload)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self.delivery.next_due_s()):
+                    await self._sendable.wait()
+
+    async def _drain(self) -> None:
+        """Give the gateway a moment to name what was just sent, then say good-bye."""
+        link = self.link
+        if link is None:
+            return
+        with suppress(TimeoutError, LinkDown):
+            async with asyncio.timeout(DRAIN_S):
+                while self.delivery.live_unnamed:
+                    self._heard.clear()
+                    await self._heard.wait()
+                await link.publish(topics.STATE, self.delivery.bye(self.connects).encode(), retain=True)
+
+    async def _on_disk(self, do: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run in the one thread that may touch the outbox."""
+        return await asyncio.get_running_loop().run_in_executor(self._disk, lambda: do(*args, **kwargs))
+
+
+def _draft(source: Source, rows: tuple[tuple[int, Values], ...]) -> Draft:
+    return Draft(source.stream, source.name, source.metrics, rows)

@@ -1,0 +1,51 @@
+"""What the gateway writes of itself (`gw`) and of the devices' age (`state`). Also the probe of a failing store."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from gateway.health import StoreHealth
+from gateway.metrics import GatewayMetrics
+from gateway.ports import Clock, Misconfigured, RetryLater, Sink, Table
+from gateway.registry import Registry
+
+log = logging.getLogger(__name__)
+
+REPORT_S = 10.0
+
+
+class Report:
+    """Writes a report every 10 s."""
+
+    def __init__(
+        self, gateway: str, sink: Sink, registry: Registry, metrics: GatewayMetrics, health: StoreHealth, clock: Clock
+    ) -> None:
+        self._gateway, self._sink, self._registry = gateway, sink, registry
+        self._metrics, self._health, self._clock = metrics, health, clock
+
+    async def keep_writing(self, known: asyncio.Event, refresh: Callable[[], None]) -> None:
+        """Write for ever, from when the rewinds are `known`; `refresh` brings gauges up to date before each report."""
+        await known.wait()
+        while True:
+            refresh()
+            try:
+                await self._sink.write(self.tables())
+            except (RetryLater, Misconfigured) as error:
+                self._health.failed(error)
+            except Exception:
+                log.exception("the report was not written")
+            else:
+                self._health.succeeded()
+            await asyncio.sleep(REPORT_S)
+
+    def tables(self) -> list[Table]:
+        """The report as points of this moment."""
+        date_ms, now_ms = self._clock.wall_ms(), self._clock.mono_ms()
+        signals = self._metrics.snapshot()
+        own = Table("gw", (("gateway", self._gateway),), tuple(signals), [(date_ms, *map(float, signals.values()))])
+        ages = [
+            Table("state", (("device", name),), ("age_s",), [(date_ms, (now_ms - device.heard_ms) / 1000)])
+            for name, device in self._registry.devices.items()
+            if device.heard_ms is not None
+        ]
+        return [own, *ages]

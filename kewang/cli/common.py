@@ -1,0 +1,41 @@
+"""What the commands share: how errors leave the program, options that mean the same everywhere."""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, Final, NoReturn
+
+import typer
+
+from kewang.runtime.settings import SettingsError
+
+FOUND: Final = 1
+USAGE: Final = 2
+UNREACHABLE: Final = 3
+
+Config = Annotated[Path | None, typer.Option("--config", "-c", help="Settings file (TOML).")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on the last line of standard output.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Log more.")]
+
+
+def fail(message: str, code: int) -> NoReturn:
+    """Leave with `message` on standard error."""
+    typer.echo(f"kewang: {message}", err=True)
+    raise typer.Exit(code)
+
+
+@contextmanager
+def settings_errors() -> Iterator[None]:
+    """Wrong settings end the program with what is wrong, not with a traceback."""
+    try:
+        yield
+    except SettingsError as error:
+        fail(str(error), USAGE)
+
+
+def print_json(value: Any) -> None:
+    """One object on one line, last on standard output."""
+    sys.stdout.flush()
+    typer.echo(json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str))
