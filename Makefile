@@ -30,7 +30,7 @@ check: venv ## style, types and architecture
 test: venv parts check ## everything: check, then the whole test suite
 	@$(BIN)/pytest
 
-fuzz: venv ## mutated payloads through the decoder and a running gateway
+fuzz: venv parts ## mutated payloads through the decoder and a running gateway
 	@$(BIN)/kewang bench fuzz
 
 bench: venv parts ## every measurement, one after the other

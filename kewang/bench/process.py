@@ -102,11 +102,10 @@ class Part(ABC):
             self._process = subprocess.Popen(
                 self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
-        try:
+        with contextlib.ExitStack() as undo:
+            undo.callback(self.kill9)
             self._wait_until_ready()
-        except BaseException:
-            self.kill9()
-            raise
+            undo.pop_all()
 
     def stop(self) -> None:
         """Ask it to end (SIGTERM), and end it when it does not within `STOP_LIMIT_S`."""
