@@ -59,7 +59,7 @@ def test_the_requirements_name_no_address_and_hash_everything() -> None:
     for path in (CHECKOUT / "requirements").glob("*.txt"):
         text = path.read_text()
         assert "://" not in text
-        assert "--index-url" not in text
+        assert "index-url" not in text
         pinned = [line for line in text.splitlines() if line and not line.startswith((" ", "#"))]
         assert pinned
         assert all("==" in line and line.endswith("\\") for line in pinned), path
