@@ -1,0 +1,186 @@
+"""Settings of the edge agent: `edge.toml`, and the sources built from it."""
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field, PlainValidator, field_validator, model_validator
+
+from edge.ports import Source
+from edge.sources import driver
+from edge.sources.box import Box, BoxSettings, Gauge
+from edge.sources.settings import SettingsPath, SourceSettings, problem, settings_folder
+from kewang.runtime.clock import ClockTrust, SystemClock
+from kewang.runtime.settings import Settings, SettingsError, load, secret
+from kewang.wire.names import BOX_SOURCE, is_device
+from kewang.wire.timers import Timers
+
+
+def _readable(path: Path) -> Path:
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        raise problem(f"{path}: {error.strerror}: put the file there or correct the path") from None
+    return path
+
+
+def _private(path: Path) -> Path:
+    try:
+        secret(_readable(path))
+    except SettingsError as error:
+        raise problem(str(error)) from None
+    return path
+
+
+File = Annotated[SettingsPath, AfterValidator(_readable)]
+SecretFile = Annotated[SettingsPath, AfterValidator(_private)]
+
+
+class Tls(Settings):
+    """TLS towards the broker. With a certificate of its own the box needs no password."""
+
+    ca_file: File | None = Field(
+        default=None, description="Certificates that may sign the broker's; else the system's."
+    )
+    cert_file: File | None = Field(default=None, description="The box's own certificate chain (PEM).")
+    key_file: SecretFile | None = Field(
+        default=None, description="Private key of cert_file (PEM), readable only by the agent."
+    )
+
+    @model_validator(mode="after")
+    def _pair(self) -> "Tls":
+        if (self.cert_file is None) != (self.key_file is None):
+            raise problem("cert_file and key_file go together: give both or none")
+        return self
+
+
+class Broker(Settings):
+    """Where the broker is and how to log in."""
+
+    host: str = Field(default="localhost", min_length=1, description="Address or host name of the broker.")
+    port: int = Field(default=1883, ge=1, le=65535, description="TCP port; usually 1883 plain, 8883 with TLS.")
+    username: str | None = Field(
+        default=None, min_length=1, description="User name; the device id if a password is set."
+    )
+    password_file: SecretFile | None = Field(
+        default=None, description="File with the password, readable only by the agent."
+    )
+    tls: Tls | None = Field(default=None, description="TLS; an empty section is TLS with the system's certificates.")
+    keepalive: int = Field(default=30, ge=5, le=600, description="Seconds after which a silent connection is probed.")
+
+    def password(self) -> str | None:
+        """The password, read now. Raises SettingsError."""
+        return secret(self.password_file) if self.password_file else None
+
+
+class OutboxSettings(Settings):
+    """The durable queue on the box's disk."""
+
+    path: SettingsPath = Field(default=Path("/var/lib/kewang/outbox.db"), description="The queue's file (SQLite).")
+    budget_mb: float = Field(default=512, ge=1, le=1_000_000, description="Room on disk; the oldest batches make way.")
+    flush_s: float = Field(default=10.0, gt=0, le=600, description="Readings are committed at least this often.")
+    flush_rows: int = Field(
+        default=30, ge=1, le=1000, description="A source with so many new rows is committed at once."
+    )
+
+    @property
+    def budget_bytes(self) -> int:
+        """The budget in bytes."""
+        return int(self.budget_mb * 1_000_000)
+
+
+class TimerSettings(Settings):
+    """The protocol's times, for tests."""
+
+    faster: float = Field(
+        default=1.0, gt=0, le=1000, description="Divides the protocol's times. Leave it at 1 in the field."
+    )
+
+
+def _source(item: Any) -> SourceSettings:
+    """A `[[sources]]` section, checked by the settings model of its driver."""
+    if isinstance(item, SourceSettings):
+        return item
+    name = item.get("driver") if isinstance(item, dict) else None
+    if not isinstance(name, str):
+        raise problem('a source needs driver = "...": `kewang edge check` lists the installed ones')
+    try:
+        model = driver(name).Settings
+    except SettingsError as error:
+        raise problem(str(error)) from None
+    return model.model_validate(item)
+
+
+AnySource = Annotated[SourceSettings, PlainValidator(_source)]
+
+
+class EdgeSettings(Settings):
+    """Everything the agent is told: one TOML file; flag > environment > file > default."""
+
+    device: str = Field(
+        description="Id of this box: 3 to 32 characters of a-z, 0-9 and '-'; also its MQTT user and certificate name."
+    )
+    broker: Broker = Field(default_factory=Broker, description="The broker.")
+    outbox: OutboxSettings = Field(default_factory=OutboxSettings, description="The queue on disk.")
+    clock: ClockTrust = Field(
+        default="kernel",
+        description="`kernel`: the clock counts while the kernel says it is synchronised; `trusted`: always.",
+    )
+    wall_offset_ms: int = Field(default=0, description="Shifts the clock, for benches. Leave it at 0 in the field.")
+    timers: TimerSettings = Field(default_factory=TimerSettings, description="The protocol's times, for tests.")
+    sources: tuple[AnySource, ...] = Field(
+        default=(), description="Cameras and sensors; each with the keys of its driver."
+    )
+
+    @field_validator("device")
+    @classmethod
+    def _device(cls, device: str) -> str:
+        if not is_device(device):
+            raise problem(f"{device!r} is not 3 to 32 characters of a-z, 0-9 and '-'")
+        return device
+
+    @field_validator("sources")
+    @classmethod
+    def _names(cls, sources: tuple[SourceSettings, ...]) -> tuple[SourceSettings, ...]:
+        twice = [name for name, count in Counter(source.name for source in sources).items() if count > 1]
+        if twice:
+            raise problem(f"two sources are called {twice[0]!r}: give each its own name")
+        return sources
+
+    def protocol_times(self) -> Timers:
+        """The protocol's times as this box uses them."""
+        return Timers(keepalive_s=self.broker.keepalive).faster(self.timers.faster)
+
+    def system_clock(self) -> SystemClock:
+        """The clock this box goes by."""
+        return SystemClock(self.clock, self.wall_offset_ms)
+
+    def box(self) -> BoxSettings:
+        """Settings of the box's own source, which is there whether or not the file names it."""
+        given = (source for source in self.sources if isinstance(source, BoxSettings))
+        return next(given, BoxSettings())
+
+
+def read_settings(file: Path | None, flags: Mapping[str, Any] | None = None) -> EdgeSettings:
+    """The settings from `file`, environment (`KEWANG_EDGE_...`) and `flags` (dotted key -> value).
+
+    Relative paths start at the folder of `file`. Raises SettingsError: one problem a line, with key and next step.
+    """
+    token = settings_folder.set(file.resolve().parent if file else Path.cwd())
+    try:
+        return load(EdgeSettings, "edge", file, flags)
+    finally:
+        settings_folder.reset(token)
+
+
+def build_sources(
+    settings: EdgeSettings, *, outbox_bytes: Gauge = lambda: None, sources_failing: Gauge = lambda: None
+) -> list[Source]:
+    """All sources of the box, its own first. `outbox_bytes`, `sources_failing`: what only the agent knows."""
+    clock = settings.system_clock()
+    box = Box(
+        settings.box(), outbox_bytes=outbox_bytes, sources_failing=sources_failing, clock_synced=clock.synchronised
+    )
+    others = [source for source in settings.sources if source.name != BOX_SOURCE]
+    return [box, *(driver(source.driver)(source) for source in others)]

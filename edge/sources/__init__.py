@@ -1,0 +1,81 @@
+"""Sources: drivers behind the port `edge.ports.Source`, found by entry point so that others can add theirs.
+
+A driver is a class that is built from its own settings model and then only has to `read`. A package of yours needs
+three things; nothing in Kewang changes:
+
+1. Its settings, every key with a description (the documentation is made from them)::
+
+    class DhtSettings(SourceSettings):
+        pin: int = Field(ge=0, le=27, description="GPIO pin the sensor's data wire is on.")
+
+2. The driver. `read` gives one value per metric, None for "no value", and raises SourceError with a text that says
+   what to look at. It must not block the loop: a blocking library goes through `asyncio.to_thread`. Do not judge
+   values: what is out of range is kept and told by the gateway::
+
+    class Dht:
+        Settings = DhtSettings
+        stream = "env"
+        metrics = ("temp_c", "rh_pct")
+
+        def __init__(self, settings: DhtSettings) -> None:
+            self.name = settings.name
+            self.interval_s = settings.interval_s
+            self.timeout_s = settings.timeout_s
+            self._pin = settings.pin
+
+        async def read(self) -> Values:
+            try:
+                return await asyncio.to_thread(dht.read, self._pin)
+            except OSError as error:
+                raise SourceError(f"no answer on pin {self._pin}: check the wire ({error})") from None
+
+        async def close(self) -> None:
+            pass
+
+3. One line in its pyproject.toml, and `pip install` beside Kewang::
+
+    [project.entry-points."kewang.sources"]
+    dht = "my_package:Dht"
+
+`kewang edge check` then knows `driver = "dht"`. Libraries that not every box needs are imported where they are used,
+not at the top: a box carries in memory only what its own sources need.
+"""
+
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, ClassVar, Final, Protocol, cast
+
+from edge.ports import Source
+from edge.sources.settings import SourceSettings, nearest
+from kewang.runtime.settings import SettingsError
+
+GROUP: Final = "kewang.sources"
+
+
+class Driver(Protocol):
+    """The class of a source: its settings model, and built from such settings."""
+
+    Settings: ClassVar[type[SourceSettings]]
+
+    def __call__(self, settings: Any) -> Source: ...
+
+
+@cache
+def installed() -> dict[str, EntryPoint]:
+    """The installed drivers by name; none of them is imported yet."""
+    return {point.name: point for point in sorted(entry_points(group=GROUP), key=lambda point: point.name)}
+
+
+@cache
+def driver(name: str) -> Driver:
+    """The driver called `name`. Raises SettingsError that names the nearest and lists the installed ones."""
+    known = installed()
+    if name not in known:
+        raise SettingsError(f"unknown driver {name!r}{nearest(name, known)} (installed: {', '.join(known) or 'none'})")
+    try:
+        return cast(Driver, known[name].load())
+    except (ImportError, AttributeError) as error:
+        raise SettingsError(f"driver {name!r} can't be loaded: {error}: install its package again") from None
+
+
+__all__ = ["Driver", "SourceSettings", "driver", "installed"]

@@ -1,0 +1,59 @@
+"""What the settings of every source share."""
+
+import difflib
+from collections.abc import Iterable
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+
+from kewang.runtime.settings import Settings
+from kewang.wire.names import is_source
+
+RESERVED: Final = frozenset({"box", "agent"})
+"""Names of the agent's own sources."""
+
+settings_folder: ContextVar[Path] = ContextVar("settings_folder", default=Path())
+"""Folder of the settings file that is being read: relative paths in it start there."""
+
+SettingsPath = Annotated[Path, AfterValidator(lambda path: settings_folder.get() / path)]
+"""A path; if relative, then to the folder of the settings file."""
+
+
+class SourceSettings(Settings):
+    """What every source has; a driver's settings model is a subclass with its own keys."""
+
+    driver: str = Field(description="Driver that reads this source; `kewang edge check` lists the installed ones.")
+    name: str = Field(description="Name of the source on this device: 1 to 32 characters of a-z, 0-9 and '-'.")
+    interval_s: float = Field(default=10.0, gt=0, le=86_400, description="Seconds between two readings.")
+    timeout_s: float = Field(default=5.0, gt=0, le=600, description="A reading that takes longer than this has failed.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_keys(cls, values: Any) -> Any:
+        unknown = sorted(set(values) - set(cls.model_fields)) if isinstance(values, dict) else []
+        if unknown:
+            raise problem("; ".join(f"unknown key {key!r}{nearest(key, cls.model_fields)}" for key in unknown))
+        return values
+
+    @field_validator("name")
+    @classmethod
+    def _name(cls, name: str) -> str:
+        if name in RESERVED:
+            raise problem(f"{name!r} is a source of the agent itself: choose another name")
+        if not is_source(name):
+            raise problem(f"{name!r} is not 1 to 32 characters of a-z, 0-9 and '-'")
+        return name
+
+
+def problem(text: str) -> PydanticCustomError:
+    """A validation error that says `text` and nothing else."""
+    return PydanticCustomError("settings", "{text}", {"text": text})
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """`; did you mean ...?` with the known word nearest to `word`; empty if none is near."""
+    near = difflib.get_close_matches(word, sorted(known), n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""
