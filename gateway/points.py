@@ -5,7 +5,7 @@ from functools import lru_cache
 from itertools import chain
 from math import isfinite
 from types import NoneType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from gateway.ports import Poison, Split, Table
 
@@ -24,27 +24,37 @@ def refusal(tables: Sequence[Table], why: str) -> Split | Poison:
     return Split(why) if sum(len(table.rows) for table in tables) > 1 else Poison(why)
 
 
-def field_types(table: Table) -> tuple[type, ...]:
-    """The type of each field's values (NoneType for a field without any).
+class Shape(NamedTuple):
+    """A table's rows turned into columns, and the type of each (NoneType for a field without any value)."""
+
+    dates: tuple[int, ...]
+    columns: tuple[tuple[Any, ...], ...]
+    types: tuple[type, ...]
+    sparse: bool
+    """Whether a value is None."""
+
+
+def shape(table: Table) -> Shape:
+    """Judge `table`.
 
     Raises ValueError, which says why, for a table that no store takes: rows of wrong length or without a value, mixed
     types, NaN, infinity, an int above 64 bits, a date InfluxDB can't hold, a bad name.
     """
     if not table.rows:
-        return (NoneType,) * len(table.fields)
+        return Shape((), ((),) * len(table.fields), (NoneType,) * len(table.fields), False)
     check_names(table.measurement, table.tags, table.fields)
     try:
         dates, *columns = zip(*table.rows, strict=True)
     except ValueError:
-        raise ValueError("rows of different lengths") from None
+        raise ValueError("rows of different lengths, or empty") from None
     if len(columns) != len(table.fields):
         raise ValueError(f"{len(columns)} values for {len(table.fields)} fields")
-    if set(map(type, dates)) != {int} or not -MAX_DATE_MS <= min(dates) <= max(dates) <= MAX_DATE_MS:
+    if set(map(type, dates)) != {int} or min(dates) < -MAX_DATE_MS or max(dates) > MAX_DATE_MS:
         raise ValueError("a date is not a whole number of ms that a database can hold")
-    types = tuple(_column_type(*pair) for pair in zip(table.fields, columns, strict=True))
-    if all(None in column for column in columns) and any(row.count(None) == len(columns) for row in table.rows):
+    judged = [_column_type(*pair) for pair in zip(table.fields, columns, strict=True)]
+    if all(sparse for _, sparse in judged) and any(row.count(None) == len(columns) for row in table.rows):
         raise ValueError("a row without any value")
-    return types
+    return Shape(dates, tuple(columns), tuple(kind for kind, _ in judged), any(sparse for _, sparse in judged))
 
 
 @lru_cache(maxsize=16_384)
@@ -52,15 +62,15 @@ def check_names(measurement: str, tags: tuple[tuple[str, str], ...], fields: tup
     """Raises ValueError if line protocol can't carry one of the names."""
     keys = [key for key, _ in tags]
     for name in (measurement, *chain.from_iterable(tags), *fields):
-        if not name or not name.isprintable() or name.endswith("\\"):
+        if not name.isprintable() or not name or "\\" in name or name.startswith("#"):
             raise ValueError(f"{name!r} can't be a measurement, tag or field")
     if len({*keys, *fields}) < len(keys) + len(fields) or not _TAKEN.isdisjoint([*keys, *fields]):
         raise ValueError(f"a name is there twice or reserved: {', '.join([*keys, *fields])}")
 
 
-def _column_type(field: str, column: tuple[Any, ...]) -> type:
+def _column_type(field: str, column: tuple[Any, ...]) -> tuple[type, bool]:
     types = set(map(type, column))
-    if NoneType in types:
+    if sparse := NoneType in types:
         column = tuple(value for value in column if value is not None)
         types.discard(NoneType)
     if len(types) > 1 or not types <= KINDS.keys():
@@ -68,14 +78,15 @@ def _column_type(field: str, column: tuple[Any, ...]) -> type:
     kind = types.pop() if types else NoneType
     if not _fits(kind, column):
         raise ValueError(f"{field}: a value no database can hold")
-    return kind
+    return kind, sparse
 
 
 def _fits(kind: type, column: tuple[Any, ...]) -> bool:
     if kind is float:
-        return all(map(isfinite, column))
+        # A sum is finite only if all its parts are; it may overflow where they are finite.
+        return isfinite(sum(column)) or all(map(isfinite, column))
     if kind is int:
-        return bool(-MAX_INT <= min(column) and max(column) <= MAX_INT)
+        return bool(min(column) >= -MAX_INT and max(column) <= MAX_INT)
     return all(map(_is_text, column))
 
 

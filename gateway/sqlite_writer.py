@@ -8,7 +8,7 @@ from pathlib import Path
 from types import NoneType
 from typing import Final
 
-from gateway.points import KINDS, field_types, refusal
+from gateway.points import KINDS, refusal, shape
 from gateway.ports import KEPT, Poison, RetryLater, Split, Table
 from gateway.sqlite_file import identity, open_file, quoted
 
@@ -83,7 +83,7 @@ class SqliteWriter:
 
     def _store_one(self, db: sqlite3.Connection, tables: Sequence[Table]) -> Split | Poison | None:
         try:
-            types = [field_types(table) for table in tables]
+            types = [shape(table).types for table in tables]
             self._check_kinds(tables, types)
         except ValueError as error:
             return refusal(tables, str(error))

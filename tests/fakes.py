@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from types import NoneType
 from typing import cast
 
-from gateway.points import field_types, refusal
+from gateway.points import refusal, shape
 from gateway.ports import KEPT, Point, Refused, RetryLater, Rewind, SeriesId, Split, Table, Value
 from kewang.wire.names import STREAMS
 
@@ -134,7 +134,7 @@ class MemoryStore:
         kinds: dict[tuple[str, str], type] = {}
         try:
             for table in tables:
-                for field, kind in zip(table.fields, field_types(table), strict=True):
+                for field, kind in zip(table.fields, shape(table).types, strict=True):
                     key = (table.measurement, field)
                     if kind is not NoneType and (self._kinds | kinds).setdefault(key, kind) is not kind:
                         raise ValueError(f"{field} of {table.measurement} has another type")
