@@ -3,75 +3,55 @@
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, Field, PlainValidator, field_validator, model_validator
 
 from edge.ports import Source
 from edge.sources import driver
 from edge.sources.box import Box, BoxSettings, Gauge
-from edge.sources.settings import SettingsPath, SourceSettings, problem, settings_folder
+from edge.sources.settings import File, SettingsPath, SourceSettings, problem, settings_folder
+from kewang.runtime.broker import BrokerSettings, TlsSettings
 from kewang.runtime.clock import ClockTrust, SystemClock
 from kewang.runtime.settings import Settings, SettingsError, load, secret
 from kewang.wire.names import BOX_SOURCE, is_device
 from kewang.wire.timers import Timers
 
 
-def _readable(path: Path) -> Path:
-    try:
-        path.open("rb").close()
-    except OSError as error:
-        raise problem(f"{path}: {error.strerror}: put the file there or correct the path") from None
-    return path
-
-
 def _private(path: Path) -> Path:
     try:
-        secret(_readable(path))
+        secret(path)
     except SettingsError as error:
         raise problem(str(error)) from None
     return path
 
 
-File = Annotated[SettingsPath, AfterValidator(_readable)]
-SecretFile = Annotated[SettingsPath, AfterValidator(_private)]
+SecretFile = Annotated[File, AfterValidator(_private)]
+"""A file with a secret, which others must not be able to read."""
 
 
-class Tls(Settings):
-    """TLS towards the broker. With a certificate of its own the box needs no password."""
+class EdgeTls(TlsSettings):
+    """TLS towards the broker. A box with a certificate of its own needs no password."""
 
-    ca_file: File | None = Field(
-        default=None, description="Certificates that may sign the broker's; else the system's."
-    )
+    ca_file: File | None = Field(default=None, description="Certificates that are trusted; default: the system's.")
     cert_file: File | None = Field(default=None, description="The box's own certificate chain (PEM).")
-    key_file: SecretFile | None = Field(
-        default=None, description="Private key of cert_file (PEM), readable only by the agent."
-    )
+    key_file: SecretFile | None = Field(default=None, description="Its private key (PEM), readable by its owner only.")
 
     @model_validator(mode="after")
-    def _pair(self) -> "Tls":
+    def _pair(self) -> Self:
         if (self.cert_file is None) != (self.key_file is None):
             raise problem("cert_file and key_file go together: give both or none")
         return self
 
 
-class Broker(Settings):
+class EdgeBroker(BrokerSettings):
     """Where the broker is and how to log in."""
 
-    host: str = Field(default="localhost", min_length=1, description="Address or host name of the broker.")
-    port: int = Field(default=1883, ge=1, le=65535, description="TCP port; usually 1883 plain, 8883 with TLS.")
-    username: str | None = Field(
-        default=None, min_length=1, description="User name; the device id if a password is set."
-    )
     password_file: SecretFile | None = Field(
-        default=None, description="File with the password, readable only by the agent."
+        default=None, description="File with the password, readable by its owner only."
     )
-    tls: Tls | None = Field(default=None, description="TLS; an empty section is TLS with the system's certificates.")
+    tls: EdgeTls | None = Field(default=None, description="TLS; without this section the connection is plain.")
     keepalive: int = Field(default=30, ge=5, le=600, description="Seconds after which a silent connection is probed.")
-
-    def password(self) -> str | None:
-        """The password, read now. Raises SettingsError."""
-        return secret(self.password_file) if self.password_file else None
 
 
 class OutboxSettings(Settings):
@@ -121,7 +101,7 @@ class EdgeSettings(Settings):
     device: str = Field(
         description="Id of this box: 3 to 32 characters of a-z, 0-9 and '-'; also its MQTT user and certificate name."
     )
-    broker: Broker = Field(default_factory=Broker, description="The broker.")
+    broker: EdgeBroker = Field(default_factory=EdgeBroker, description="The broker.")
     outbox: OutboxSettings = Field(default_factory=OutboxSettings, description="The queue on disk.")
     clock: ClockTrust = Field(
         default="kernel",

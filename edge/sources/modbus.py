@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from edge.ports import SourceError, Values
 from edge.sources.registers import Kind, Register, RegisterMap, Span, read_map
-from edge.sources.settings import SettingsPath, SourceSettings, problem
+from edge.sources.settings import File, SourceSettings, problem
 from kewang.wire.catalogue import BY_NAME
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class ModbusSettings(SourceSettings):
     bridge: int = Field(
         default=4, ge=0, le=100, description="Gaps of up to so many registers are read along; 0 if the device refuses."
     )
-    map: SettingsPath | None = Field(default=None, description="TOML file with the register map.")
+    map: File | None = Field(default=None, description="TOML file with the register map.")
     registers: tuple[Register, ...] = Field(default=(), description="The register map itself, instead of a file.")
 
     @model_validator(mode="after")

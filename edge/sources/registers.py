@@ -10,8 +10,8 @@ from typing import Final, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from edge.sources.settings import nearest, problem
-from kewang.runtime.settings import Settings, load
+from edge.sources.settings import NamedKeys, nearest, problem
+from kewang.runtime.settings import load
 from kewang.wire.batch import MAX_METRICS
 from kewang.wire.catalogue import BY_NAME
 
@@ -34,7 +34,7 @@ _FORMATS: Final = {
 }
 
 
-class Register(Settings):
+class Register(NamedKeys):
     """One metric in one or more registers that follow each other."""
 
     metric: str = Field(description="Metric of the catalogue that this register holds.")
@@ -89,7 +89,7 @@ class Register(Settings):
         return tidy(number, BY_NAME[self.metric].decimals + 2)
 
 
-class RegisterMap(Settings):
+class RegisterMap(NamedKeys):
     """A device's registers, as in a map's own TOML file or in the settings of a source."""
 
     about: str = Field(default="", description="What device this map is for; for people.")

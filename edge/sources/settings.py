@@ -22,13 +22,12 @@ SettingsPath = Annotated[Path, AfterValidator(lambda path: settings_folder.get()
 """A path; if relative, then to the folder of the settings file."""
 
 
-class SourceSettings(Settings):
-    """What every source has; a driver's settings model is a subclass with its own keys."""
+File = Annotated[SettingsPath, AfterValidator(lambda path: _readable(path))]
+"""A file that must be there and be readable now."""
 
-    driver: str = Field(description="Driver that reads this source; `kewang edge check` lists the installed ones.")
-    name: str = Field(description="Name of the source on this device: 1 to 32 characters of a-z, 0-9 and '-'.")
-    interval_s: float = Field(default=10.0, gt=0, le=86_400, description="Seconds between two readings.")
-    timeout_s: float = Field(default=5.0, gt=0, le=600, description="A reading that takes longer than this has failed.")
+
+class NamedKeys(Settings):
+    """Settings of a driver: an unknown key is refused naming the nearest one of this very driver."""
 
     @model_validator(mode="before")
     @classmethod
@@ -37,6 +36,15 @@ class SourceSettings(Settings):
         if unknown:
             raise problem("; ".join(f"unknown key {key!r}{nearest(key, cls.model_fields)}" for key in unknown))
         return values
+
+
+class SourceSettings(NamedKeys):
+    """What every source has; a driver's settings model is a subclass with its own keys."""
+
+    driver: str = Field(description="Driver that reads this source; `kewang edge check` lists the installed ones.")
+    name: str = Field(description="Name of the source on this device: 1 to 32 characters of a-z, 0-9 and '-'.")
+    interval_s: float = Field(default=10.0, gt=0, le=86_400, description="Seconds between two readings.")
+    timeout_s: float = Field(default=5.0, gt=0, le=600, description="A reading that takes longer than this has failed.")
 
     @field_validator("name")
     @classmethod
@@ -57,3 +65,11 @@ def nearest(word: str, known: Iterable[str]) -> str:
     """`; did you mean ...?` with the known word nearest to `word`; empty if none is near."""
     near = difflib.get_close_matches(word, sorted(known), n=1)
     return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def _readable(path: Path) -> Path:
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        raise problem(f"{path}: {error.strerror}: put the file there or correct the path") from None
+    return path
