@@ -27,6 +27,10 @@ class OutboxBusy(Exception):
     """Another process holds the outbox; the text names it."""
 
 
+class OutboxTooNew(Exception):
+    """A newer Kewang wrote the outbox; it is left as it is."""
+
+
 @dataclass(frozen=True, slots=True)
 class Draft:
     """Rows of one source that are not committed yet. `rows`: (monotonic ms of this boot, values)."""

@@ -1,0 +1,269 @@
+"""The outbox on disk: SQLite in one file, one process at a time, one fsync a commit.
+
+commit ──> open ──ack──> stored / quarantined ──ring──> gone
+             └──ring, when nothing marked is left──> gone, counted as dropped
+"""
+
+import json
+import logging
+import os
+import secrets
+import shutil
+import sqlite3
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Final, TypeVar
+
+from edge.outbox_dates import Dates
+from edge.outbox_file import lock, open_file, replace_damaged
+from edge.outbox_ledger import Ledger
+from edge.outbox_marks import Marks
+from edge.outbox_ring import Ring
+from edge.outbox_schema import Trouble, add_meta, meta, transaction, trouble
+from edge.ports import Applied, Draft, Entry, OutboxFull, OutboxStatus
+from kewang.wire.ack import Ack
+from kewang.wire.batch import MAX_METRICS, MAX_ROWS
+from kewang.wire.names import STREAMS, is_source
+from kewang.wire.timers import Timers
+
+_log = logging.getLogger("edge.outbox")
+_T = TypeVar("_T")
+_MAX_ROWS_BYTES: Final = 60_000
+"""JSON of a batch's rows: leaves room for names and tallies below the 64 KiB of a message, deflated or not."""
+_VALUE_BYTES: Final = 26
+_PRUNE_EVERY: Final = 256
+_FREED_AT_ONCE: Final = 1024 * 1024
+_ROOM_AGAIN_BYTES: Final = 16 * 1024 * 1024
+
+
+class SqliteOutbox:
+    """ports.Outbox in the file at `path`, for one boot (`boot` names it, so that monotonic times compare).
+
+    `budget_bytes` is what batches may take; the file is that plus the log (4 MiB) and small tables. Raises OutboxBusy,
+    OutboxTooNew, OutboxFull. A damaged file is set aside and what can be read of it taken over.
+    """
+
+    def __init__(self, path: Path, budget_bytes: int, boot: str, *, timers: Timers | None = None) -> None:
+        self._path, self._boot, self._timers = path, boot, timers or Timers()
+        self._wanted_bytes = self._budget_bytes = budget_bytes
+        self._run = secrets.token_hex(6)
+        self._committed = 0
+        self._anchor_waits = False
+        self._lock = lock(path)
+        try:
+            with self._refusals("open"):
+                self._use(open_file(path))
+                self._first = self._next = self._next_free()
+        except BaseException:
+            os.close(self._lock)
+            raise
+
+    def _use(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        self._dates = Dates(db, self._run, self._timers)
+        self._ledger = Ledger(db)
+        self._ring = Ring(db, self._dates, self._ledger, self._run, self._boot)
+        self._marks = Marks(db, self._ring)
+
+    def _next_free(self) -> int:
+        query = "SELECT max(coalesce((SELECT max(ord) FROM batch), 0), coalesce((SELECT max(first) FROM run), 0)) + 1"
+        return int(self._db.execute(query).fetchone()[0])
+
+    @property
+    def run(self) -> str:
+        """The run of this process."""
+        return self._run
+
+    @property
+    def rewind(self) -> int:
+        """The rewind obeyed last; 0 = none."""
+        return self._attempt("read", lambda: meta(self._db, "rewind"))
+
+    @property
+    def anchor_ms(self) -> int | None:
+        """Unix ms at monotonic 0 of this boot; None while the boot is undated."""
+        anchor = self._attempt("read", lambda: self._dates.anchor(self._boot))
+        return anchor[0] if anchor else None
+
+    @property
+    def sendable(self) -> bool:
+        """Whether the boot is dated and a commit came after the one that dated it."""
+        return not self._anchor_waits and self.anchor_ms is not None
+
+    def commit(self, drafts: Sequence[Draft]) -> list[Entry]:
+        """Keep `drafts` in one transaction and make room in the ring.
+
+        A draft above 1,000 rows or too long for a message becomes several batches. Raises OutboxFull, and ValueError
+        for a draft that no message could carry.
+        """
+        parts = [part for draft in drafts for part in _parts(_checked(draft))]
+        if not parts:
+            return []
+        self._budget_bytes = self._budget_now()
+        entries, dated = self._attempt("commit", lambda: self._commit(parts))
+        self._next += len(entries)
+        self._committed += 1
+        self._anchor_waits = dated
+        return entries
+
+    def _commit(self, parts: Sequence[Draft]) -> tuple[list[Entry], bool]:
+        """The entries, and whether the boot was dated in this transaction."""
+        with transaction(self._db):
+            undated = self._dates.anchor(self._boot) is None
+            self._db.execute("INSERT OR IGNORE INTO run VALUES (?, ?, ?)", (self._first, self._run, self._boot))
+            if self._budget_bytes < self._wanted_bytes:
+                # The disk is full: the file must not grow even for a moment.
+                self._ring.make_room(self._budget_bytes - sum(map(_guess_bytes, parts)), self._next)
+            entries = [self._add(self._next + index, part) for index, part in enumerate(parts)]
+            self._ring.make_room(self._budget_bytes, entries[-1].order)
+            if self._committed % _PRUNE_EVERY == 0:
+                self._prune()
+            return entries, undated and self._dates.anchor(self._boot) is not None
+
+    def _add(self, order: int, part: Draft) -> Entry:
+        number = order - self._first + 1
+        self._ring.add(order, number, part)
+        return Entry(order, self._run, number, part.stream, part.source, len(part.rows))
+
+    def _prune(self) -> None:
+        """Forget what nothing held refers to."""
+        self._db.execute(
+            """DELETE FROM run WHERE name <> ? AND first < (SELECT max(first) FROM run
+            WHERE first <= (SELECT min(ord) FROM batch))""",
+            (self._run,),
+        )
+        self._dates.prune(self._boot)
+        self._ledger.prune(self._run)
+
+    def date(self, anchor_ms: int, time_quality: int) -> None:
+        """Date this boot, and before it every older boot without an anchor. On a dated boot: a correction, for rows
+        not yet committed. Raises OutboxFull."""
+        self._anchor_waits |= self._attempt("date", lambda: self._date((anchor_ms, time_quality)))
+
+    def _date(self, anchor: tuple[int, int]) -> bool:
+        with transaction(self._db):
+            if self._dates.anchor(self._boot) is not None:
+                self._dates.set_anchor(self._boot, *anchor)
+                return False
+            self._ring.date_boots(self._boot, anchor)
+            return True
+
+    def oldest_open(self, limit: int, without: Collection[int]) -> list[Entry]:
+        """Up to `limit` open dated batches, oldest first, without the orders in `without`."""
+        return self._attempt("read", lambda: self._marks.oldest_open(limit, without))
+
+    def body(self, order: int) -> bytes | None:
+        """The `fixed` JSON of a dated open batch; None if it is gone, marked, or fails its CRC (then it is dropped
+        and counted here and now)."""
+        return self._attempt("read", lambda: self._body(order))
+
+    def _body(self, order: int) -> bytes | None:
+        if not self._marks.is_sendable(order):
+            return None
+        body = self._ring.sound_body(order)
+        if body is None:
+            with transaction(self._db):
+                self._ring.drop(order, self._next)
+                add_meta(self._db, "damaged_batches", 1)
+            _log.error("batch %d of the outbox failed its checksum: dropped and counted", order)
+        return body
+
+    def apply(self, ack: Ack, unreadable: Mapping[int, int]) -> Applied | None:
+        """Obey an ack: rewind, then marks. `unreadable`: CRC of a payload on its way -> its order. None if the whole
+        ack is to be ignored. Raises OutboxFull."""
+        return self._attempt("mark", lambda: self._marks.apply(ack, unreadable, self._next))
+
+    def status(self) -> OutboxStatus:
+        """What the outbox holds."""
+        return replace(self._attempt("read", self._marks.status), budget_bytes=self._budget_bytes)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        with suppress(sqlite3.Error):
+            self._db.close()
+        os.close(self._lock)
+
+    def _attempt(self, what: str, operation: Callable[[], _T]) -> _T:
+        """Do it; after damage on what can be saved, on a full disk after marked batches made room. Once."""
+        try:
+            return operation()
+        except sqlite3.Error as error:
+            kind = trouble(error)
+            if kind is Trouble.OTHER:
+                raise
+            _log.warning("outbox: %s: %s", what, error)
+        with self._refusals(what):
+            if kind is Trouble.DAMAGED:
+                self._replace_damaged()
+            else:
+                self._free_space()
+            return operation()
+
+    @contextmanager
+    def _refusals(self, what: str) -> Iterator[None]:
+        """Say OutboxFull for what SQLite can't do now."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            if trouble(error) is Trouble.OTHER:
+                raise
+            raise OutboxFull(
+                f"outbox {self._path}: can't {what}: {error}: free space on this disk, or check that it is healthy "
+                "and mounted writable; nothing committed is lost and the agent tries again"
+            ) from error
+
+    def _replace_damaged(self) -> None:
+        with suppress(sqlite3.Error):
+            self._db.close()
+        self._use(replace_damaged(self._path))
+
+    def _free_space(self) -> None:
+        """Give marked batches' room to what is new, and take no more than that until the disk has room again."""
+        with suppress(sqlite3.Error):
+            self._db.execute("PRAGMA wal_checkpoint(RESTART)")
+        used = self._marks.status().used_bytes
+        with transaction(self._db):
+            self._ring.make_room(used - _FREED_AT_ONCE, self._next, marked_only=True)
+        self._budget_bytes = min(self._wanted_bytes, used)
+
+    def _budget_now(self) -> int:
+        if self._budget_bytes < self._wanted_bytes and shutil.disk_usage(self._path.parent).free > _ROOM_AGAIN_BYTES:
+            return self._wanted_bytes
+        return self._budget_bytes
+
+
+def _checked(draft: Draft) -> Draft:
+    if draft.stream not in STREAMS or not is_source(draft.source):
+        raise ValueError(f"{draft.stream}/{draft.source} names no source: use one of {', '.join(STREAMS)} and a name")
+    if not 0 < len(draft.metrics) <= MAX_METRICS:
+        raise ValueError(f"source {draft.source} has {len(draft.metrics)} metrics, the limit is {MAX_METRICS}")
+    return draft
+
+
+def _parts(draft: Draft) -> Iterator[Draft]:
+    """`draft` in pieces that fit a message."""
+    if len(draft.rows) > MAX_ROWS:
+        for start in range(0, len(draft.rows), MAX_ROWS):
+            yield from _parts(replace(draft, rows=draft.rows[start : start + MAX_ROWS]))
+    elif draft.rows and _fits(draft):
+        yield draft
+    elif len(draft.rows) > 1:
+        middle = len(draft.rows) // 2
+        yield from _parts(replace(draft, rows=draft.rows[:middle]))
+        yield from _parts(replace(draft, rows=draft.rows[middle:]))
+    elif draft.rows:
+        raise ValueError(f"a row of source {draft.source} is too long for a message")
+
+
+def _fits(draft: Draft) -> bool:
+    longest = max(len(values) for _, values in draft.rows)
+    if len(draft.rows) * (longest + 1) * _VALUE_BYTES <= _MAX_ROWS_BYTES:
+        return True
+    return len(json.dumps([[mono_ms, *values] for mono_ms, values in draft.rows])) <= _MAX_ROWS_BYTES
+
+
+def _guess_bytes(draft: Draft) -> int:
+    """About what a draft will take."""
+    return 512 + sum(10 + 8 * len(values) for _, values in draft.rows)

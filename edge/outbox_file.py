@@ -1,0 +1,139 @@
+"""The outbox file as a whole: who holds it, opening it, and putting a damaged one aside."""
+
+import fcntl
+import logging
+import os
+import sqlite3
+from pathlib import Path
+from typing import Final
+
+from edge.outbox_salvage import salvage
+from edge.outbox_schema import SCHEMA, Trouble, connect, create, schema_of, trouble
+from edge.ports import OutboxBusy, OutboxTooNew
+
+_log = logging.getLogger("edge.outbox")
+_KEPT_DAMAGED: Final = 2
+_BESIDE: Final = ("-wal", "-shm")
+
+
+def lock(path: Path) -> int:
+    """Hold `<path>.lock` until the returned descriptor is closed. Raises OutboxBusy if another process does."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.read(descriptor, 32).decode(errors="replace").strip() or "unknown"
+        os.close(descriptor)
+        raise OutboxBusy(
+            f"outbox {path} is held by process {holder}: stop that agent, or give this one an outbox of its own"
+        ) from None
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+    return descriptor
+
+
+def open_file(path: Path) -> sqlite3.Connection:
+    """The outbox at `path`, made if there is none; a damaged one is set aside and what can be read of it taken over.
+
+    Raises OutboxTooNew for the file of a newer Kewang, sqlite3.Error when the disk does not let us work.
+    """
+    _finish_exchange(path)
+    try:
+        db = _open_sound(path)
+    except sqlite3.Error as error:
+        if trouble(error) is not Trouble.DAMAGED:
+            raise
+        _log.error("outbox %s is damaged: %s", path, error)
+        db = None
+    return db if db is not None else replace_damaged(path)
+
+
+def _open_sound(path: Path) -> sqlite3.Connection | None:
+    """The connection; None if the file is not an outbox in good order."""
+    db = connect(path)
+    try:
+        version = schema_of(db)
+        if version is not None and version > SCHEMA:
+            raise OutboxTooNew(
+                f"outbox {path} was written by a newer Kewang (schema {version}, this one knows {SCHEMA}): "
+                "install that version again, or let it deliver what it holds first"
+            )
+        if version == 0:
+            create(db)
+        if version is not None:
+            _touch(db)
+            return db
+    except BaseException:
+        db.close()
+        raise
+    db.close()
+    return None
+
+
+def _touch(db: sqlite3.Connection) -> None:
+    """Read the ends of every table, so that a file cut short is noticed now and not in the middle of the night."""
+    for table in ("run", "batch", "body"):
+        db.execute(f"SELECT * FROM {table} ORDER BY 1 LIMIT 1").fetchone()
+        db.execute(f"SELECT * FROM {table} ORDER BY 1 DESC LIMIT 1").fetchone()
+    for index in ("batch_open", "batch_marked", "batch_undated"):
+        condition = {"batch_open": "state = 0", "batch_marked": "state > 0"}.get(index, "first_ms IS NULL")
+        db.execute(f"SELECT ord FROM batch INDEXED BY {index} WHERE {condition} ORDER BY ord DESC LIMIT 1").fetchone()
+    if db.execute("SELECT count(*) FROM total").fetchone()[0] != 1:
+        raise _damage("the totals are missing")
+
+
+def _damage(reason: str) -> sqlite3.DatabaseError:
+    error = sqlite3.DatabaseError(reason)
+    error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+    return error
+
+
+def replace_damaged(path: Path) -> sqlite3.Connection:
+    """Build a fresh outbox from what can be read of the one at `path`, which is kept as `<name>.damaged-1` or `-2`.
+
+    A crash at any point loses nothing: the fresh file takes the place only when it is complete.
+    """
+    fresh = _beside(path, ".new")
+    for leftover in (fresh, *(_beside(fresh, end) for end in _BESIDE)):
+        leftover.unlink(missing_ok=True)
+    saved = salvage(path, fresh)
+    aside = _next_aside(path)
+    path.replace(aside)
+    _log.error("%s: %d batches saved, the damaged file is kept as %s", path, saved, aside.name)
+    _finish_exchange(path, aside)
+    db = connect(path)
+    _touch(db)
+    return db
+
+
+def _finish_exchange(path: Path, aside: Path | None = None) -> None:
+    """The old file is out of the way: move its log away too, then put the fresh one in its place."""
+    fresh = _beside(path, ".new")
+    if path.exists() or not fresh.exists():
+        return
+    log = _beside(path, "-wal")
+    if log.exists():
+        log.replace(_beside(aside or _beside(path, ".damaged-1"), "-wal"))
+    _beside(path, "-shm").unlink(missing_ok=True)
+    fresh.replace(path)
+    _sync_folder(path.parent)
+
+
+def _next_aside(path: Path) -> Path:
+    """A free name for the damaged file; the older of two kept ones makes way."""
+    names = [_beside(path, f".damaged-{number}") for number in range(1, _KEPT_DAMAGED + 1)]
+    free = next((name for name in names if not name.exists()), None)
+    return free or min(names, key=lambda name: name.stat().st_mtime_ns)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _beside(path: Path, end: str) -> Path:
+    return path.with_name(path.name + end)

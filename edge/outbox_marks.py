@@ -1,0 +1,117 @@
+"""Marks of batches: which are open, what an ack changes, what is held."""
+
+import sqlite3
+from collections.abc import Collection, Mapping
+from typing import Final
+
+from edge.outbox_ring import Ring
+from edge.outbox_schema import OPEN, QUARANTINED, REFUSED, STORED, meta, raise_meta, transaction
+from edge.ports import Applied, Entry, OutboxStatus
+from kewang.wire.ack import Ack
+
+_FAR: Final = 2**62
+_SENDABLE = "state = 0 AND first_ms IS NOT NULL"
+_RANGE = f"{_SENDABLE} AND ord BETWEEN ? AND ?"
+
+
+class Marks:
+    """Reads and sets the state of batches."""
+
+    def __init__(self, db: sqlite3.Connection, ring: Ring) -> None:
+        self._db, self._ring = db, ring
+
+    def oldest_open(self, limit: int, without: Collection[int]) -> list[Entry]:
+        """Up to `limit` open dated batches, oldest first."""
+        found: list[Entry] = []
+        query = f"SELECT ord, stream, source, rows FROM batch WHERE {_SENDABLE} ORDER BY ord"
+        cursor = self._db.execute(query)
+        for order, stream, source, rows in cursor:
+            if len(found) >= limit:
+                break
+            if order not in without:
+                found.append(Entry(order, *self._ring.run_of(order), stream, source, rows))
+        cursor.close()
+        return found
+
+    def is_sendable(self, order: int) -> bool:
+        """Whether the batch is open and dated."""
+        found = self._db.execute(f"SELECT 1 FROM batch WHERE ord = ? AND {_SENDABLE}", (order,)).fetchone()
+        return found is not None
+
+    def status(self) -> OutboxStatus:
+        """What is held (the budget is not known here)."""
+        batches, rows, open_bytes, used, undated = self._db.execute("SELECT * FROM total").fetchone()
+        oldest = self._db.execute("SELECT first_ms FROM batch WHERE state = 0 ORDER BY ord LIMIT 1").fetchone()
+        return OutboxStatus(
+            open_batches=batches,
+            held_rows=rows,
+            open_bytes=open_bytes,
+            used_bytes=used,
+            budget_bytes=0,
+            undated_batches=undated,
+            dropped_rows=meta(self._db, "dropped_rows"),
+            damaged_batches=meta(self._db, "damaged_batches"),
+            rewind=meta(self._db, "rewind"),
+            oldest_open_ms=oldest[0] if oldest else None,
+        )
+
+    def apply(self, ack: Ack, unreadable: Mapping[int, int], now: int) -> Applied | None:
+        """Obey an ack; `now` is the newest order. None if its rewind is lower than ours."""
+        rewind = meta(self._db, "rewind")
+        if ack.rw < rewind:
+            return None
+        if ack.rw > rewind:
+            self._rewind(ack.rw, ack.rf)
+        ranges = [found for name, low, high in ack.ok if (found := self._orders(name, low, high))]
+        refused = {unreadable[crc] for crc in ack.bad if crc in unreadable}
+        if not any(map(self._any_open, ranges)) and not any(map(self.is_sendable, refused)):
+            return Applied(frozenset(), ack.rw > rewind)
+        # A mark that a power cut takes back costs a resend, so it needs no fsync of its own.
+        with transaction(self._db, durable=False):
+            marked = self._store(ack, ranges) | {order for order in refused if self._refuse(order, now)}
+        return Applied(frozenset(marked), ack.rw > rewind)
+
+    def _rewind(self, rewind: int, since_ms: int) -> None:
+        """Keep the rewind and open again what was marked by acks that no longer count."""
+        with transaction(self._db):
+            raise_meta(self._db, "rewind", rewind)
+            self._db.execute(
+                """UPDATE batch SET state = 0, acked_ms = NULL
+                WHERE state IN (?, ?) AND (acked_ms IS NULL OR acked_ms >= ?)""",
+                (STORED, QUARANTINED, since_ms),
+            )
+
+    def _orders(self, name: str, low: int, high: int) -> tuple[int, int] | None:
+        """First and last order of the batches `low..high` of a run; None if we never had that run."""
+        found = self._db.execute(
+            "SELECT first, (SELECT min(first) FROM run WHERE first > mine.first) FROM run AS mine WHERE name = ?",
+            (name,),
+        ).fetchone()
+        if found is None:
+            return None
+        first, after = found[0], found[1] or _FAR
+        return first + max(low, 1) - 1, min(first + high, after) - 1
+
+    def _any_open(self, orders: tuple[int, int]) -> bool:
+        return self._db.execute(f"SELECT 1 FROM batch WHERE {_RANGE} LIMIT 1", orders).fetchone() is not None
+
+    def _store(self, ack: Ack, ranges: list[tuple[int, int]]) -> set[int]:
+        """Mark open batches in `ranges`; those labelled in the ack as quarantined."""
+        marked: set[int] = set()
+        for orders in ranges:
+            marked |= {order for (order,) in self._db.execute(f"SELECT ord FROM batch WHERE {_RANGE}", orders)}
+            query = f"UPDATE batch SET state = {STORED}, acked_ms = ? WHERE {_RANGE}"
+            self._db.execute(query, (ack.gt, *orders))
+        for name, number, _ in ack.nk:
+            found = self._orders(name, number, number)
+            if found and found[0] in marked:
+                self._db.execute(f"UPDATE batch SET state = {QUARANTINED} WHERE ord = ?", (found[0],))
+        return marked
+
+    def _refuse(self, order: int, now: int) -> bool:
+        """Mark a batch that no gateway can read and count its rows as dropped."""
+        if not self.is_sendable(order):
+            return False
+        self._ring.count_dropped(order, now)
+        self._db.execute(f"UPDATE batch SET state = {REFUSED} WHERE ord = ? AND state = {OPEN}", (order,))
+        return True

@@ -1,0 +1,181 @@
+"""The outbox file: its tables, its settings, and what SQLite's errors mean for it.
+
+`body` holds what never changes once it is dated, each batch with its CRC; `batch` holds the mark and what the ring and
+the ledger must know without reading bodies. A run's batches lie side by side: `ord` = the run's `first` + number - 1.
+"""
+
+import sqlite3
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import Enum, auto
+from pathlib import Path
+from typing import Final
+
+SCHEMA: Final = 1
+_APPLICATION: Final = 0x4B574F42
+_WAL_PAGES: Final = 1000
+_WAL_BYTES: Final = 4 * 1024 * 1024
+_LOCK_WAIT_S: Final = 5.0
+_PAGE_BYTES: Final = 4096
+_CELL_BYTES: Final = 20
+_ROW_BYTES: Final = 120
+
+OPEN: Final = 0
+STORED: Final = 1
+QUARANTINED: Final = 2
+REFUSED: Final = 3
+"""States of a batch. A refused one can't be read by any gateway: it is counted as dropped and stays so."""
+
+_TABLES = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE run (first INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, boot TEXT NOT NULL);
+CREATE TABLE anchor (boot TEXT PRIMARY KEY, anchor_ms INTEGER NOT NULL, quality INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE last (source TEXT PRIMARY KEY, last_ms INTEGER NOT NULL, top_ms INTEGER NOT NULL, run TEXT NOT NULL)
+    WITHOUT ROWID;
+CREATE TABLE tally (run TEXT NOT NULL, source TEXT NOT NULL, hour INTEGER NOT NULL, made INTEGER NOT NULL,
+    dropped INTEGER NOT NULL, changed INTEGER NOT NULL, PRIMARY KEY (run, source, hour)) WITHOUT ROWID;
+CREATE INDEX tally_changed ON tally (changed) WHERE changed > 0;
+CREATE TABLE body (ord INTEGER PRIMARY KEY, stream TEXT NOT NULL, crc INTEGER NOT NULL, body BLOB NOT NULL);
+CREATE TABLE batch (ord INTEGER PRIMARY KEY, stream TEXT NOT NULL, source TEXT NOT NULL, rows INTEGER NOT NULL,
+    size INTEGER NOT NULL, state INTEGER NOT NULL, acked_ms INTEGER, first_ms INTEGER, last_ms INTEGER, hours TEXT);
+CREATE INDEX batch_open ON batch (ord) WHERE state = 0;
+CREATE INDEX batch_marked ON batch (ord) WHERE state > 0;
+CREATE INDEX batch_undated ON batch (ord) WHERE first_ms IS NULL;
+CREATE TABLE total (open_batches INTEGER NOT NULL, held_rows INTEGER NOT NULL, open_bytes INTEGER NOT NULL,
+    used_bytes INTEGER NOT NULL, undated_batches INTEGER NOT NULL);
+INSERT INTO total VALUES (0, 0, 0, 0, 0);
+"""
+# Triggers keep the totals: no statement can change a batch and forget them, and a rollback takes them back.
+_COUNT = """UPDATE total SET open_batches = open_batches {0} ({1}.state = 0),
+    held_rows = held_rows {0} ({1}.state = 0) * {1}.rows, open_bytes = open_bytes {0} ({1}.state = 0) * {1}.size,
+    used_bytes = used_bytes {0} {1}.size, undated_batches = undated_batches {0} ({1}.first_ms IS NULL);"""
+_ADD, _TAKE = _COUNT.format("+", "new"), _COUNT.format("-", "old")
+_TRIGGERS = f"""
+CREATE TRIGGER batch_in AFTER INSERT ON batch BEGIN {_ADD} END;
+CREATE TRIGGER batch_out AFTER DELETE ON batch BEGIN {_TAKE} END;
+CREATE TRIGGER batch_changed AFTER UPDATE ON batch BEGIN {_TAKE} {_ADD} END;
+"""
+
+
+class Trouble(Enum):
+    """What an error of SQLite asks of us."""
+
+    DAMAGED = auto()
+    """The file can't be read: set it aside and save what can be saved."""
+    REFUSED = auto()
+    """The disk or another program does not let us write now."""
+    OTHER = auto()
+
+
+_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT}
+_REFUSED = {
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_PROTOCOL,
+}
+
+
+def trouble(error: sqlite3.Error) -> Trouble:
+    """The kind of `error`."""
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+    if code in _DAMAGED:
+        return Trouble.DAMAGED
+    return Trouble.REFUSED if code in _REFUSED else Trouble.OTHER
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """A connection with our settings. A commit is one fsync of the write-ahead log, which stays near 4 MiB."""
+    db = sqlite3.connect(path, isolation_level=None, timeout=_LOCK_WAIT_S, check_same_thread=False)
+    try:
+        db.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = FULL")
+        db.execute(f"PRAGMA wal_autocheckpoint = {_WAL_PAGES}")
+        db.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}")
+        db.execute("PRAGMA cache_size = -1024")
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def create(db: sqlite3.Connection) -> None:
+    """The tables, in an empty file, in one transaction."""
+    db.executescript(
+        f"BEGIN IMMEDIATE; {_TABLES} {_TRIGGERS} INSERT INTO meta VALUES ('schema', {SCHEMA});"
+        f"PRAGMA application_id = {_APPLICATION}; PRAGMA user_version = {SCHEMA}; COMMIT;"
+    )
+
+
+def schema_of(db: sqlite3.Connection) -> int | None:
+    """The schema version of the file, 0 for an empty file, None for anything that is not an outbox in good order."""
+    version = _pragma(db, "user_version")
+    if version == 0 and _pragma(db, "application_id") == 0 and _pragma(db, "schema_version") == 0:
+        return 0
+    if _pragma(db, "application_id") != _APPLICATION:
+        return None
+    try:
+        return version if meta(db, "schema") == version else None
+    except sqlite3.OperationalError as error:
+        if trouble(error) is Trouble.REFUSED:
+            raise
+        return None
+
+
+def _pragma(db: sqlite3.Connection, name: str) -> int:
+    return int(db.execute(f"PRAGMA {name}").fetchone()[0])
+
+
+def meta(db: sqlite3.Connection, key: str) -> int:
+    """A whole number kept under `key`; 0 if there is none."""
+    found = db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+    return int(found[0]) if found else 0
+
+
+def raise_meta(db: sqlite3.Connection, key: str, value: int) -> None:
+    """Keep the higher of `value` and what is there."""
+    db.execute(
+        "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = max(value, excluded.value)",
+        (key, value),
+    )
+
+
+def add_meta(db: sqlite3.Connection, key: str, amount: int) -> None:
+    """Count up."""
+    db.execute(
+        "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = value + excluded.value", (key, amount)
+    )
+
+
+@contextmanager
+def transaction(db: sqlite3.Connection, *, durable: bool = True) -> Iterator[None]:
+    """All or nothing. With `durable` it is on the disk when it ends; without, a power cut may undo the newest ones."""
+    db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+
+
+def crc_of(stream: str, body: bytes) -> int:
+    """The checksum kept with a body."""
+    return zlib.crc32(body, zlib.crc32(stream.encode()))
+
+
+def footprint(body: bytes) -> int:
+    """Bytes a batch with this body takes on the disk, with what is left empty in its page."""
+    cell = len(body) + _CELL_BYTES
+    if cell <= _PAGE_BYTES:
+        return _PAGE_BYTES // (_PAGE_BYTES // cell) + _ROW_BYTES
+    return -(-cell // _PAGE_BYTES) * _PAGE_BYTES + _PAGE_BYTES // 4 + _ROW_BYTES
