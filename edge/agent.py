@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Final, ParamSpec, TypeVar
 
 from edge.delivery import Delivery
-from edge.ports import Clock, Draft, Link, LinkDown, OutboxFull, Source, SourceError, Uplink, Values
+from edge.ports import Clock, Draft, Link, LinkDown, OutboxFull, OutboxStatus, Source, SourceError, Uplink, Values
 from kewang.runtime.backoff import Backoff
 from kewang.wire import topics
 from kewang.wire.names import BOX_SOURCE
@@ -74,6 +74,7 @@ class Agent:
         self.flush_s, self.flush_rows, self.firmware = flush_s, flush_rows, firmware
         self.connects = 0
         self.link: Link | None = None
+        self.link_error: str | None = None
         self._flush_now = asyncio.Event()
         self._sendable = asyncio.Event()
         self._heard = asyncio.Event()
@@ -181,6 +182,7 @@ class Agent:
                     backoff.succeeded()
                     await self._talk(self.link)
             except* LinkDown as error:
+                self.link_error = str(error.exceptions[0])
                 await backoff.failed(error.exceptions[0])
             finally:
                 self.link = None
@@ -222,6 +224,10 @@ class Agent:
             with suppress(TimeoutError):
                 async with asyncio.timeout(self.delivery.next_due_s()):
                     await self._sendable.wait()
+
+    async def outbox_status(self) -> OutboxStatus:
+        """What the outbox holds."""
+        return await self._on_disk(self.delivery.status)
 
     async def _drain(self) -> None:
         """Give the gateway a moment to name what was just sent, then say good-bye."""

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-from edge.ports import Clock, Draft, Entry, Outbox, OutboxFull
+from edge.ports import Clock, Draft, Entry, Outbox, OutboxFull, OutboxStatus
 from kewang.wire.ack import Ack, decode_ack
 from kewang.wire.batch import MAX_DATE_MS, MIN_DATE_MS, stamp
 from kewang.wire.errors import WireError
@@ -223,6 +223,10 @@ class Delivery:
             cfg=version,
             outbox=OutboxSize(batches=status.open_batches, bytes=status.open_bytes),
         )
+
+    def status(self) -> OutboxStatus:
+        """What the outbox holds."""
+        return self._outbox.status()
 
     def will(self, connects: int) -> State:
         """What the broker says of us when we vanish. May be called from any thread."""

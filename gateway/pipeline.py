@@ -23,6 +23,7 @@ from gateway.rewinds import RewindWatch
 from gateway.writer import Outcome, write
 from kewang.runtime.backoff import Backoff
 from kewang.wire import topics
+from kewang.wire.names import NO_SOURCE
 from kewang.wire.timers import Timers
 
 log = logging.getLogger(__name__)
@@ -139,7 +140,7 @@ class Pipeline:
                 raise RetryLater(f"the store refuses a row even in quarantine: {table}: {why}")
         self.metrics.stored(sum(len(table.rows) for table in tables) - len(outcome))
         for row in [*refused, *also]:
-            self.metrics.quarantined(row.reason.partition(":")[0])
+            self.metrics.quarantined("unreadable" if row.series.source == NO_SOURCE else row.reason.partition(":")[0])
         return outcome
 
     def _name(self, works: list[Work], outcome: Outcome, rewind: int) -> None:
@@ -157,6 +158,7 @@ class Pipeline:
         while True:
             await asyncio.sleep(ACK_TICK_S)
             await self._send_acks()
+            self.metrics.turned("acknowledge")
 
     async def _send_acks(self) -> None:
         devices = self.acks.due(self.clock.mono_ms())
@@ -178,7 +180,8 @@ class Pipeline:
     def _refresh(self) -> None:
         self.metrics.queue(self.queue.qsize())
         self.metrics.devices(len(self.registry.devices))
-        self.metrics.broker(self.subscription.connected)
+        if self.subscription.connected != self.metrics.broker_connected:
+            self.metrics.broker(self.subscription.connected)
 
     async def _drain(self) -> None:
         """Write and acknowledge what is queued, for a few seconds."""

@@ -28,6 +28,7 @@ class Report:
         await known.wait()
         while True:
             refresh()
+            self._metrics.turned("report")
             try:
                 await self._sink.write(self.tables())
             except (RetryLater, Misconfigured) as error:

@@ -1,0 +1,114 @@
+"""The gateway put together from its settings; the only module of the gateway that knows the concrete classes."""
+
+import asyncio
+import contextlib
+import logging
+import socket
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+import uvicorn
+
+from gateway.console.app import create_app
+from gateway.console.facts import Options
+from gateway.pipeline import Pipeline
+from gateway.ports import Store
+from gateway.settings import GatewaySettings, StoreSettings
+from gateway.stores import open_store
+from gateway.subscription import MqttSubscription
+from kewang.runtime.clock import SystemClock
+from kewang.runtime.settings import secret
+from kewang.wire.placement import Placement
+
+log = logging.getLogger(__name__)
+
+STUCK_S: Final = 45.0
+"""A loop that has not gone round for so long is stuck."""
+
+
+class LiveFacts:
+    """gateway.console.facts.Facts of a running pipeline."""
+
+    def __init__(self, gateway: str, pipeline: Pipeline) -> None:
+        self.gateway = gateway
+        self._pipeline = pipeline
+
+    def placements(self) -> Mapping[str, Placement]:
+        """Of every device that has one."""
+        devices = self._pipeline.registry.devices
+        return {name: device.placement for name, device in devices.items() if device.placement}
+
+    def broker_connected(self) -> bool:
+        return self._pipeline.subscription.connected
+
+    def rewinds_read(self) -> bool:
+        return self._pipeline.rewinds.known.is_set()
+
+    def store_trouble(self) -> str | None:
+        return self._pipeline.health.failing
+
+    def queue(self) -> int:
+        return self._pipeline.queue.qsize()
+
+    def readings_per_s(self) -> float:
+        return self._pipeline.metrics.readings_per_s()
+
+    def stuck(self) -> list[str]:
+        return self._pipeline.metrics.stuck(STUCK_S)
+
+
+def open_settings_store(store: StoreSettings) -> Store:
+    """The store of the settings, with its secret read. Raises SettingsError."""
+    return open_store(
+        store.url, username=store.username, secret=secret(store.secret_file) if store.secret_file else None
+    )
+
+
+async def serve(settings: GatewaySettings, stopping: asyncio.Event) -> None:
+    """Run pipeline and console until `stopping`. Raises SettingsError or OSError before it starts."""
+    timers = settings.times()
+    store = open_settings_store(settings.store)
+    pipeline = Pipeline(
+        settings.id,
+        MqttSubscription(settings.broker, settings.id, settings.shards, timers.keepalive_s),
+        store,
+        SystemClock(settings.clock),
+        timers=timers,
+        raw_days=settings.store.raw_days,
+        credit=settings.credit,
+        queue_batches=settings.queue_batches,
+        writers=settings.store.writers,
+        write_rows=settings.store.write_rows,
+    )
+    console = _console(settings, pipeline, store, stopping)
+    listening = socket.create_server((settings.console.host, settings.console.port))
+    log.info("live page: %s", page_address(listening))
+    try:
+        async with asyncio.TaskGroup() as group:
+            serving = group.create_task(console.serve([listening]), name="console")
+            await pipeline.run(stopping)
+            console.should_exit = True
+            await serving
+    finally:
+        await store.close()
+
+
+def page_address(listening: socket.socket) -> str:
+    """URL of the page that is served on `listening`."""
+    host, port = listening.getsockname()[:2]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its own signal handling: the program has its own."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def _console(settings: GatewaySettings, pipeline: Pipeline, store: Store, stopping: asyncio.Event) -> uvicorn.Server:
+    facts = LiveFacts(settings.id, pipeline)
+    options = Options(language=settings.console.language)
+    app = create_app(store, facts, pipeline.metrics, pipeline.clock, options, stopping)
+    return _Server(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=2))
