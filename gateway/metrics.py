@@ -3,15 +3,18 @@
 Counters of one process, from its start; nothing here says what the store holds.
 """
 
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from time import perf_counter
+from time import monotonic, perf_counter
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4
+RATE_S: Final = 10
+"""Seconds over which `readings_per_s` is the mean."""
 _WRITE_BUCKETS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 
@@ -41,6 +44,9 @@ class GatewayMetrics:
             buckets=_WRITE_BUCKETS_S,
             registry=self._registry,
         )
+        self._recent: deque[tuple[float, int]] = deque()
+        self._turned_s: dict[str, float] = {}
+        self.broker_connected = False
 
     def _counter(self, name: str, what: str, *labels: str) -> Counter:
         return Counter(f"kewang_gateway_{name}", what, labels, registry=self._registry)
@@ -63,6 +69,8 @@ class GatewayMetrics:
     def stored(self, rows: int) -> None:
         """The store confirmed rows."""
         self._rows_stored.inc(rows)
+        self._forget_old()
+        self._recent.append((monotonic(), rows))
 
     def quarantined(self, reason: str, rows: int = 1) -> None:
         """Rows went to quarantine (`range`, `metric`, `date`, `store`, ...)."""
@@ -78,6 +86,7 @@ class GatewayMetrics:
 
     def broker(self, connected: bool) -> None:
         """The connection to the broker began or ended."""
+        self.broker_connected = connected
         self._connected.set(connected)
         if connected:
             self._broker_connects.inc()
@@ -89,6 +98,23 @@ class GatewayMetrics:
     def devices(self, seen: int) -> None:
         """How many devices were heard since the start."""
         self._devices.set(seen)
+
+    def turned(self, loop: str) -> None:
+        """A periodic loop went round once more."""
+        self._turned_s[loop] = monotonic()
+
+    def stuck(self, longest_s: float) -> list[str]:
+        """Loops that went round before, but not within the last `longest_s`."""
+        return sorted(loop for loop, turned_s in self._turned_s.items() if monotonic() - turned_s > longest_s)
+
+    def readings_per_s(self) -> float:
+        """Rows stored a second, mean of the last `RATE_S`."""
+        self._forget_old()
+        return sum(rows for _, rows in self._recent) / RATE_S
+
+    def _forget_old(self) -> None:
+        while self._recent and monotonic() - self._recent[0][0] > RATE_S:
+            self._recent.popleft()
 
     @contextmanager
     def write(self) -> Iterator[None]:

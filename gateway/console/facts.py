@@ -1,0 +1,67 @@
+"""What the console needs of the running gateway itself; everything else on its pages comes from the store."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import tzinfo
+from typing import Final, Protocol
+from zoneinfo import ZoneInfo
+
+from kewang.ui.words import DEFAULT, Language
+from kewang.wire.placement import Placement
+
+WIT: Final = ZoneInfo("Asia/Jayapura")
+"""Ambon's time."""
+
+
+class Facts(Protocol):
+    """The gateway of this process. Called often, answers at once, from memory."""
+
+    @property
+    def gateway(self) -> str:
+        """Its id."""
+
+    def placements(self) -> Mapping[str, Placement]:
+        """Device -> its placement, of every device that has one."""
+
+    def broker_connected(self) -> bool: ...
+
+    def rewinds_read(self) -> bool:
+        """Whether the rewinds were read, so that it may write."""
+
+    def store_trouble(self) -> str | None:
+        """Why the store takes no writes now; None while it does."""
+
+    def queue(self) -> int:
+        """Messages that wait for a write."""
+
+    def readings_per_s(self) -> float:
+        """Rows it stored a second, mean of the last ten."""
+
+    def stuck(self) -> list[str]:
+        """Loops that should have gone round by now and did not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How the console behaves. Times in seconds, of the gateway's wall clock where they judge dates."""
+
+    language: Language = DEFAULT
+    """Until the reader chooses another."""
+    zone: tzinfo = WIT
+    tick_s: float = 2.0
+    """One set of reads, and one update of every open page, in this time."""
+    ledger_s: float = 10.0
+    """The ledger and the quarantine are read again after this."""
+    read_limit_s: float = 10.0
+    """The store is away for a reader that waits longer than this."""
+    silent_s: float = 90.0
+    """A device is silent when its newest point is older: three heartbeats."""
+    source_silent_s: float = 300.0
+    stale_s: float = 60.0
+    """The page calls itself stale when its newest reading or its own update is older."""
+    clients: int = 64
+    """Open live pages, at most; the next one gets 503 and tries again."""
+    full_cards: int = 40
+    """Devices shown with all their readings; more of them are shown as small tiles, the troubled ones first."""
+    spark_reads: int = 40
+    """Trend lines read anew in one tick, at most."""

@@ -1,0 +1,111 @@
+"""One reader of the store for all open pages: a set of reads a tick, none while nobody looks."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Final
+
+from gateway.console.balance import Balance, read_balance
+from gateway.console.facts import Facts, Options
+from gateway.console.overview import Site, sites_of
+from gateway.console.sparks import Sparks
+from gateway.ports import Clock, History, Misconfigured, Point, Refused, RetryLater
+from kewang.wire.batch import MAX_DATE_MS
+from kewang.wire.names import STREAMS
+
+log = logging.getLogger(__name__)
+QUARANTINE_SHOWN: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """What the live page shows. `read_ms`: when the store was last read well, 0 = never; `trouble`: why not now."""
+
+    now_ms: int
+    read_ms: int = 0
+    trouble: str | None = None
+    sites: tuple[Site, ...] = ()
+    balance: Balance = field(default_factory=Balance)
+    quarantine: Sequence[Refused] = ()
+
+    @property
+    def newest_ms(self) -> int | None:
+        """Date of the newest reading of all."""
+        return max((d.last_ms for site in self.sites for d in site.devices if d.last_ms is not None), default=None)
+
+    def stale(self, longest_s: float) -> bool:
+        """Whether the newest reading is older than `longest_s`, or the store was not read for so long."""
+        oldest_ms = self.now_ms - longest_s * 1000
+        return self.read_ms < oldest_ms or (self.newest_ms is not None and self.newest_ms < oldest_ms)
+
+
+class Live:
+    """The overview, read at most once a tick however many ask. Never raises what the store raises: it says so."""
+
+    def __init__(self, history: History, facts: Facts, clock: Clock, options: Options) -> None:
+        self._history, self._facts, self._clock, self._options = history, facts, clock, options
+        self.sparks = Sparks(history)
+        self._turn = asyncio.Lock()
+        self._shown = Overview(0)
+        self._due_ms = -(2**62)
+        self._slow_due_ms = -(2**62)
+        self._heard: set[str] = set()
+
+    async def overview(self) -> Overview:
+        """The overview, at most a tick old."""
+        async with self._turn:
+            if self._clock.mono_ms() >= self._due_ms:
+                self._shown = await self._read()
+                self._due_ms = self._clock.mono_ms() + int(self._options.tick_s * 900)
+            return self._shown
+
+    async def _read(self) -> Overview:
+        now_ms = self._clock.wall_ms()
+        try:
+            async with asyncio.timeout(self._options.read_limit_s):
+                return await self._from_store(now_ms)
+        except (RetryLater, Misconfigured) as error:
+            return self._without_store(now_ms, str(error))
+        except TimeoutError:
+            return self._without_store(now_ms, f"no answer within {self._options.read_limit_s:g} s")
+
+    def _without_store(self, now_ms: int, why: str) -> Overview:
+        """The figures known last, with the trouble named."""
+        if self._shown.trouble is None:
+            log.warning("the page can't read the store: %s", why)
+        last = self._shown
+        return Overview(now_ms, last.read_ms, why, last.sites, last.balance, last.quarantine)
+
+    async def _from_store(self, now_ms: int) -> Overview:
+        points = [point for stream in STREAMS for point in await self._history.newest(stream)]
+        balance, quarantine = self._shown.balance, self._shown.quarantine
+        if self._clock.mono_ms() >= self._slow_due_ms or self._shown.trouble:
+            self._heard = {series.device for series in await self._history.series()}
+            balance = await read_balance(self._history, now_ms)
+            quarantine = await open_quarantine(self._history)
+            self._slow_due_ms = self._clock.mono_ms() + int(self._options.ledger_s * 1000)
+        sites = sites_of(points, self._heard, self._facts.placements(), now_ms, self._options)
+        await self._draw(sites, now_ms)
+        return Overview(now_ms, now_ms, None, sites, balance, quarantine)
+
+    async def _draw(self, sites: Sequence[Site], now_ms: int) -> None:
+        devices = (device for site in sites for device in site.devices)
+        wanted = [
+            ((source.series, reading.metric.name), reading.metric, source.date_ms)
+            for device in islice(devices, self._options.full_cards)
+            for source, reading in device.on_card
+        ]
+        await self.sparks.refresh(wanted, now_ms, self._options.spark_reads)
+
+
+async def open_quarantine(history: History, device: str | None = None) -> list[Refused]:
+    """Rows in quarantine that nobody deleted yet, newest first, whatever their time; at most QUARANTINE_SHOWN."""
+    rows = await history.refused(0, MAX_DATE_MS + 1, device, QUARANTINE_SHOWN)
+    return [row for row in rows if not row.deleted]
+
+
+def newest_points(points: Sequence[Point], device: str) -> list[Point]:
+    """Those of `points` that are of `device`."""
+    return [point for point in points if point.series.device == device]

@@ -1,0 +1,138 @@
+"""What the pages show, as plain values: devices by site with their state and newest readings. Pure."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Final, Literal
+
+from gateway.console.facts import Options
+from gateway.ports import Point, SeriesId
+from kewang.wire.batch import MAX_DATE_MS
+from kewang.wire.catalogue import METRICS, Metric
+from kewang.wire.placement import REFUSED_LIVES, Place, Placement
+
+Condition = Literal["ok", "silent", "never"]
+_ON_CARD: Final = {"env", "cam"}
+_BOX_ON_CARD: Final = ("cpu_pct", "box_temp_c", "mem_pct", "disk_pct")
+_RUNNING_NUMBER: Final = "sim_n"
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The newest value of one metric of a source."""
+
+    metric: Metric
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One source with its newest point; `silent`: the device speaks, this source does not."""
+
+    series: SeriesId
+    date_ms: int
+    readings: tuple[Reading, ...]
+    estimated: bool
+    """Its dates are estimates: the box had no synchronised clock (time quality below 2)."""
+    silent: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """One device. `last_ms`: date of its newest point of the last day."""
+
+    name: str
+    place: Place | None
+    condition: Condition
+    last_ms: int | None
+    sources: tuple[Source, ...]
+
+    @property
+    def troubled(self) -> bool:
+        """Whether a person should look: silent, or a part of it is."""
+        return self.condition != "ok" or self.clock_wrong or bool(self.failing) or any(s.silent for s in self.sources)
+
+    @property
+    def clock_wrong(self) -> bool:
+        """Whether the box says that its clock is not synchronised."""
+        return self._box("clock_synced") == 0
+
+    @property
+    def failing(self) -> int:
+        """How many of its sources the box can't read."""
+        return int(self._box("sources_failing") or 0)
+
+    @property
+    def box(self) -> tuple[Reading, ...]:
+        """The box's own readings that a card shows."""
+        own = [r for s in self.sources if s.series.stream == "sys" for r in s.readings]
+        return tuple(r for name in _BOX_ON_CARD for r in own if r.metric.name == name)
+
+    @property
+    def on_card(self) -> tuple[tuple[Source, Reading], ...]:
+        """What a card shows of its sensors and cameras."""
+        shown = (source for source in self.sources if source.series.stream in _ON_CARD)
+        return tuple((s, r) for s in shown for r in s.readings if r.metric.name != _RUNNING_NUMBER)
+
+    def _box(self, name: str) -> float | None:
+        return next((r.value for s in self.sources for r in s.readings if r.metric.name == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A place and its devices; `name` None holds the devices without a placement."""
+
+    name: str | None
+    devices: tuple[Device, ...]
+
+
+def sites_of(
+    points: Iterable[Point],
+    heard_before: Iterable[str],
+    placements: Mapping[str, Placement],
+    now_ms: int,
+    options: Options,
+) -> tuple[Site, ...]:
+    """All devices that have a reading or a placement, by site, troubled sites first, the unplaced last.
+
+    `points`: the newest of each series of the last day; `heard_before`: devices that have any reading.
+    """
+    by_device: dict[str, list[Point]] = defaultdict(list)
+    for point in points:
+        by_device[point.series.device].append(point)
+    heard = {*heard_before, *by_device}
+    devices = [
+        _device(name, by_device[name], placements.get(name), now_ms, options)
+        if name in heard
+        else Device(name, _place(placements.get(name), now_ms), "never", None, ())
+        for name in sorted(heard | set(placements))
+        if not (name in placements and placements[name].now.life in REFUSED_LIVES)
+    ]
+    devices.sort(key=lambda device: device.place.site if device.place else "")
+    grouped = groupby(devices, key=lambda device: device.place.site if device.place else None)
+    sites = [Site(name, tuple(sorted(some, key=lambda d: (not d.troubled, d.name)))) for name, some in grouped]
+    return tuple(sorted(sites, key=lambda site: (site.name is None, not site.devices[0].troubled, site.name)))
+
+
+def _device(name: str, points: Sequence[Point], placement: Placement | None, now_ms: int, options: Options) -> Device:
+    last_ms = max((point.date_ms for point in points), default=None)
+    speaks = last_ms is not None and now_ms - last_ms <= options.silent_s * 1000
+    sources = tuple(_source(point, speaks, now_ms, options) for point in sorted(points, key=lambda p: p.series))
+    return Device(name, _place(placement, now_ms), "ok" if speaks else "silent", last_ms, sources)
+
+
+def _place(placement: Placement | None, now_ms: int) -> Place | None:
+    return placement.at(min(now_ms, MAX_DATE_MS)) if placement else None
+
+
+def _source(point: Point, device_speaks: bool, now_ms: int, options: Options) -> Source:
+    old = now_ms - point.date_ms > options.source_silent_s * 1000
+    readings = tuple(
+        Reading(metric, value)
+        for metric in METRICS
+        if metric.stream == point.series.stream and isinstance(value := point.fields.get(metric.name), float)
+    )
+    estimated = float(point.fields.get("tq", 2)) < 2
+    silent = device_speaks and old and point.series.stream != "evt"
+    return Source(point.series, point.date_ms, readings, estimated, silent)
