@@ -22,7 +22,15 @@ SettingsPath = Annotated[Path, AfterValidator(lambda path: settings_folder.get()
 """A path; if relative, then to the folder of the settings file."""
 
 
-File = Annotated[SettingsPath, AfterValidator(lambda path: _readable(path))]
+def _readable(path: Path) -> Path:
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        raise problem(f"{path}: {error.strerror}: put the file there or correct the path") from None
+    return path
+
+
+File = Annotated[SettingsPath, AfterValidator(_readable)]
 """A file that must be there and be readable now."""
 
 
@@ -65,11 +73,3 @@ def nearest(word: str, known: Iterable[str]) -> str:
     """`; did you mean ...?` with the known word nearest to `word`; empty if none is near."""
     near = difflib.get_close_matches(word, sorted(known), n=1)
     return f"; did you mean {near[0]!r}?" if near else ""
-
-
-def _readable(path: Path) -> Path:
-    try:
-        path.open("rb").close()
-    except OSError as error:
-        raise problem(f"{path}: {error.strerror}: put the file there or correct the path") from None
-    return path
