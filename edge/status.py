@@ -34,14 +34,17 @@ async def answer(agent: Agent, device: str, path: Path) -> None:
         await writer.drain()
         writer.close()
 
+    async with await asyncio.start_unix_server(reply, sock=_listening(path)) as server:
+        await server.serve_forever()
+
+
+def _listening(path: Path) -> socket.socket:
+    """A socket at `path`, in place of one that an agent killed earlier left there."""
     path.unlink(missing_ok=True)
-    server = await asyncio.start_unix_server(reply, path)
+    listening = socket.socket(socket.AF_UNIX)
+    listening.bind(str(path))
     path.chmod(0o600)
-    try:
-        async with server:
-            await server.serve_forever()
-    finally:
-        path.unlink(missing_ok=True)
+    return listening
 
 
 async def describe(agent: Agent, device: str) -> dict[str, Any]:

@@ -10,3 +10,7 @@ Data moves one way; only the small acknowledgement comes back::
 other. They meet here: `kewang.wire` is what two machines must agree on, `kewang.runtime` how a process of ours behaves,
 `kewang.ui` what people see everywhere alike. Only `kewang.cli` and `kewang.bench` know them all.
 """
+
+from importlib.metadata import version
+
+__version__ = version("kewang")

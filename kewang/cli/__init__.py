@@ -6,11 +6,12 @@ Exit codes: 0 done; 1 the command ran and found something wrong (it says what); 
 
 import importlib
 import sys
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
-import click
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
+
+import kewang
 
 _PROGRAMS: Final = {
     "edge": ("kewang.cli.edge", "The agent on a device: run it, check its settings, see how it is doing."),
@@ -28,45 +29,49 @@ _PROGRAMS: Final = {
 class Programs(TyperGroup):
     """The programs, each loaded from its module when it is named."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: Any) -> list[str]:
         """Names of the programs, in the order of a first reading."""
         return list(_PROGRAMS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """The program's command. For the overview only its one line, without importing it."""
         if cmd_name not in _PROGRAMS:
             return None
         module, line = _PROGRAMS[cmd_name]
         if ctx.resilient_parsing or cmd_name not in sys.argv[1:]:
-            return click.Command(cmd_name, help=line, short_help=line)
+            return TyperCommand(cmd_name, help=line, short_help=line)
         return _load(module)
 
 
-def _load(module: str) -> click.Command:
+def _load(module: str) -> Any:
     try:
         app: typer.Typer = importlib.import_module(module).app
     except ModuleNotFoundError as error:
         if error.name and error.name.split(".")[0] in {"kewang", "edge", "gateway", "firmware_sim", "provisioning"}:
             raise
         extra = module.rpartition(".")[2]
-        raise click.ClickException(
-            f"{error.name} is not installed: this needs the extra, for instance pip install 'kewang[{extra}]'"
-        ) from None
+        typer.echo(
+            f"kewang: {error.name} is not installed: this needs an extra: pip install 'kewang[{extra}]'", err=True
+        )
+        raise typer.Exit(3) from None
     return typer.main.get_command(app)
 
 
 app = typer.Typer(cls=Programs, no_args_is_help=True, add_completion=False, help=__doc__)
 
 
-@app.callback()
-def _kewang(
-    version: bool = typer.Option(False, "--version", help="Print the version and exit.", is_eager=True),
-) -> None:
-    if version:
-        from kewang import __version__
-
-        typer.echo(__version__)
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(kewang.__version__)
         raise typer.Exit
+
+
+_Version = Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_print_version)]
+
+
+@app.callback()
+def _kewang(_: _Version = False) -> None:
+    pass
 
 
 def main(*arguments: Any) -> None:

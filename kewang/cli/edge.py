@@ -1,0 +1,93 @@
+"""`kewang edge`: run the agent, check its settings, see how it is doing."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from kewang.cli.common import FOUND, UNREACHABLE, AsJson, Verbose, fail, print_json, settings_errors
+from kewang.runtime.program import run_until_signalled, set_up_logging
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="The agent on a device.")
+
+NeededConfig = Annotated[Path, typer.Option("--config", "-c", help="Settings file (TOML).")]
+
+
+@app.command()
+def run(config: NeededConfig, check: bool = False, verbose: Verbose = False) -> None:
+    """Run the agent until SIGTERM or Ctrl-C. `--check` only validates the settings."""
+    from edge.ports import OutboxBusy
+    from edge.service import serve
+    from edge.settings import read_settings
+
+    set_up_logging(verbose)
+    with settings_errors():
+        settings = read_settings(config)
+        if check:
+            return
+        try:
+            code = run_until_signalled(lambda stopping: serve(settings, stopping))
+        except OutboxBusy as error:
+            fail(str(error), UNREACHABLE)
+    raise typer.Exit(code)
+
+
+@app.command()
+def check(config: NeededConfig, as_json: AsJson = False) -> None:
+    """Validate the settings without touching network or disk, and show what would be read."""
+    from edge.settings import build_sources, read_settings
+
+    with settings_errors():
+        settings = read_settings(config)
+        sources = build_sources(settings)
+    found: list[dict[str, Any]] = [
+        {"name": source.name, "stream": source.stream, "interval_s": source.interval_s, "metrics": list(source.metrics)}
+        for source in sources
+    ]
+    if as_json:
+        print_json({"ok": True, "device": settings.device, "sources": found})
+        return
+    typer.echo(f"{config}: well. Device {settings.device}, broker {settings.broker.host}:{settings.broker.port}")
+    for each in found:
+        typer.echo(f"  {each['name']:<12} every {each['interval_s']:g} s: {', '.join(each['metrics'])}")
+
+
+@app.command()
+def status(config: NeededConfig, as_json: AsJson = False) -> None:
+    """How the running agent is doing: what waits, the last ack, the clock, each source."""
+    from edge.settings import read_settings
+    from edge.status import NotRunning, ask, socket_path
+
+    with settings_errors():
+        settings = read_settings(config)
+    try:
+        report = ask(socket_path(settings.outbox.path))
+    except NotRunning as error:
+        fail(str(error), UNREACHABLE)
+    if as_json:
+        print_json(report)
+    else:
+        _show(report)
+    if not report["connected"] or any(source["error"] for source in report["sources"]):
+        raise typer.Exit(FOUND)
+
+
+def _show(report: dict[str, Any]) -> None:
+    outbox, clock = report["outbox"], report["clock"]
+    link = "connected" if report["connected"] else f"NOT CONNECTED: {report['link_error'] or 'trying'}"
+    typer.echo(f"device    {report['device']}, run {report['run']}")
+    typer.echo(f"broker    {link}; connection {report['connects']} of this run")
+    typer.echo(f"last ack  {_age(report['last_ack_age_s'])}, credit {report['credit']}")
+    dated = "dated" if clock["dated"] else "NOT DATED: waits for network time or the gateway"
+    typer.echo(f"clock     {'synchronised' if clock['synchronised'] else 'not synchronised'}, {dated}")
+    share = 100 * outbox["used_bytes"] / outbox["budget_bytes"]
+    typer.echo(f"waiting   {outbox['held_rows']} rows in {outbox['open_batches']} batches; outbox {share:.0f} % full")
+    typer.echo(f"dropped   {outbox['dropped_rows']} rows; damaged batches {outbox['damaged_batches']}")
+    for source in report["sources"]:
+        values = ", ".join(f"{name} {value:g}" for name, value in source["last"].items() if value is not None)
+        trouble = f"  ERROR: {source['error']}" if source["error"] else ""
+        typer.echo(f"  {source['name']:<12} {_age(source['last_age_s'])}: {values}{trouble}")
+
+
+def _age(age_s: float | None) -> str:
+    return "never" if age_s is None else f"{age_s:.0f} s ago"
