@@ -79,7 +79,8 @@ def run_switch(options: argparse.Namespace) -> int:
 
 def run_fleet(options: argparse.Namespace) -> int:
     """Run a fleet; its report is one JSON line on stdout."""
-    from firmware_sim.fleet import Fleet, FleetPlan, as_json
+    from firmware_sim.device import FleetPlan
+    from firmware_sim.fleet import Fleet, as_json
     from kewang.runtime.broker import BrokerSettings
 
     keys = FleetPlan.__dataclass_fields__

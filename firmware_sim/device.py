@@ -36,7 +36,7 @@ class FleetPlan:
     batches: int = 0
     interval_s: float = 10.0
     row_ms: int = 1000
-    window: int | None = 20
+    window: int | None = None
     resend_s: float = 30.0
     ahead: bool = False
     """Encode all batches before the first is published."""

@@ -22,7 +22,7 @@ import difflib
 import json
 import logging
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
@@ -85,9 +85,9 @@ async def keep_published(
                 while not stopping.is_set():
                     published = await _publish(client, keeper.placements(), published)
                     backoff.succeeded()
-                    await _pause(client, stopping, refresh_s)
+                    await _until(stopping, _lost(client), refresh_s)
         except (aiomqtt.MqttError, OSError) as error:
-            await backoff.failed(error)
+            await _until(stopping, backoff.failed(error))
 
 
 async def publish_once(broker: BrokerSettings, placements: Placements, *, client_id: str = "provisioning") -> None:
@@ -139,16 +139,22 @@ async def _publish(client: aiomqtt.Client, placements: Placements, published: Pl
     return {**published, **placements}
 
 
-async def _pause(client: aiomqtt.Client, stopping: asyncio.Event, seconds: float) -> None:
-    """Wait until `stopping` or for `seconds`; raises MqttError as soon as the connection is lost."""
+async def _until(stopping: asyncio.Event, doing: Coroutine[Any, Any, object], limit_s: float | None = None) -> None:
+    """Let `doing` go on until it ends, `limit_s` are over or `stopping`; raises what it raises."""
     halt = asyncio.create_task(stopping.wait(), name="placements-stop")
-    lost = asyncio.create_task(anext(client.messages), name="placements-connection")
-    done, pending = await asyncio.wait((halt, lost), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-    for task in pending:
-        task.cancel()
+    task = asyncio.create_task(doing, name="placements-wait")
+    done, pending = await asyncio.wait((halt, task), timeout=limit_s, return_when=asyncio.FIRST_COMPLETED)
+    for each in pending:
+        each.cancel()
     await asyncio.gather(*pending, return_exceptions=True)
-    if lost in done:
-        lost.result()
+    if task in done:
+        task.result()
+
+
+async def _lost(client: aiomqtt.Client) -> None:
+    """Raises MqttError when the connection is lost; nothing is ever received."""
+    async for _ in client.messages:
+        pass
 
 
 def _read(file: Path) -> dict[str, Any]:
