@@ -9,6 +9,7 @@ import aiomqtt
 
 from edge.ports import Incoming, LinkDown
 from kewang.runtime.broker import BrokerSettings
+from kewang.runtime.settings import SettingsError
 from kewang.wire import topics
 from kewang.wire.errors import WireError
 
@@ -33,7 +34,7 @@ class MqttUplink:
             async with self._new_client(will) as client:
                 await client.subscribe([(topics.build(self._device, channel), 1) for channel in topics.DOWN])
                 yield MqttLink(client, self._device)
-        except (aiomqtt.MqttError, OSError) as error:
+        except (aiomqtt.MqttError, OSError, SettingsError) as error:
             raise LinkDown(f"broker {self._broker.host}:{self._broker.port}: {error}") from error
 
     def _new_client(self, will: bytes) -> aiomqtt.Client:

@@ -8,6 +8,7 @@ import aiomqtt
 
 from gateway.ports import Message, SubscriptionLost
 from kewang.runtime.broker import BrokerSettings
+from kewang.runtime.settings import SettingsError
 from kewang.wire import topics
 from kewang.wire.state import GatewayState
 
@@ -43,7 +44,7 @@ class MqttSubscription:
                 async for message in client.messages:
                     if isinstance(message.payload, bytes):
                         yield Message(message.topic.value, message.payload, message.retain)
-        except (aiomqtt.MqttError, OSError) as error:
+        except (aiomqtt.MqttError, OSError, SettingsError) as error:
             raise SubscriptionLost(f"broker {self._broker.host}:{self._broker.port}: {error}") from error
         finally:
             self._client = None
