@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from gateway.ports import Rewind
-from gateway.sqlite_file import identity, mapped, open_file, quoted
-from gateway.sqlite_writer import columns_of, table_of
+from gateway import sqlite_queries as queries
+from gateway.ports import Point, Refused, Rewind, SeriesId
+from gateway.sqlite_file import identity, mapped, open_file
 
 T = TypeVar("T")
 
@@ -23,13 +23,38 @@ class SqliteHistory:
         self._db: sqlite3.Connection | None = None
         self._file: tuple[int, int] | None = None
 
+    async def rewinds(self) -> list[Rewind]:
+        return await self._read(queries.rewinds, [])
+
+    async def series(self) -> list[SeriesId]:
+        return await self._read(queries.series, [])
+
+    async def newest(self, stream: str) -> list[Point]:
+        since_ms = self._now_ms() - queries.DAY_MS
+        return await self._read(lambda db: queries.newest(db, stream, since_ms), [])
+
+    async def values(self, series: SeriesId, metric: str, from_ms: int, to_ms: int) -> list[tuple[int, float]]:
+        return await self._read(lambda db: queries.values(db, series, metric, from_ms, to_ms), [])
+
+    async def dates(self, series: SeriesId, from_ms: int, to_ms: int) -> list[int]:
+        return await self._read(lambda db: queries.dates(db, series, from_ms, to_ms), [])
+
+    async def counts(self, from_ms: int, to_ms: int) -> dict[tuple[str, str, int], int]:
+        return await self._read(lambda db: queries.counts(db, from_ms, to_ms), {})
+
+    async def tallies(self, from_hour: int, to_hour: int) -> dict[tuple[str, str, int, str], tuple[int, int]]:
+        return await self._read(lambda db: queries.tallies(db, from_hour, to_hour), {})
+
+    async def held(self) -> dict[str, int]:
+        return await self._read(queries.held, {})
+
+    async def refused(self, from_ms: int, to_ms: int, device: str | None = None, limit: int = 1000) -> list[Refused]:
+        return await self._read(lambda db: queries.refused(db, from_ms, to_ms, device, limit), [])
+
     async def close_reader(self) -> None:
         """Close the reading connection."""
         await asyncio.get_running_loop().run_in_executor(self._readers, self._close)
         self._readers.shutdown()
-
-    async def rewinds(self) -> list[Rewind]:
-        return await self._read(_rewinds, [])
 
     async def _read(self, query: Callable[[sqlite3.Connection], T], empty: T) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._answer, query, empty)
@@ -51,12 +76,3 @@ class SqliteHistory:
         if self._db is not None:
             self._db.close()
         self._db = self._file = None
-
-
-def _rewinds(db: sqlite3.Connection) -> list[Rewind]:
-    if (table := table_of(db, "rewind")) is None:
-        return []
-    names = columns_of(db, "rewind")
-    number, since = quoted(names["rw"]), quoted(names["rf"])
-    rows = db.execute(f"SELECT {number}, coalesce({since}, 0) FROM {quoted(table)} ORDER BY 1")
-    return [Rewind(*row) for row in rows]

@@ -12,15 +12,12 @@ from gateway.ports import Poison, Split, Table
 from gateway.sqlite_file import mapped
 from gateway.sqlite_history import SqliteHistory
 from gateway.sqlite_writer import SqliteWriter
+from kewang.runtime.clock import SystemClock
 
 MAINTENANCE_INTERVAL_S: Final = 1.0
 
 T = TypeVar("T")
-
-
-def wall_ms() -> int:
-    """Unix ms."""
-    return time.time_ns() // 1_000_000
+_wall_ms = SystemClock().wall_ms
 
 
 class _Group:
@@ -34,7 +31,7 @@ class _Group:
 class SqliteStore(SqliteHistory):
     """Store in the file at `path`, made by the first write or `prepare`. `now_ms` judges what has expired."""
 
-    def __init__(self, path: Path, now_ms: Callable[[], int] = wall_ms) -> None:
+    def __init__(self, path: Path, now_ms: Callable[[], int] = _wall_ms) -> None:
         super().__init__(path, now_ms)
         self._writer = SqliteWriter(path, now_ms)
         self._thread = ThreadPoolExecutor(1, "sqlite-write")

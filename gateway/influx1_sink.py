@@ -1,0 +1,59 @@
+"""InfluxDB 1 (Debian's package) by /write: raw line protocol, ms, two retention policies."""
+
+from collections.abc import Sequence
+
+import aiohttp
+
+from gateway.influx_history import InfluxHistory
+from gateway.influx_http import MAX_BODY_BYTES, InfluxHttp, answered, by_bucket
+from gateway.influxql import KEPT_FOR_EVER, RAW, ask, identifier
+from gateway.line_protocol import encode
+from gateway.points import refusal
+from gateway.ports import Misconfigured, Table
+
+_FOR_EVER = "DURATION INF REPLICATION 1 SHARD DURATION"
+"""Quarantine holds any date from 1970 to 2200: long shards keep their number small."""
+
+
+class Influx1Store(InfluxHistory):
+    """Store in `database` of the server at `base_url` (http://host:port). A write is safe in InfluxDB's log (fsync)."""
+
+    def __init__(self, base_url: str, database: str, username: str | None = None, password: str | None = None) -> None:
+        auth = aiohttp.BasicAuth(username, password or "", "utf-8") if username else None
+        self._http = InfluxHttp(base_url, auth)
+        super().__init__(database, lambda statement: ask(self._http, database, statement))
+
+    async def write(self, tables: Sequence[Table]) -> None:
+        for policy, part in zip((KEPT_FOR_EVER, RAW), by_bucket(tables), strict=True):
+            if any(table.rows for table in part):
+                await self._write(policy, part, tables)
+
+    async def prepare(self, raw_days: int) -> None:
+        database = identifier(self.database)
+        await self._ask(f"CREATE DATABASE {database}")
+        policies = await self._policies()
+        raw = f"DURATION {raw_days}d REPLICATION 1 SHARD DURATION 1d" if raw_days else f"{_FOR_EVER} 7d"
+        for name, lasting in ((RAW, f"{raw} DEFAULT"), (KEPT_FOR_EVER, f"{_FOR_EVER} 364d")):
+            verb = "ALTER" if name in policies else "CREATE"
+            await self._ask(f"{verb} RETENTION POLICY {identifier(name)} ON {database} {lasting}")
+
+    async def close(self) -> None:
+        await self._http.close()
+
+    async def _write(self, policy: str, part: Sequence[Table], tables: Sequence[Table]) -> None:
+        try:
+            body = encode(part)
+        except ValueError as error:
+            raise refusal(tables, str(error)) from None
+        if len(body) > MAX_BODY_BYTES:
+            raise refusal(tables, f"a write of {len(body)} bytes, the limit is {MAX_BODY_BYTES}")
+        query = {"db": self.database, "rp": policy, "precision": "ms"}
+        if refused := answered(*await self._http.post("/write", query, body), tables):
+            raise refused
+
+    async def _policies(self) -> set[str]:
+        found = await self._ask(f"SHOW RETENTION POLICIES ON {identifier(self.database)}")
+        try:
+            return {str(row["name"]) for series in found for row in series.dicts()}
+        except KeyError:
+            raise Misconfigured("the server does not list its retention policies: is it InfluxDB 1?") from None

@@ -1,0 +1,154 @@
+"""InfluxDB 2 (and 3 behind its v2 interface): raw line protocol through influxdb-client, which never retries here.
+
+Readings go to the bucket of the address, quarantine and rewinds to `<bucket>_kept`. Two mappings (database = bucket;
+policies `raw` and `kept`) let InfluxQL read both.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final, TypeVar
+
+import aiohttp
+from influxdb_client import (
+    BucketRetentionRules,
+    BucketsService,
+    DBRPCreate,
+    DBRPsService,
+    OrganizationsService,
+    PatchBucketRequest,
+    PatchRetentionRule,
+    PostBucketRequest,
+    WritePrecision,
+)
+from influxdb_client.client.influxdb_client_async import InfluxDBClientAsync
+from influxdb_client.rest import ApiException
+
+from gateway.influx_history import InfluxHistory
+from gateway.influx_http import CONNECTIONS, MAX_BODY_BYTES, TIMEOUT_S, InfluxHttp, answered, by_bucket, unanswered
+from gateway.influxql import KEPT_FOR_EVER, RAW, ask
+from gateway.line_protocol import encode
+from gateway.points import refusal
+from gateway.ports import Misconfigured, Table
+
+T = TypeVar("T")
+_DAY_S: Final = 86_400
+_LONG_SHARD_S: Final = 364 * _DAY_S
+"""Quarantine holds any date from 1970 to 2200: long shards keep their number small."""
+
+
+class Influx2Store(InfluxHistory):
+    """Store in `bucket` of `organisation` on the server at `base_url` (http(s)://host:port)."""
+
+    def __init__(self, base_url: str, organisation: str, bucket: str, token: str) -> None:
+        self._http = InfluxHttp(base_url, headers={"Authorization": f"Token {token}"})
+        super().__init__(bucket, lambda statement: ask(self._http, bucket, statement))
+        self._base_url, self._organisation, self._token = base_url, organisation, token
+        self._open: Any = None
+
+    async def write(self, tables: Sequence[Table]) -> None:
+        for bucket, part in zip((f"{self.database}_kept", self.database), by_bucket(tables), strict=True):
+            if any(table.rows for table in part):
+                await self._write(bucket, part, tables)
+
+    async def prepare(self, raw_days: int) -> None:
+        raw = await self._bucket(self.database, raw_days * _DAY_S, _DAY_S if raw_days else 7 * _DAY_S)
+        kept = await self._bucket(f"{self.database}_kept", 0, _LONG_SHARD_S)
+        await self._map(RAW, raw, default=True)
+        await self._map(KEPT_FOR_EVER, kept, default=False)
+
+    async def close(self) -> None:
+        await self._http.close()
+        if self._open is not None:
+            await self._open.close()
+            self._open = None
+
+    async def _write(self, bucket: str, part: Sequence[Table], tables: Sequence[Table]) -> None:
+        try:
+            body = encode(part)
+        except ValueError as error:
+            raise refusal(tables, str(error)) from None
+        if len(body) > MAX_BODY_BYTES:
+            raise refusal(tables, f"a write of {len(body)} bytes, the limit is {MAX_BODY_BYTES}")
+        writing = self._client().write_api()
+        await self._answer(
+            lambda: writing.write(bucket, self._organisation, body, write_precision=WritePrecision.MS), tables
+        )
+
+    async def _bucket(self, name: str, live_s: int, shard_s: int) -> Any:
+        """The bucket called `name`, made or changed to keep its points `live_s` seconds (0 = for ever)."""
+        service = BucketsService(self._client().api_client)
+        found = await self._bucket_called(service, name)
+        rule = {"type": "expire", "every_seconds": live_s, "shard_group_duration_seconds": shard_s}
+        if found is None:
+            wanted = PostBucketRequest(
+                org_id=await self._organisation_id(), name=name, retention_rules=[BucketRetentionRules(**rule)]
+            )
+            return await self._answer(lambda: service.post_buckets_async(wanted))
+        if [old.every_seconds for old in found.retention_rules] != ([live_s] if live_s else []):
+            changed = PatchBucketRequest(retention_rules=[PatchRetentionRule(**rule)])
+            return await self._answer(lambda: service.patch_buckets_id_async(found.id, changed))
+        return found
+
+    async def _bucket_called(self, service: Any, name: str) -> Any:
+        """An unknown name is answered with 404, with none, or (older servers) with other buckets."""
+        try:
+            found = await self._answer(lambda: service.get_buckets_async(org=self._organisation, name=name))
+        except _NotFound:
+            return None
+        return next((bucket for bucket in found.buckets or () if bucket.name == name), None)
+
+    async def _organisation_id(self) -> str:
+        service = OrganizationsService(self._client().api_client)
+        found = await self._answer(lambda: service.get_orgs_async(org=self._organisation))
+        if not found.orgs:
+            raise Misconfigured(f"InfluxDB has no organisation {self._organisation!r}: mend the store's url")
+        return str(found.orgs[0].id)
+
+    async def _map(self, policy: str, bucket: Any, *, default: bool) -> None:
+        """Let InfluxQL find `bucket` as `policy` of the database; a mapping of that name to another one is replaced."""
+        service = DBRPsService(self._client().api_client)
+        found = await self._answer(lambda: service.get_dbr_ps_async(org_id=bucket.org_id, db=self.database, rp=policy))
+        for old in found.content or ():
+            if old.bucket_id == bucket.id and not old.virtual:
+                return
+            if not old.virtual:
+                await self._remove_mapping(service, old)
+        wanted = DBRPCreate(
+            org_id=bucket.org_id,
+            bucket_id=bucket.id,
+            database=self.database,
+            retention_policy=policy,
+            default=default,
+        )
+        await self._answer(lambda: service.post_dbrp_async(wanted))
+
+    async def _remove_mapping(self, service: Any, old: Any) -> None:
+        await self._answer(lambda: service.delete_dbrpid_async(old.id, org_id=old.org_id))
+
+    async def _answer(self, request: Callable[[], Awaitable[T]], tables: Sequence[Table] = ()) -> T:
+        """The one place where the client's errors become ours."""
+        try:
+            return await request()
+        except ApiException as error:
+            body = error.body if isinstance(error.body, bytes) else str(error.body or error.reason).encode()
+            if error.status == 404 and not tables:
+                raise _NotFound(str(answered(404, {}, body))) from None
+            raise answered(error.status or 0, error.headers or {}, body, tables) or Misconfigured(str(error)) from None
+        except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
+            raise unanswered(error, self._base_url) from error
+
+    def _client(self) -> Any:
+        if self._open is None:
+            self._open = InfluxDBClientAsync(
+                self._base_url,
+                self._token,
+                self._organisation,
+                timeout=int(TIMEOUT_S * 1000),
+                connection_pool_maxsize=CONNECTIONS,
+                allow_redirects=False,
+            )
+        return self._open
+
+
+class _NotFound(Misconfigured):
+    """404 to a request that is no write."""

@@ -1,0 +1,176 @@
+"""History over InfluxQL, the part of it that InfluxDB 1, InfluxDB 2's /query and their kin share."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Coroutine, Iterable
+from itertools import pairwise
+from typing import Any, Final
+
+from gateway.influxql import KEPT_FOR_EVER, RAW, Ask, Series, identifier, ms, string
+from gateway.points import MAX_DATE_MS
+from gateway.ports import Point, Refused, Rewind, SeriesId
+from kewang.runtime.clock import SystemClock
+from kewang.wire.names import BOX_SOURCE, STREAMS
+from kewang.wire.tally import HOUR_MS
+
+DAY_MS: Final = 86_400_000
+MAX_VALUES: Final = 10_000
+_PAGE_ROWS: Final = 10_000
+_TALLY_STEP_MS: Final = 6 * HOUR_MS
+"""Tallies are read in steps of so many ms of heartbeats, which bounds an answer's size."""
+_MAX_STEPS: Final = 500
+_wall_ms = SystemClock().wall_ms
+_Cell = tuple[str, str, str, int]
+"""(stream, device, source, Unix hour)."""
+
+
+class InfluxHistory:
+    """Reads of `database`, whose raw points are in policy `raw`, quarantine and rewinds in `kept`."""
+
+    def __init__(self, database: str, ask: Ask, now_ms: Callable[[], int] = _wall_ms) -> None:
+        self.database, self._ask, self._now_ms = database, ask, now_ms
+
+    async def rewinds(self) -> list[Rewind]:
+        found = await self._ask(f"SELECT rw, rf FROM {self._kept('rewind')}")
+        rows = [row for series in found for row in series.dicts()]
+        return sorted((Rewind(int(r["rw"]), int(r.get("rf", 0))) for r in rows if "rw" in r), key=lambda r: r.number)
+
+    async def series(self) -> list[SeriesId]:
+        found = await _together(self._last(stream, "") for stream in STREAMS)
+        return sorted(_series_id(series.name, series) for each in found for series in each)
+
+    async def newest(self, stream: str) -> list[Point]:
+        found = await self._last(stream, f"WHERE time > {ms(self._now_ms() - DAY_MS)}")
+        return sorted((_point(stream, series) for series in found), key=lambda point: point.series)
+
+    async def values(self, series: SeriesId, metric: str, from_ms: int, to_ms: int) -> list[tuple[int, float]]:
+        found = await self._ask(
+            f"SELECT {identifier(metric)} FROM {self._raw(series.stream)} WHERE {_of(series)} AND "
+            f"{_between(from_ms, to_ms)} ORDER BY time DESC LIMIT {MAX_VALUES}"
+        )
+        return [(date_ms, float(value)) for one in found for date_ms, value in reversed(one.rows)]
+
+    async def dates(self, series: SeriesId, from_ms: int, to_ms: int) -> list[int]:
+        quarantined = f"{_of(series)} AND stream = {string(series.stream)}"
+        found = await _together(
+            [
+                self._dates(f"SELECT * FROM {self._raw(series.stream)} WHERE {_of(series)}", from_ms, to_ms),
+                self._dates(f"SELECT reason FROM {self._kept('quarantine')} WHERE {quarantined}", from_ms, to_ms),
+            ]
+        )
+        return sorted(set().union(*found))
+
+    async def counts(self, from_ms: int, to_ms: int) -> dict[tuple[str, str, int], int]:
+        each = f"WHERE {_between(from_ms, to_ms)} GROUP BY device, source, "
+        stored = (f"SELECT count(*) FROM {self._raw(stream)} {each} time(1h) fill(none)" for stream in STREAMS)
+        refused = f"SELECT count(reason) FROM {self._kept('quarantine')} {each} stream, time(1h) fill(none)"
+        answers = await _together(self._ask(statement) for statement in (*stored, refused))
+        cells: dict[_Cell, int] = {}
+        for answer in answers:
+            for cell, count in _counted(answer):
+                # A replayed row is in both: the larger of the two is never above the truth.
+                cells[cell] = max(cells.get(cell, 0), count)
+        total: Counter[tuple[str, str, int]] = Counter()
+        for (_, device, source, hour), count in cells.items():
+            total[device, source, hour] += count
+        return dict(total)
+
+    async def tallies(self, from_hour: int, to_hour: int) -> dict[tuple[str, str, int, str], tuple[int, int]]:
+        highest: dict[tuple[str, str, int, str], tuple[int, int]] = {}
+        for first_ms, end_ms in _steps(from_hour * HOUR_MS, (to_hour + 1) * HOUR_MS):
+            found = await self._ask(
+                f"SELECT run, hour, made, dropped FROM {self._raw('tally')} WHERE {_between(first_ms, end_ms)} "
+                f"AND hour >= {from_hour} AND hour < {to_hour} GROUP BY device, source"
+            )
+            for series in found:
+                for row in series.dicts():
+                    key = (series.tags["device"], series.tags["source"], int(row["hour"]), str(row["run"]))
+                    made, dropped = highest.get(key, (0, 0))
+                    highest[key] = max(made, int(row["made"])), max(dropped, int(row["dropped"]))
+        return highest
+
+    async def held(self) -> dict[str, int]:
+        found = await self._ask(
+            f"SELECT last(held) FROM {self._raw('sys')} WHERE source = {string(BOX_SOURCE)} GROUP BY device"
+        )
+        return {series.tags["device"]: int(series.dicts()[0]["last"]) for series in found}
+
+    async def refused(self, from_ms: int, to_ms: int, device: str | None = None, limit: int = 1000) -> list[Refused]:
+        if limit <= 0:
+            return []
+        of = f" AND device = {string(device)}" if device is not None else ""
+        found = await self._ask(
+            f"SELECT * FROM {self._kept('quarantine')} WHERE {_between(from_ms, to_ms)}{of} "
+            f"ORDER BY time DESC LIMIT {limit}"
+        )
+        return [_refused(row) for series in found for row in series.dicts()]
+
+    async def _last(self, stream: str, where: str) -> list[Series]:
+        return await self._ask(
+            f"SELECT * FROM {self._raw(stream)} {where} GROUP BY device, source ORDER BY time DESC LIMIT 1"
+        )
+
+    async def _dates(self, selection: str, from_ms: int, to_ms: int) -> set[int]:
+        dates: set[int] = set()
+        while True:
+            found = await self._ask(f"{selection} AND {_between(from_ms, to_ms)} LIMIT {_PAGE_ROWS}")
+            page = [row[0] for series in found for row in series.rows]
+            dates.update(page)
+            if len(page) < _PAGE_ROWS:
+                return dates
+            from_ms = max(page) + 1
+
+    def _raw(self, measurement: str) -> str:
+        return f"{identifier(self.database)}.{identifier(RAW)}.{identifier(measurement)}"
+
+    def _kept(self, measurement: str) -> str:
+        return f"{identifier(self.database)}.{identifier(KEPT_FOR_EVER)}.{identifier(measurement)}"
+
+
+async def _together(reads: Iterable[Coroutine[Any, Any, Any]]) -> list[Any]:
+    """All of `reads` at a time; the first error ends the others."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(read, name="influx-read") for read in reads]
+    except ExceptionGroup as errors:
+        raise errors.exceptions[0] from None
+    return [task.result() for task in tasks]
+
+
+def _between(from_ms: int, to_ms: int) -> str:
+    low, high = (min(max(date_ms, -MAX_DATE_MS), MAX_DATE_MS) for date_ms in (from_ms, to_ms))
+    return f"time >= {ms(low)} AND time < {ms(high)}"
+
+
+def _steps(first_ms: int, end_ms: int) -> list[tuple[int, int]]:
+    """All of time in parts: before, steps from first to end, after; a clock may have stepped between row and tally."""
+    step_ms = max(_TALLY_STEP_MS, (end_ms - first_ms) // _MAX_STEPS)
+    return list(pairwise([-MAX_DATE_MS, *range(first_ms, end_ms, step_ms), end_ms, MAX_DATE_MS]))
+
+
+def _of(series: SeriesId) -> str:
+    return f"device = {string(series.device)} AND source = {string(series.source)}"
+
+
+def _series_id(stream: str, series: Series) -> SeriesId:
+    return SeriesId(stream, series.tags.get("device", ""), series.tags.get("source", ""))
+
+
+def _point(stream: str, series: Series) -> Point:
+    row = series.dicts()[0]
+    fields = {name: value if isinstance(value, str) else float(value) for name, value in row.items() if name != "time"}
+    return Point(_series_id(stream, series), row["time"], fields)
+
+
+def _counted(answer: list[Series]) -> Iterable[tuple[_Cell, int]]:
+    for series in answer:
+        stream = series.tags.get("stream", series.name)
+        for date_ms, *counts in series.rows:
+            cell = (stream, series.tags["device"], series.tags["source"], date_ms // HOUR_MS)
+            yield cell, max(count or 0 for count in counts)
+
+
+def _refused(row: dict[str, Any]) -> Refused:
+    text = "".join(str(row[name]) for name in sorted(row) if name.startswith("row"))
+    series = SeriesId(row.get("stream", ""), row.get("device", ""), row.get("source", ""))
+    return Refused(series, row["time"], str(row.get("reason", "")), text, bool(row.get("deleted", 0)))
