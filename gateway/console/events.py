@@ -46,12 +46,12 @@ class Events:
         self.clients += 1
         try:
             sent: dict[str, int] = {}
-            layout: list[str] = []
+            layout: dict[str, int] = {}
             while not self._stopping.is_set():
                 page = await self.page(language)
                 news = page.fragments() | page.by_site
-                if layout != list(page.by_site):
-                    layout = list(page.by_site)
+                if list(layout.items()) != list(page.widths.items()):
+                    layout = page.widths
                     sent |= {name: hash(html) for name, html in page.by_site.items()}
                     yield event("sites", page.sites)
                 for name, html in news.items():

@@ -3,15 +3,15 @@
 import asyncio
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Final
 
-from gateway.console.balance import Balance, read_balance
+from gateway.console.balance import Ledger, read_ledger
 from gateway.console.facts import Facts, Options
-from gateway.console.overview import Site, sites_of
-from gateway.console.sparks import Sparks
-from gateway.ports import Clock, History, Misconfigured, Point, Refused, RetryLater
+from gateway.console.overview import Device, Site, sites_of
+from gateway.console.sparks import Sparks, Wanted
+from gateway.ports import Clock, History, Misconfigured, Refused, RetryLater
 from kewang.wire.batch import MAX_DATE_MS
 from kewang.wire.names import STREAMS
 
@@ -27,13 +27,21 @@ class Overview:
     read_ms: int = 0
     trouble: str | None = None
     sites: tuple[Site, ...] = ()
-    balance: Balance = field(default_factory=Balance)
+    ledger: Ledger = field(default_factory=Ledger)
     quarantine: Sequence[Refused] = ()
 
     @property
     def newest_ms(self) -> int | None:
         """Date of the newest reading of all."""
         return max((d.last_ms for site in self.sites for d in site.devices if d.last_ms is not None), default=None)
+
+    def device(self, name: str) -> Device | None:
+        """The device called so, if it is known."""
+        return next((d for site in self.sites for d in site.devices if d.name == name), None)
+
+    def troubled(self, why: str) -> "Overview":
+        """The same figures, with what is wrong with the store."""
+        return replace(self, trouble=why)
 
     def stale(self, longest_s: float) -> bool:
         """Whether the newest reading is older than `longest_s`, or the store was not read for so long."""
@@ -75,37 +83,30 @@ class Live:
         """The figures known last, with the trouble named."""
         if self._shown.trouble is None:
             log.warning("the page can't read the store: %s", why)
-        last = self._shown
-        return Overview(now_ms, last.read_ms, why, last.sites, last.balance, last.quarantine)
+        return replace(self._shown, now_ms=now_ms, trouble=why)
 
     async def _from_store(self, now_ms: int) -> Overview:
         points = [point for stream in STREAMS for point in await self._history.newest(stream)]
-        balance, quarantine = self._shown.balance, self._shown.quarantine
+        ledger, quarantine = self._shown.ledger, self._shown.quarantine
         if self._clock.mono_ms() >= self._slow_due_ms or self._shown.trouble:
             self._heard = {series.device for series in await self._history.series()}
-            balance = await read_balance(self._history, now_ms)
+            ledger = await read_ledger(self._history, now_ms)
             quarantine = await open_quarantine(self._history)
             self._slow_due_ms = self._clock.mono_ms() + int(self._options.ledger_s * 1000)
         sites = sites_of(points, self._heard, self._facts.placements(), now_ms, self._options)
-        await self._draw(sites, now_ms)
-        return Overview(now_ms, now_ms, None, sites, balance, quarantine)
+        await self.sparks.refresh(self._on_cards(sites), now_ms, self._options.spark_reads)
+        return Overview(now_ms, now_ms, None, sites, ledger, quarantine)
 
-    async def _draw(self, sites: Sequence[Site], now_ms: int) -> None:
+    def _on_cards(self, sites: Sequence[Site]) -> list[Wanted]:
         devices = (device for site in sites for device in site.devices)
-        wanted = [
+        return [
             ((source.series, reading.metric.name), reading.metric, source.date_ms)
             for device in islice(devices, self._options.full_cards)
             for source, reading in device.on_card
         ]
-        await self.sparks.refresh(wanted, now_ms, self._options.spark_reads)
 
 
 async def open_quarantine(history: History, device: str | None = None) -> list[Refused]:
     """Rows in quarantine that nobody deleted yet, newest first, whatever their time; at most QUARANTINE_SHOWN."""
     rows = await history.refused(0, MAX_DATE_MS + 1, device, QUARANTINE_SHOWN)
     return [row for row in rows if not row.deleted]
-
-
-def newest_points(points: Sequence[Point], device: str) -> list[Point]:
-    """Those of `points` that are of `device`."""
-    return [point for point in points if point.series.device == device]

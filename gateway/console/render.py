@@ -5,17 +5,18 @@ from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from jinja2 import Environment
 from markupsafe import Markup
 
 from gateway.console.facts import Facts, Options
-from gateway.console.live import Overview
+from gateway.console.live import QUARANTINE_SHOWN, Overview
 from gateway.console.overview import Reading, Site
 from gateway.console.sparks import Sparks
 from kewang.ui import figures, pages
 from kewang.ui.words import Language, words
+from kewang.wire.tally import HOUR_MS
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -29,12 +30,14 @@ class LivePage:
     quarantine: Markup
     own: Markup
     by_site: dict[str, Markup]
+    widths: dict[str, int]
+    """Fragment name -> how many devices the site has."""
 
     @property
     def sites(self) -> Markup:
         """All sites with the frames that later fragments are swapped into."""
-        frame = Markup('<section class="site" sse-swap="{0}">{1}</section>')
-        return Markup("").join(frame.format(name, html) for name, html in self.by_site.items())
+        frame = Markup('<section class="site wide{0}" sse-swap="{1}">{2}</section>')
+        return Markup("").join(frame.format(self.widths[name], name, html) for name, html in self.by_site.items())
 
     def fragments(self) -> dict[str, Markup]:
         """Fragment name -> content, without the sites."""
@@ -54,12 +57,12 @@ class Renderer:
         known: dict[str, Any] = {"overview": overview, "now_ms": overview.now_ms, "full": full, "own": self._own()}
         parts = {name: self.fragment(name, language, known) for name in ("beat", "strip", "quarantine", "own")}
         sites = {fragment_name(s): self.fragment("site", language, known | {"site": s}) for s in overview.sites}
-        return LivePage(**parts, by_site=sites)
+        return LivePage(**parts, by_site=sites, widths={fragment_name(s): len(s.devices) for s in overview.sites})
 
     def fragment(self, name: str, language: Language, known: dict[str, Any]) -> Markup:
         """One template, rendered."""
         template = self._environment(language).get_template(f"{name}.html")
-        return Markup(template.render(known, sparks=self._sparks, options=self._options))
+        return Markup(template.render(known, sparks=self._sparks, options=self._options, most=QUARANTINE_SHOWN))
 
     def _full_cards(self, overview: Overview) -> set[str]:
         """Devices that get a whole card: all of a small fleet, else the troubled ones first."""
@@ -93,9 +96,12 @@ class Renderer:
             "clock": lambda date_ms: figures.clock(date_ms, zone),
             "moment": lambda date_ms, now_ms: figures.moment(date_ms, now_ms, zone),
             "zone": lambda date_ms: figures.zone_name(date_ms, zone),
+            "hour": lambda hour: figures.clock(hour * HOUR_MS, zone)[:5],
             "value": value,
             "place": lambda site: site.replace("-", " ").title(),
-            "life": lambda life: life_word(life, language),
+            "life": lambda life: word_of(LIVES, life, language),
+            "stream": lambda stream: word_of(STREAM_WORDS, stream, language),
+            "short": lambda name: word_of(SHORT, name, language),
         }
 
 
@@ -104,13 +110,37 @@ def fragment_name(site: Site) -> str:
     return "site-" + sha256((site.name or "").encode()).hexdigest()[:12]
 
 
-def life_word(life: str, language: Language) -> str:
-    """A placement's life in words."""
-    _ = words(language).gettext
-    return {
-        "approved": _("approved"),
-        "maintenance": _("in maintenance"),
-        "quarantined": _("set apart"),
-        "revoked": _("revoked"),
-        "retired": _("retired"),
-    }.get(life, life)
+def word_of(table: dict[str, str], key: str, language: Language) -> str:
+    """The word for `key`, in `language`; the key itself if it has none."""
+    return words(language).gettext(table[key]) if key in table else key
+
+
+def _(text: str) -> str:
+    """Marks a text for the catalogues; it is translated where it is shown."""
+    return text
+
+
+LIVES: Final = {
+    "approved": _("approved"),
+    "installed": _("installed"),
+    "maintenance": _("in maintenance"),
+    "quarantined": _("set apart"),
+    "revoked": _("revoked"),
+    "retired": _("retired"),
+}
+"""What a placement says of a device's life."""
+
+STREAM_WORDS: Final = {
+    "env": _("environment"),
+    "cam": _("camera"),
+    "sys": _("the box itself"),
+    "evt": _("events"),
+}
+
+SHORT: Final = {
+    "cpu_pct": _("processor"),
+    "box_temp_c": _("box"),
+    "mem_pct": _("memory"),
+    "disk_pct": _("disk"),
+}
+"""Short names for the line of a card that is about the box itself."""

@@ -16,6 +16,8 @@ _GAP_MS: Final = 4 * _STEP_MS
 _REMEMBERED: Final = 5000
 _NEVER: Final = (-1, -1, None)
 Key = tuple[SeriesId, str]
+Wanted = tuple[Key, Metric, int]
+"""Series and metric, what it is, date of its newest value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +36,8 @@ class Sparks:
         self._history = history
         self._known: OrderedDict[Key, tuple[int, int, Spark | None]] = OrderedDict()
 
-    async def refresh(self, wanted: Iterable[tuple[Key, Metric, int]], now_ms: int, reads: int) -> None:
-        """Read anew at most `reads` of `wanted` (key, metric, date of the newest value), those read longest ago first.
+    async def refresh(self, wanted: Iterable[Wanted], now_ms: int, reads: int) -> None:
+        """Read anew at most `reads` of `wanted`, those read longest ago first.
 
         Due are those with a newer value, and after a minute all: the window moves on.
         """
