@@ -107,8 +107,9 @@ class ModbusTcp:
             self._limit = None
 
     async def close(self) -> None:
-        """Close the connection."""
+        """Close the connection; it is gone when this returns."""
         self._drop()
+        await asyncio.sleep(0)
 
     async def _connected(self) -> "AsyncModbusTcpClient":
         if self._client is None or not self._client.connected:
