@@ -1,0 +1,261 @@
+"""Writes the parts of the pages that the code knows best: settings, commands, metrics.
+
+`python docs/generate.py` rewrites the blocks between `<!-- generated: NAME -->` and `<!-- /generated -->`;
+with `--check` it only says which pages are out of date (exit code 1). Indonesian texts come from `docs/words.id.po`;
+a setting without one is an error, so that no page is half translated.
+"""
+
+import importlib
+import importlib.util
+import re
+import sys
+import types
+from collections.abc import Callable, Iterator
+from enum import Enum
+from pathlib import Path
+from typing import Any, Final, Literal, Union, get_args, get_origin
+
+import typer
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+import kewang.cli
+from edge.settings import EdgeSettings
+from edge.sources import driver, installed
+from edge.sources.registers import Register, RegisterMap
+from gateway.settings import GatewaySettings
+from kewang.ui.words import LANGUAGES, Language, read_po
+from kewang.wire.catalogue import METRICS, Metric
+
+DOCS: Final = Path(__file__).resolve().parent
+WORDS: Final = DOCS / "words.id.po"
+_BLOCK: Final = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- /generated -->)", re.DOTALL)
+_KINDS: Final = {str: "text", int: "whole number", float: "number", bool: "true or false", Path: "file"}
+
+
+class Untranslated(Exception):
+    """A text has no Indonesian in `docs/words.id.po`."""
+
+
+class Words:
+    """Texts in one language."""
+
+    def __init__(self, language: Language) -> None:
+        self.language = language
+        self._known = {} if language == "en" else read_po(WORDS)
+
+    def __call__(self, text: str) -> str:
+        """`text` in this language. Raises Untranslated."""
+        if self.language == "en":
+            return text
+        if not self._known.get(text):
+            raise Untranslated(f"{WORDS.name} lacks: {text}")
+        return self._known[text]
+
+
+def blocks(words: Words) -> dict[str, str]:
+    """Every generated block by its name, in one language."""
+    made: dict[str, Callable[[Words], Iterator[str]]] = {
+        "edge": _edge,
+        "gateway": _gateway,
+        "register-map": _register_map,
+        "commands": _commands,
+        "metrics": _metrics,
+    }
+    return {name: "\n".join(make(words)).strip() for name, make in made.items()}
+
+
+def rendered(page: Path, made: dict[str, str]) -> str:
+    """The page's text with its blocks up to date."""
+    return _BLOCK.sub(lambda block: f"{block[1]}\n{made[block[2]]}\n\n{block[3]}", page.read_text())
+
+
+def outdated() -> dict[Path, str]:
+    """Pages that are not up to date, with the text they should have."""
+    found = {}
+    for language in LANGUAGES:
+        made = blocks(Words(language))
+        for page in sorted((DOCS / language).glob("*.md")):
+            text = rendered(page, made)
+            if text != page.read_text():
+                found[page] = text
+    return found
+
+
+def settings_keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    """Dotted keys of a settings model: `broker.tls.ca_file`."""
+    for name, field in model.model_fields.items():
+        section = _section(field.annotation)
+        if section:
+            yield from settings_keys(section, f"{prefix}{name}.")
+        else:
+            yield prefix + name
+
+
+def source_models() -> dict[str, type[BaseModel]]:
+    """Settings of the drivers that come with Kewang, by driver name."""
+    own = [name for name, point in installed().items() if point.value.startswith("edge.")]
+    return {name: driver(name).Settings for name in own}
+
+
+def _edge(words: Words) -> Iterator[str]:
+    yield from _sections(EdgeSettings, words, skip="sources")
+    for name, model in source_models().items():
+        yield from _table(f"[[sources]] driver = {name!r}".replace("'", '"'), model, words)
+
+
+def _gateway(words: Words) -> Iterator[str]:
+    yield from _sections(GatewaySettings, words)
+
+
+def _register_map(words: Words) -> Iterator[str]:
+    yield from _table("", RegisterMap, words, skip="registers")
+    yield from _table("[[registers]]", Register, words)
+
+
+def _sections(model: type[BaseModel], words: Words, name: str = "", skip: str = "") -> Iterator[str]:
+    """The keys of a section, then its inner sections, each under its TOML heading."""
+    yield from _table(f"[{name}]" if name else "", model, words, skip)
+    for key, field in model.model_fields.items():
+        inner = _section(field.annotation)
+        if inner:
+            yield from _sections(inner, words, f"{name}.{key}" if name else key)
+
+
+def _table(heading: str, model: type[BaseModel], words: Words, skip: str = "") -> Iterator[str]:
+    if heading:
+        yield f"### `{heading}`\n"
+    yield f"| {words('Key')} | {words('Value')} | {words('Default')} | {words('Meaning')} |\n|---|---|---|---|"
+    for name, field in model.model_fields.items():
+        if _section(field.annotation) is None and name != skip:
+            meaning = words(str(field.description)).replace("|", r"\|")
+            yield f"| `{name}` | {_kind(field, words)} | {_default(field, words)} | {meaning} |"
+    yield ""
+
+
+def _section(annotation: Any) -> type[BaseModel] | None:
+    """The model of a field that is a section of its own."""
+    found = [each for each in _alternatives(annotation) if isinstance(each, type) and issubclass(each, BaseModel)]
+    return found[0] if found else None
+
+
+def _alternatives(annotation: Any) -> list[Any]:
+    if get_origin(annotation) in (Union, types.UnionType):
+        return [each for part in get_args(annotation) for each in _alternatives(part)]
+    return [] if annotation is type(None) else [_bare(annotation)]
+
+
+def _bare(annotation: Any) -> Any:
+    """The type below Annotated."""
+    while hasattr(annotation, "__metadata__"):
+        annotation = annotation.__origin__
+    return annotation
+
+
+def _kind(field: FieldInfo, words: Words) -> str:
+    (kind,) = _alternatives(field.annotation)
+    if get_origin(kind) is Literal:
+        return words("one of") + " " + ", ".join(f"`{choice}`" for choice in get_args(kind))
+    if get_origin(kind) is tuple:
+        return words("list")
+    return words(_KINDS[kind]) + _range(field)
+
+
+def _range(field: FieldInfo) -> str:
+    limits = {
+        name: getattr(each, name) for each in field.metadata for name in ("ge", "gt", "le") if hasattr(each, name)
+    }
+    low = f"≥ {limits['ge']}" if "ge" in limits else f"> {limits['gt']}" if "gt" in limits else ""
+    high = f"≤ {limits['le']}" if "le" in limits else ""
+    return "".join(f", {limit}" for limit in (low, high) if limit)
+
+
+def _default(field: FieldInfo, words: Words) -> str:
+    default = field.get_default(call_default_factory=True)
+    if default is PydanticUndefined:
+        return f"**{words('needed')}**"
+    if default is None or default in ("", ()):
+        return "–"
+    return f"`{str(default).lower() if isinstance(default, bool) else default}`"
+
+
+def programs() -> dict[str, Any]:
+    """Every command by its words (`gateway init`), each with click's parameters."""
+    found: dict[str, Any] = {}
+    for name, (module, _) in kewang.cli._PROGRAMS.items():
+        if importlib.util.find_spec(module) is None:
+            continue
+        _collect(name, typer.main.get_command(importlib.import_module(module).app), found)
+    return found
+
+
+def _collect(name: str, command: Any, found: dict[str, Any]) -> None:
+    inner = getattr(command, "commands", None)
+    if inner:
+        for word, each in inner.items():
+            _collect(f"{name} {word}", each, found)
+    else:
+        found[name] = command
+
+
+def _commands(words: Words) -> Iterator[str]:
+    for name, command in programs().items():
+        yield f"### `kewang {name}`\n"
+        yield words(_one_line(command.help)) + "\n"
+        shown = [parameter for parameter in command.params if parameter.name != "help"]
+        if shown:
+            yield f"| {words('Option')} | {words('Default')} | {words('Meaning')} |\n|---|---|---|"
+            yield from (_option(parameter, words) for parameter in shown)
+            yield ""
+
+
+def _one_line(text: str | None) -> str:
+    return " ".join((text or "").replace("\b", "").split())
+
+
+def _option(parameter: Any, words: Words) -> str:
+    spelled = [*parameter.opts, *parameter.secondary_opts]
+    names = ", ".join(f"`{name}`" for name in spelled) if spelled[0].startswith("-") else f"`{parameter.name.upper()}`"
+    default = parameter.default
+    shown = "–" if callable(default) or default in (None, False, (), []) else f"`{_plain(default)}`"
+    if parameter.required:
+        shown = f"**{words('needed')}**"
+    meaning = words(_one_line(getattr(parameter, "help", None))) if getattr(parameter, "help", None) else ""
+    return f"| {names} | {shown} | {meaning.replace('|', chr(92) + '|')} |"
+
+
+def _plain(default: Any) -> str:
+    return str(default.value if isinstance(default, Enum) else default)
+
+
+def _metrics(words: Words) -> Iterator[str]:
+    for stream in dict.fromkeys(metric.stream for metric in METRICS):
+        yield f"### `{stream}`\n"
+        head = (words(title) for title in ("Name", "Meaning", "Unit", "From", "To", "Decimals"))
+        yield f"| {' | '.join(head)} |\n|---|---|---|---|---|---|"
+        yield from (_metric(metric, words.language) for metric in METRICS if metric.stream == stream)
+        yield ""
+
+
+def _metric(metric: Metric, language: Language) -> str:
+    meaning = metric.meaning(language)
+    if metric.codes:
+        meaning += ": " + ", ".join(f"{code} {metric.word(code, language)}" for code, *_ in metric.codes)
+    limits = f"{metric.low:.16g} | {metric.high:.16g}"
+    return f"| `{metric.name}` | {meaning} | {metric.unit or '–'} | {limits} | {metric.decimals} |"
+
+
+def main() -> int:
+    """Write or check the pages; the exit code."""
+    pages = outdated()
+    check = "--check" in sys.argv[1:]
+    for page, text in pages.items():
+        if not check:
+            page.write_text(text)
+        print(f"{'out of date' if check else 'written'}: {page.relative_to(DOCS.parent)}")
+    return int(bool(pages) and check)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
