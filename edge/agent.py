@@ -30,7 +30,6 @@ MAX_PENDING_ROWS: Final = 1000
 """Rows of a source that wait for a disk that takes nothing; what comes after them is shed and counted."""
 POWER_ON_MS: Final = 600_000
 """An agent that starts this soon after the boot was started by the power coming on."""
-DRAIN_S: Final = 3.0
 
 
 @dataclass
@@ -68,16 +67,19 @@ class Agent:
         flush_s: float = 10.0,
         flush_rows: int = 30,
         firmware: str = "",
+        drain_s: float = 3.0,
     ) -> None:
         self.samplings = [Sampling(source) for source in sources]
         self.delivery, self.uplink, self.clock, self.timers = delivery, uplink, clock, timers
-        self.flush_s, self.flush_rows, self.firmware = flush_s, flush_rows, firmware
+        self.flush_s, self.flush_rows = flush_s, flush_rows
+        self.firmware, self.drain_s = firmware, drain_s
         self.connects = 0
         self.link: Link | None = None
         self.link_error: str | None = None
         self._flush_now = asyncio.Event()
         self._sendable = asyncio.Event()
         self._heard = asyncio.Event()
+        self._committing = asyncio.Lock()
         self._disk = ThreadPoolExecutor(1, "outbox")
 
     async def run(self, stopping: asyncio.Event) -> None:
@@ -91,8 +93,7 @@ class Agent:
             await stopping.wait()
             for task in reading:
                 task.cancel()
-            await self._commit()
-            await self._drain()
+            await self._finish()
             for task in sending:
                 task.cancel()
         for each in self.samplings:
@@ -102,6 +103,7 @@ class Agent:
     async def _read(self, sampling: Sampling) -> None:
         """Read one source on its schedule; a source that hangs or fails delays no other."""
         source, due_ms = sampling.source, self.clock.mono_ms()
+        interval_ms = int(1000 * self._interval_s(source))
         while True:
             try:
                 async with asyncio.timeout(source.timeout_s):
@@ -110,11 +112,18 @@ class Agent:
                 self._failed(sampling, str(error))
             except TimeoutError:
                 self._failed(sampling, f"no answer in {source.timeout_s:g} s")
+            except Exception as error:
+                log.exception("source %s: its driver has a fault", source.name)
+                self._failed(sampling, f"fault in the driver: {error!r}")
             else:
                 self._recovered(sampling)
                 self._keep(sampling, values)
-            due_ms = max(due_ms + int(source.interval_s * 1000), self.clock.mono_ms())
+            due_ms = max(due_ms + interval_ms, self.clock.mono_ms())
             await asyncio.sleep((due_ms - self.clock.mono_ms()) / 1000)
+
+    def _interval_s(self, source: Source) -> float:
+        """The box is read at least as often as heartbeats are due."""
+        return min(source.interval_s, self.timers.heartbeat_s) if source.name == BOX_SOURCE else source.interval_s
 
     def _failed(self, sampling: Sampling, why: str) -> None:
         sampling.errors += 1
@@ -161,14 +170,15 @@ class Agent:
 
     async def _commit(self) -> None:
         """One transaction for everything pending; rows stay pending until it is done. Raises OutboxFull."""
-        taken = [(each, tuple(each.pending)) for each in self.samplings if each.pending]
-        await self._on_disk(self.delivery.tick)
-        if not taken:
-            return
-        await self._on_disk(self.delivery.commit, [_draft(each.source, rows) for each, rows in taken])
-        for each, rows in taken:
-            del each.pending[: len(rows)]
-            each.committed = True
+        async with self._committing:
+            taken = [(each, tuple(each.pending)) for each in self.samplings if each.pending]
+            await self._on_disk(self.delivery.tick)
+            if not taken:
+                return
+            await self._on_disk(self.delivery.commit, [_draft(each.source, rows) for each, rows in taken])
+            for each, rows in taken:
+                del each.pending[: len(rows)]
+                each.committed = True
         self._sendable.set()
 
     async def _connect(self) -> None:
@@ -229,17 +239,27 @@ class Agent:
         """What the outbox holds."""
         return await self._on_disk(self.delivery.status)
 
-    async def _drain(self) -> None:
-        """Give the gateway a moment to name what was just sent, then say good-bye."""
+    async def _finish(self) -> None:
+        """Commit what is pending, give the gateway a moment to name what was just sent, then say good-bye."""
+        try:
+            await self._commit()
+        except OutboxFull as error:
+            log.error("%d readings are lost: %s", sum(len(each.pending) for each in self.samplings), error)
         link = self.link
         if link is None:
             return
-        with suppress(TimeoutError, LinkDown):
-            async with asyncio.timeout(DRAIN_S):
+        await self._drained()
+        with suppress(LinkDown, TimeoutError):
+            async with asyncio.timeout(self.drain_s):
+                await link.publish(topics.STATE, self.delivery.bye(self.connects).encode(), retain=True)
+
+    async def _drained(self) -> None:
+        """Wait until all of the live lane is named, but no longer than `drain_s`."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self.drain_s):
                 while self.delivery.live_unnamed:
                     self._heard.clear()
                     await self._heard.wait()
-                await link.publish(topics.STATE, self.delivery.bye(self.connects).encode(), retain=True)
 
     async def _on_disk(self, do: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run in the one thread that may touch the outbox."""
