@@ -39,7 +39,7 @@ def routes(live: Live, facts: Facts, metrics: GatewayMetrics) -> APIRouter:
     @router.get("/api/v1/ledger")
     async def ledger() -> JSONResponse:
         overview = await live.overview()
-        kept = overview.ledger
+        kept = overview.books
         by_device = {name: asdict(balance) for name, balance in kept.by_device.items()}
         window = {"from_ms": kept.from_ms, "to_ms": kept.to_ms}
         return _answer(overview, {**window, **asdict(kept.total), "devices": by_device})
@@ -83,7 +83,7 @@ def device_figures(device: Device, overview: Overview) -> dict[str, Any]:
         "site": device.place.site if device.place else None,
         "condition": device.condition,
         "last_ms": device.last_ms,
-        "held": overview.ledger.stated_held.get(device.name, 0),
+        "held": overview.books.stated_held.get(device.name, 0),
         "sources": sources,
     }
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Final
 
-from gateway.console.balance import Ledger, read_ledger
+from gateway.console.balance import Books, read_books
 from gateway.console.facts import Facts, Options
 from gateway.console.overview import Device, Site, sites_of
 from gateway.console.sparks import Sparks, Wanted
@@ -27,7 +27,7 @@ class Overview:
     read_ms: int = 0
     trouble: str | None = None
     sites: tuple[Site, ...] = ()
-    ledger: Ledger = field(default_factory=Ledger)
+    books: Books = field(default_factory=Books)
     quarantine: Sequence[Refused] = ()
 
     @property
@@ -87,15 +87,15 @@ class Live:
 
     async def _from_store(self, now_ms: int) -> Overview:
         points = [point for stream in STREAMS for point in await self._history.newest(stream)]
-        ledger, quarantine = self._shown.ledger, self._shown.quarantine
+        books, quarantine = self._shown.books, self._shown.quarantine
         if self._clock.mono_ms() >= self._slow_due_ms or self._shown.trouble:
             self._heard = {series.device for series in await self._history.series()}
-            ledger = await read_ledger(self._history, now_ms)
+            books = await read_books(self._history, now_ms)
             quarantine = await open_quarantine(self._history)
             self._slow_due_ms = self._clock.mono_ms() + int(self._options.ledger_s * 1000)
         sites = sites_of(points, self._heard, self._facts.placements(), now_ms, self._options)
         await self.sparks.refresh(self._on_cards(sites), now_ms, self._options.spark_reads)
-        return Overview(now_ms, now_ms, None, sites, ledger, quarantine)
+        return Overview(now_ms, now_ms, None, sites, books, quarantine)
 
     def _on_cards(self, sites: Sequence[Site]) -> list[Wanted]:
         devices = (device for site in sites for device in site.devices)

@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.console.balance import Balance, Cell, Ledger
+from gateway.console.balance import Balance, Books
 from gateway.console.facts import Facts
 from gateway.console.live import Live, Overview, open_quarantine
 from gateway.console.overview import Device
+from gateway.ledger import HourLedger
 from gateway.ports import Clock, History, Misconfigured, Refused, RetryLater
 from kewang.wire.placement import Placement
 
@@ -19,13 +20,13 @@ _TRENDS: Final = 400
 
 @dataclass(frozen=True, slots=True)
 class DevicePage:
-    """What the page of one device shows. `hours`: (Unix hour, source -> cell), newest first."""
+    """What the page of one device shows. `hours`: (Unix hour, source -> its figures), newest first."""
 
     overview: Overview
     device: Device
     balance: Balance
     columns: tuple[str, ...]
-    hours: tuple[tuple[int, Mapping[str, Cell]], ...]
+    hours: tuple[tuple[int, Mapping[str, HourLedger]], ...]
     quarantine: Sequence[Refused]
     placement: Placement | None
 
@@ -59,9 +60,9 @@ class Devices:
                 await self._draw(device, overview.now_ms)
         except (RetryLater, Misconfigured) as error:
             overview = overview.troubled(str(error))
-        ledger = overview.ledger
-        columns, hours = by_hour(ledger, device.name)
-        balance = ledger.by_device.get(device.name, Balance())
+        books = overview.books
+        columns, hours = by_hour(books, device.name)
+        balance = books.of(device.name)
         placement = self._facts.placements().get(device.name)
         return DevicePage(overview, device, balance, columns, hours, quarantine, placement)
 
@@ -74,10 +75,11 @@ class Devices:
         await self._live.sparks.refresh(wanted, now_ms, _TRENDS)
 
 
-def by_hour(ledger: Ledger, device: str) -> tuple[tuple[str, ...], tuple[tuple[int, Mapping[str, Cell]], ...]]:
-    """The sources of `device` in the ledger, and its cells by hour, newest first."""
-    cells = [cell for cell in ledger.cells if cell.device == device]
-    hours: dict[int, dict[str, Cell]] = {}
-    for cell in cells:
-        hours.setdefault(cell.hour, {})[cell.source] = cell
-    return tuple(sorted({cell.source for cell in cells})), tuple(sorted(hours.items(), reverse=True))
+def by_hour(books: Books, device: str) -> tuple[tuple[str, ...], tuple[tuple[int, Mapping[str, HourLedger]], ...]]:
+    """The sources of `device` in the ledger, and their figures by hour, newest first."""
+    sources = [source for source in books.sources if source.device == device]
+    hours: dict[int, dict[str, HourLedger]] = {}
+    for source in sources:
+        for hour in source.hours:
+            hours.setdefault(hour.hour, {})[source.source] = hour
+    return tuple(source.source for source in sources), tuple(sorted(hours.items(), reverse=True))

@@ -14,8 +14,10 @@ from gateway.console.facts import Facts, Options
 from gateway.console.live import QUARANTINE_SHOWN, Overview
 from gateway.console.overview import Reading, Site
 from gateway.console.sparks import Sparks
+from gateway.ports import Refused
 from kewang.ui import figures, pages
 from kewang.ui.words import Language, words
+from kewang.wire.names import NO_SOURCE
 from kewang.wire.tally import HOUR_MS
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -101,6 +103,7 @@ class Renderer:
             "place": lambda site: site.replace("-", " ").title(),
             "life": lambda life: word_of(LIVES, life, language),
             "stream": lambda stream: word_of(STREAM_WORDS, stream, language),
+            "reason": lambda row: reason_of(row, language),
             "short": lambda name: word_of(SHORT, name, language),
         }
 
@@ -113,6 +116,14 @@ def fragment_name(site: Site) -> str:
 def word_of(table: dict[str, str], key: str, language: Language) -> str:
     """The word for `key`, in `language`; the key itself if it has none."""
     return words(language).gettext(table[key]) if key in table else key
+
+
+def reason_of(row: Refused, language: Language) -> str:
+    """Why a row was refused: the kind in words, then the figures as they are."""
+    if row.series.source == NO_SOURCE:
+        return f"{word_of(REASONS, NO_SOURCE, language)}: {row.reason}"
+    kind, colon, rest = row.reason.partition(":")
+    return word_of(REASONS, kind, language) + colon + rest
 
 
 def _(text: str) -> str:
@@ -144,3 +155,15 @@ SHORT: Final = {
     "disk_pct": _("disk"),
 }
 """Short names for the line of a card that is about the box itself."""
+
+REASONS: Final = {
+    "range": _("out of range"),
+    "unknown metric": _("unknown metric"),
+    "type": _("wrong type"),
+    "length": _("wrong length"),
+    "date": _("wrong date"),
+    "empty": _("no value"),
+    "store": _("refused by the database"),
+    NO_SOURCE: _("unreadable message"),
+}
+"""Kinds of refusal: what stands before the colon of a reason."""
