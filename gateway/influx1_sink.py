@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import aiohttp
 
 from gateway.influx_history import InfluxHistory
-from gateway.influx_http import MAX_BODY_BYTES, InfluxHttp, answered, by_bucket
+from gateway.influx_http import MAX_BODY_BYTES, TIMEOUT_S, InfluxHttp, answered, by_bucket
 from gateway.influxql import KEPT_FOR_EVER, RAW, ask, identifier
 from gateway.line_protocol import encode
 from gateway.points import refusal
@@ -18,9 +18,16 @@ _FOR_EVER = "DURATION INF REPLICATION 1 SHARD DURATION"
 class Influx1Store(InfluxHistory):
     """Store in `database` of the server at `base_url` (http://host:port). A write is safe in InfluxDB's log (fsync)."""
 
-    def __init__(self, base_url: str, database: str, username: str | None = None, password: str | None = None) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        database: str,
+        username: str | None = None,
+        password: str | None = None,
+        timeout_s: float = TIMEOUT_S,
+    ) -> None:
         auth = aiohttp.BasicAuth(username, password or "", "utf-8") if username else None
-        self._http = InfluxHttp(base_url, auth)
+        self._http = InfluxHttp(base_url, auth, timeout_s=timeout_s)
         super().__init__(database, lambda statement: ask(self._http, database, statement))
 
     async def write(self, tables: Sequence[Table]) -> None:

@@ -4,7 +4,6 @@ Readings go to the bucket of the address, quarantine and rewinds to `<bucket>_ke
 policies `raw` and `kept`) let InfluxQL read both.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, TypeVar
 
@@ -39,10 +38,11 @@ _LONG_SHARD_S: Final = 364 * _DAY_S
 class Influx2Store(InfluxHistory):
     """Store in `bucket` of `organisation` on the server at `base_url` (http(s)://host:port)."""
 
-    def __init__(self, base_url: str, organisation: str, bucket: str, token: str) -> None:
-        self._http = InfluxHttp(base_url, headers={"Authorization": f"Token {token}"})
+    def __init__(self, base_url: str, organisation: str, bucket: str, token: str, timeout_s: float = TIMEOUT_S) -> None:
+        self._http = InfluxHttp(base_url, headers={"Authorization": f"Token {token}"}, timeout_s=timeout_s)
         super().__init__(bucket, lambda statement: ask(self._http, bucket, statement))
         self._base_url, self._organisation, self._token = base_url, organisation, token
+        self._timeout_s = timeout_s
         self._open: Any = None
 
     async def write(self, tables: Sequence[Table]) -> None:
@@ -134,7 +134,7 @@ class Influx2Store(InfluxHistory):
             if error.status == 404 and not tables:
                 raise _NotFound(str(answered(404, {}, body))) from None
             raise answered(error.status or 0, error.headers or {}, body, tables) or Misconfigured(str(error)) from None
-        except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
             raise unanswered(error, self._base_url) from error
 
     def _client(self) -> Any:
@@ -143,7 +143,7 @@ class Influx2Store(InfluxHistory):
                 self._base_url,
                 self._token,
                 self._organisation,
-                timeout=int(TIMEOUT_S * 1000),
+                timeout=int(self._timeout_s * 1000),
                 connection_pool_maxsize=CONNECTIONS,
                 allow_redirects=False,
             )

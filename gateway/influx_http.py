@@ -16,8 +16,8 @@ TIMEOUT_S: Final = 10.0
 READ_TIMEOUT_S: Final = 60.0
 CONNECTIONS: Final = 8
 MAX_BODY_BYTES: Final = 1024 * 1024
-"""A larger write is split here: InfluxDB 1 answers one above its own limit (25 MB) by cutting the connection, and sending
-a body in one piece holds up the event loop."""
+"""A larger write is split here: InfluxDB 1 answers one above its own limit (25 MB) by cutting the connection, and a
+large body sent in one piece holds up the event loop."""
 AFTER_S: Final = 1.0
 LONGEST_AFTER_S: Final = 300.0
 _MISSING: Final = ("database not found", "retention policy not found")
@@ -33,17 +33,21 @@ class InfluxHttp:
     """Requests to one server over at most CONNECTIONS connections, opened when needed."""
 
     def __init__(
-        self, base_url: str, auth: aiohttp.BasicAuth | None = None, headers: Mapping[str, str] | None = None
+        self,
+        base_url: str,
+        auth: aiohttp.BasicAuth | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout_s: float = TIMEOUT_S,
     ) -> None:
-        self.base_url = base_url
+        self.base_url, self._timeout_s = base_url, timeout_s
         self._auth, self._headers = auth, dict(headers or {})
         self._open: aiohttp.ClientSession | None = None
 
     async def post(
-        self, path: str, query: Mapping[str, str], body: bytes | Mapping[str, str], timeout_s: float = TIMEOUT_S
+        self, path: str, query: Mapping[str, str], body: bytes | Mapping[str, str], timeout_s: float | None = None
     ) -> tuple[int, Mapping[str, str], bytes]:
         """(status, headers, body) of the answer. Raises RetryLater or Misconfigured if there is none."""
-        limit = aiohttp.ClientTimeout(total=timeout_s)
+        limit = aiohttp.ClientTimeout(total=timeout_s or self._timeout_s)
         try:
             async with self._session().post(
                 self.base_url + path, params=query, data=body, timeout=limit, allow_redirects=False

@@ -13,7 +13,8 @@ from gateway.ports import Misconfigured, RetryLater
 
 APPLICATION_ID: Final = 0x6B657761
 SCHEMA_VERSION: Final = 1
-BUSY_TIMEOUT_S: Final = 5.0
+BUSY_S: Final = 5.0
+"""How long a statement waits for another process's lock."""
 _JOURNAL_LIMIT_BYTES: Final = 64 * 1024 * 1024
 _TEMPORARY: Final = frozenset(
     {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_NOMEM}
@@ -39,10 +40,10 @@ PRAGMA user_version = {SCHEMA_VERSION};
 """
 
 
-def open_file(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
+def open_file(path: Path, *, read_only: bool = False, busy_s: float = BUSY_S) -> sqlite3.Connection:
     """A connection to the store's file, created if missing (not by a reader). Raises RetryLater or Misconfigured."""
     try:
-        connection = _connect(path, read_only)
+        connection = _connect(path, read_only, busy_s)
     except sqlite3.Error as error:
         raise mapped(error, path) from error
     return connection
@@ -70,12 +71,12 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _connect(path: Path, read_only: bool) -> sqlite3.Connection:
+def _connect(path: Path, read_only: bool, busy_s: float) -> sqlite3.Connection:
     mode = "rw" if read_only else "rwc"
     connection = sqlite3.connect(
         f"{path.absolute().as_uri()}?mode={mode}",
         uri=True,
-        timeout=BUSY_TIMEOUT_S,
+        timeout=busy_s,
         isolation_level=None,
         cached_statements=1024,
         check_same_thread=False,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from gateway.ports import Poison, Split, Table
-from gateway.sqlite_file import mapped
+from gateway.sqlite_file import BUSY_S, mapped
 from gateway.sqlite_history import SqliteHistory
 from gateway.sqlite_writer import SqliteWriter
 from kewang.runtime.clock import SystemClock
@@ -31,9 +31,9 @@ class _Group:
 class SqliteStore(SqliteHistory):
     """Store in the file at `path`, made by the first write or `prepare`. `now_ms` judges what has expired."""
 
-    def __init__(self, path: Path, now_ms: Callable[[], int] = _wall_ms) -> None:
+    def __init__(self, path: Path, now_ms: Callable[[], int] = _wall_ms, busy_s: float = BUSY_S) -> None:
         super().__init__(path, now_ms)
-        self._writer = SqliteWriter(path, now_ms)
+        self._writer = SqliteWriter(path, now_ms, busy_s)
         self._thread = ThreadPoolExecutor(1, "sqlite-write")
         self._committing = asyncio.Lock()
         self._gathering: _Group | None = None

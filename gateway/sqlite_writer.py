@@ -23,8 +23,8 @@ _KEY_COLUMNS: Final = frozenset({"series_id", "date_ms"})
 class SqliteWriter:
     """The file as the writing thread sees it. sqlite3.Error passes through; after any error the file is opened anew."""
 
-    def __init__(self, path: Path, now_ms: Callable[[], int]) -> None:
-        self._path, self._now_ms = path, now_ms
+    def __init__(self, path: Path, now_ms: Callable[[], int], busy_s: float) -> None:
+        self._path, self._now_ms, self._busy_s = path, now_ms, busy_s
         self._db: sqlite3.Connection | None = None
         self._file: tuple[int, int] | None = None
         self._forget()
@@ -75,7 +75,7 @@ class SqliteWriter:
         if self._db is not None and identity(self._path) != self._file:
             self.close()
         if self._db is None:
-            self._db = open_file(self._path)
+            self._db = open_file(self._path, busy_s=self._busy_s)
             self._file = identity(self._path)
             for measurement, name, kind in self._db.execute("SELECT measurement, name, kind FROM field"):
                 self._fields[measurement, name] = kind

@@ -5,45 +5,49 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gateway.ports import Point, Poison, Refused, Rewind, SeriesId, Split, Store, Table
-from gateway.sqlite_sink import SqliteStore
 from gateway.stores import open_store
 from gateway.writer import write
 from kewang.bench.parts import Influxd
 from kewang.wire.tally import HOUR_MS
 from tests.fakes import MemoryStore
+from tests.influx2_server import ORGANISATION, TOKEN, Influx2Server
 
 NOW_MS = time.time_ns() // 1_000_000
 HOUR = NOW_MS // HOUR_MS - 3
 T0 = HOUR * HOUR_MS
 """The beginning of an hour that has passed, within every retention."""
 ENV = SeriesId("env", "pasar-1", "env-1")
-KINDS = ("memory", "sqlite", "influx1")
+KINDS = ("memory", "sqlite", "influx1", "influx2")
+"""`influx2` talks to a scripted server: by documentation."""
 
 
 @pytest.fixture(params=KINDS)
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
     """Each store in turn, empty and prepared."""
-    made = _made(request, tmp_path)
-    await made.prepare(30)
-    yield made
-    await made.close()
+    async with AsyncExitStack() as stack:
+        made = await _made(request, tmp_path, stack)
+        await made.prepare(30)
+        yield made
+        await made.close()
 
 
-def _made(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
-    match request.param:
-        case "memory":
-            return MemoryStore()
-        case "sqlite":
-            return SqliteStore(tmp_path / "kewang.db")
-        case _:
-            influxd: Influxd = request.getfixturevalue("influxd")
-            return open_store(f"influx1+{influxd.url}/kota")
+async def _made(request: pytest.FixtureRequest, tmp_path: Path, stack: AsyncExitStack) -> Store:
+    if request.param == "memory":
+        return MemoryStore()
+    if request.param == "sqlite":
+        return open_store(f"sqlite:///{tmp_path}/kewang.db")
+    influxd: Influxd = request.getfixturevalue("influxd")
+    if request.param == "influx1":
+        return open_store(f"influx1+{influxd.url}/kota")
+    server = await stack.enter_async_context(Influx2Server(influxd.url))
+    return open_store(f"influx2+{server.url}/{ORGANISATION}/kota", secret=TOKEN)
 
 
 def table(
