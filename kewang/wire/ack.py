@@ -1,12 +1,12 @@
 """Ack: what is stored, credit, rewind and time; the only message a device needs from the gateway."""
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final
 
 from pydantic import Field
 
 from kewang.wire.batch import MAX_DATE_MS, MAX_REWIND, MIN_DATE_MS
 from kewang.wire.errors import WireError
-from kewang.wire.models import Message
+from kewang.wire.models import Message, Version
 
 MAX_ACK_BYTES: Final = 4096
 MAX_RANGES: Final = 32
@@ -23,7 +23,7 @@ Label = tuple[_Run, _Count, Annotated[str, Field(max_length=200)]]
 class Ack(Message):
     """One ack. Every part is a fact that may come late, twice or from two gateways: the edge unites them."""
 
-    v: Literal[1] = 1
+    v: Version = 1
     g: Annotated[str, Field(max_length=64)] = ""
     """Gateway id, for people."""
     rw: Annotated[int, Field(ge=0, le=MAX_REWIND)] = 0

@@ -1,11 +1,14 @@
 """Base of the small messages: strict types, unknown keys ignored, one typed error."""
 
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from kewang.wire.batch import load_object
 from kewang.wire.errors import WireError
+
+Version = Annotated[int, Field(ge=1, le=1)]
+"""The protocol's version: 1 and nothing that merely equals it (a Literal takes `true` and 1.0 too)."""
 
 
 class Message(BaseModel):

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from kewang.wire.batch import MAX_DATE_MS
-from kewang.wire.models import Message
+from kewang.wire.models import Message, Version
 
 Life = Literal["approved", "installed", "maintenance", "quarantined", "revoked", "retired"]
 REFUSED_LIVES = frozenset({"revoked", "retired"})
@@ -19,8 +19,8 @@ class Place(Message):
 
     from_ms: Annotated[int, Field(ge=0, le=MAX_DATE_MS, alias="from")]
     site: _Id
-    lat: Annotated[float, Field(ge=-90, le=90, strict=False)] | None = None
-    lon: Annotated[float, Field(ge=-180, le=180, strict=False)] | None = None
+    lat: Annotated[float, Field(ge=-90, le=90)] | None = None
+    lon: Annotated[float, Field(ge=-180, le=180)] | None = None
     uplink: _Id | None = None
     feeder: _Id | None = None
     link: Literal["wired", "cellular"] = "wired"
@@ -32,7 +32,7 @@ class Place(Message):
 class Placement(Message):
     """All places of one device, oldest first; the last one holds now."""
 
-    v: Literal[1] = 1
+    v: Version = 1
     h: Annotated[tuple[Place, ...], Field(min_length=1, max_length=100)]
 
     def at(self, date_ms: int) -> Place:
