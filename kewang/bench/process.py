@@ -19,6 +19,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Self
 
+from kewang.bench.guard import Guard
+
 READY_LIMIT_S = 20.0
 STOP_LIMIT_S = 10.0
 _POLL_S = 0.02
@@ -55,11 +57,24 @@ def find_program(program: str) -> Path:
 
 def free_port() -> int:
     """A TCP port of 127.0.0.1 that nobody listens on now."""
+    return free_ports(1)
+
+
+def free_ports(count: int) -> int:
+    """The first of `count` TCP ports in a row that nobody listens on now."""
     while True:
         port = random.choice(_PORTS)
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
+        if all(is_free(each) for each in range(port, port + count)):
             return port
+
+
+def is_free(port: int, host: str = "127.0.0.1") -> bool:
+    """Whether a program could listen there now."""
+    with socket.socket() as probe, contextlib.suppress(OSError):
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind((host, port))
+        return True
+    return False
 
 
 class Part(ABC):
@@ -69,6 +84,8 @@ class Part(ABC):
     """
 
     name: ClassVar[str]
+    guard: Guard | None = None
+    """Told of the process, so that it does not outlive us."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -97,11 +114,14 @@ class Part(ABC):
         """Start it and wait until it answers. Raises `MissingPart`, `PartFailed`."""
         if self.is_running:
             return
+        self._ended()
         with self.log_path.open("ab") as log:
             # A session of its own: Ctrl-C in a terminal reaches the demo alone, which then stops its parts in order.
             self._process = subprocess.Popen(
                 self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
+        if self.guard:
+            self.guard.started(self._process.pid)
         with contextlib.ExitStack() as undo:
             undo.callback(self.kill9)
             self._wait_until_ready()
@@ -118,14 +138,19 @@ class Part(ABC):
             self._process.wait(STOP_LIMIT_S)
         except subprocess.TimeoutExpired:
             self.kill9()
-        self._process = None
+        self._ended()
 
     def kill9(self) -> None:
         """End it at once, as a power cut does."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
-            self._process = None
+            self._ended()
+
+    def _ended(self) -> None:
+        if self._process and self.guard:
+            self.guard.ended(self._process.pid)
+        self._process = None
 
     def restart(self) -> None:
         self.stop()
