@@ -21,7 +21,7 @@ from edge.outbox_file import lock, open_file, replace_damaged
 from edge.outbox_ledger import Ledger
 from edge.outbox_marks import Marks
 from edge.outbox_ring import Ring
-from edge.outbox_schema import Trouble, add_meta, meta, transaction, trouble
+from edge.outbox_schema import Trouble, add_meta, rewind_of, transaction, trouble
 from edge.ports import Applied, Draft, Entry, OutboxFull, OutboxStatus
 from kewang.wire.ack import Ack
 from kewang.wire.batch import MAX_METRICS, MAX_ROWS
@@ -79,7 +79,7 @@ class SqliteOutbox:
     @property
     def rewind(self) -> int:
         """The rewind obeyed last; 0 = none."""
-        return self._attempt("read", lambda: meta(self._db, "rewind"))
+        return self._attempt("read", lambda: rewind_of(self._db))
 
     @property
     def anchor_ms(self) -> int | None:

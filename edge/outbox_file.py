@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from edge.outbox_salvage import salvage
-from edge.outbox_schema import SCHEMA, Trouble, connect, create, schema_of, trouble
+from edge.outbox_schema import SCHEMA, Trouble, check_totals, connect, create, schema_of, trouble
 from edge.ports import OutboxBusy, OutboxTooNew
 
 _log = logging.getLogger("edge.outbox")
@@ -79,14 +79,7 @@ def _touch(db: sqlite3.Connection) -> None:
     for index in ("batch_open", "batch_marked", "batch_undated"):
         condition = {"batch_open": "state = 0", "batch_marked": "state > 0"}.get(index, "first_ms IS NULL")
         db.execute(f"SELECT ord FROM batch INDEXED BY {index} WHERE {condition} ORDER BY ord DESC LIMIT 1").fetchone()
-    if db.execute("SELECT count(*) FROM total").fetchone()[0] != 1:
-        raise _damage("the totals are missing")
-
-
-def _damage(reason: str) -> sqlite3.DatabaseError:
-    error = sqlite3.DatabaseError(reason)
-    error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
-    return error
+    check_totals(db)
 
 
 def replace_damaged(path: Path) -> sqlite3.Connection:

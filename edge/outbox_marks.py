@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from typing import Final
 
 from edge.outbox_ring import Ring
-from edge.outbox_schema import OPEN, QUARANTINED, REFUSED, STORED, meta, raise_meta, transaction
+from edge.outbox_schema import OPEN, QUARANTINED, REFUSED, STORED, keep_rewind, meta, rewind_of, transaction
 from edge.ports import Applied, Entry, OutboxStatus
 from kewang.wire.ack import Ack
 
@@ -51,13 +51,13 @@ class Marks:
             undated_batches=undated,
             dropped_rows=meta(self._db, "dropped_rows"),
             damaged_batches=meta(self._db, "damaged_batches"),
-            rewind=meta(self._db, "rewind"),
+            rewind=rewind_of(self._db),
             oldest_open_ms=oldest[0] if oldest else None,
         )
 
     def apply(self, ack: Ack, unreadable: Mapping[int, int], now: int) -> Applied | None:
         """Obey an ack; `now` is the newest order. None if its rewind is lower than ours."""
-        rewind = meta(self._db, "rewind")
+        rewind = rewind_of(self._db)
         if ack.rw < rewind:
             return None
         if ack.rw > rewind:
@@ -74,7 +74,7 @@ class Marks:
     def _rewind(self, rewind: int, since_ms: int) -> None:
         """Keep the rewind and open again what was marked by acks that no longer count."""
         with transaction(self._db):
-            raise_meta(self._db, "rewind", rewind)
+            keep_rewind(self._db, rewind)
             self._db.execute(
                 """UPDATE batch SET state = 0, acked_ms = NULL
                 WHERE state IN (?, ?) AND (acked_ms IS NULL OR acked_ms >= ?)""",

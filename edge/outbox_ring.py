@@ -55,7 +55,9 @@ class Ring:
         return int(self._db.execute("SELECT held_rows FROM total").fetchone()[0])
 
     def _put_body(self, order: int, stream: str, body: bytes) -> None:
-        self._db.execute("INSERT OR REPLACE INTO body VALUES (?, ?, ?, ?)", (order, stream, crc_of(stream, body), body))
+        self._db.execute(
+            "INSERT OR REPLACE INTO body VALUES (?, ?, ?, ?)", (order, stream, crc_of(order, stream, body), body)
+        )
 
     def _put_dated(
         self, order: int, stream: str, waiting: dict[str, Any], anchor: tuple[int, int], *, states: bool
@@ -88,7 +90,7 @@ class Ring:
     def sound_body(self, order: int) -> bytes | None:
         """The body of a batch; None if it is gone or fails its CRC."""
         found = self._db.execute("SELECT stream, crc, body FROM body WHERE ord = ?", (order,)).fetchone()
-        return bytes(found[2]) if found and crc_of(found[0], found[2]) == found[1] else None
+        return bytes(found[2]) if found and crc_of(order, found[0], found[2]) == found[1] else None
 
     def date_boots(self, last_boot: str, anchor: tuple[int, int] | None = None) -> None:
         """Date the undated boots up to `last_boot`, older ones first, and their waiting rows.

@@ -3,13 +3,15 @@
 import contextlib
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
 from edge.dating import by_hour
 from edge.outbox_schema import (
+    META,
     OPEN,
+    PAGE_BYTES,
     add_meta,
     connect,
     crc_of,
@@ -19,11 +21,46 @@ from edge.outbox_schema import (
     raise_meta,
     transaction,
 )
+from kewang.wire.batch import MAX_DATE_MS
+from kewang.wire.names import is_run, is_source
 from kewang.wire.tally import HOUR_MS
 
 _NEAR: Final = 256
 _FAR: Final = 2**40
+_PAGES_AT: Final = slice(28, 32)
+_FREE_PAGES_AT: Final = slice(32, 40)
+_CHANGES_AT: Final = slice(24, 28)
+_VALID_FOR_AT: Final = slice(92, 96)
+"""Fields of the head of a database file (sqlite.org/fileformat2.html, 1.3)."""
 _Cells = dict[tuple[str, str, int], int]
+_Check = Callable[..., bool]
+
+
+def _number(value: object, high: int = 2**53) -> bool:
+    return isinstance(value, int) and 0 <= value <= high
+
+
+_FACTS: Final[dict[str, _Check]] = {
+    "meta": lambda key, value: key in META and _number(value),
+    "anchor": lambda boot, anchor_ms, quality: (
+        isinstance(boot, str) and _number(anchor_ms, MAX_DATE_MS) and quality in (0, 1, 2)
+    ),
+    "last": lambda source, last_ms, top_ms, run: (
+        is_name(source, is_source)
+        and is_name(run, is_run)
+        and _number(last_ms, MAX_DATE_MS)
+        and _number(top_ms, MAX_DATE_MS)
+    ),
+    "tally": lambda run, source, *counts: (
+        is_name(run, is_run) and is_name(source, is_source) and all(map(_number, counts))
+    ),
+}
+"""The small tables, and whether a row of one can be believed."""
+
+
+def is_name(value: object, fits: Callable[[str], bool]) -> bool:
+    """Whether `value` is a name of that grammar."""
+    return isinstance(value, str) and fits(value)
 
 
 def salvage(damaged: Path, fresh: Path) -> int:
@@ -35,6 +72,9 @@ def salvage(damaged: Path, fresh: Path) -> int:
     new = connect(fresh)
     try:
         create(new)
+        new.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        if _layout(damaged) != _layout(fresh):
+            _give_head(damaged, fresh)
         with transaction(new):
             saved = _copy_all(damaged, new)
         new.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -43,33 +83,35 @@ def salvage(damaged: Path, fresh: Path) -> int:
     return saved
 
 
-def _copy_all(damaged: Path, new: sqlite3.Connection) -> int:
-    old = sqlite3.connect(damaged, isolation_level=None)
-    try:
-        old.execute("PRAGMA writable_schema = ON")
-        known_all = _copy_facts(old, new)
-        return Salvage(old, new).copy(dates_known=known_all)
-    except sqlite3.DatabaseError as error:
-        if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_NOTADB:
-            return 0
-        raise
-    finally:
-        old.close()
-
-
-def _copy_facts(old: sqlite3.Connection, new: sqlite3.Connection) -> bool:
-    """Copy meta, runs, anchors, last dates and tallies; whether the last dates could be read to their end."""
-    whole = {table: _copy_table(old, new, table) for table in ("meta", "run", "anchor", "last", "tally")}
-    return whole["last"]
-
-
-def _copy_table(old: sqlite3.Connection, new: sqlite3.Connection, table: str) -> bool:
-    """Copy what can be read of a small table; whether that was all."""
+def _open_damaged(path: Path) -> sqlite3.Connection:
+    """A connection that reads on where SQLite would refuse a file that is too short."""
+    db = sqlite3.connect(path, isolation_level=None)
     with contextlib.suppress(sqlite3.DatabaseError):
-        for row in old.execute(f"SELECT * FROM {table}"):
-            new.execute(f"INSERT OR REPLACE INTO {table} VALUES ({','.join('?' * len(row))})", row)
-        return True
-    return False
+        db.execute("PRAGMA writable_schema = ON")
+    return db
+
+
+def _layout(path: Path) -> list[tuple[str, int]] | None:
+    """Where each table begins; None if that can't be read."""
+    with contextlib.closing(_open_damaged(path)) as db, contextlib.suppress(sqlite3.DatabaseError):
+        return db.execute("SELECT name, rootpage FROM sqlite_master ORDER BY name").fetchall()
+    return None
+
+
+def _give_head(damaged: Path, fresh: Path) -> None:
+    """Replace a first page that can't be read by that of a fresh outbox: all are made alike, so it says the same."""
+    head = bytearray(fresh.read_bytes()[:PAGE_BYTES])
+    pages = -(-damaged.stat().st_size // PAGE_BYTES)
+    head[_PAGES_AT] = pages.to_bytes(4, "big")
+    head[_FREE_PAGES_AT] = bytes(8)
+    head[_VALID_FOR_AT] = head[_CHANGES_AT]
+    with damaged.open("r+b") as file:
+        file.write(head)
+
+
+def _copy_all(damaged: Path, new: sqlite3.Connection) -> int:
+    with contextlib.closing(_open_damaged(damaged)) as old:
+        return Salvage(old, new).copy()
 
 
 class Salvage:
@@ -77,41 +119,52 @@ class Salvage:
 
     def __init__(self, old: sqlite3.Connection, new: sqlite3.Connection) -> None:
         self._old, self._new = old, new
+        self._runs: dict[int, tuple[str, str]] = {}
         self._made: _Cells = {}
         self._top: dict[str, int] = {}
-        self._saved = self._lost = 0
+        self._saved = 0
 
-    def copy(self, *, dates_known: bool) -> int:
-        """Copy the batches, then raise tallies and dates to what they prove."""
+    def copy(self) -> int:
+        """Copy facts and batches, then raise tallies and dates to what the batches prove."""
+        whole = {table: self._copy_facts(table, check) for table, check in _FACTS.items()}
+        self._read_runs()
         for order, stream, crc, body in scan(self._old, "body"):
-            if isinstance(body, bytes) and isinstance(stream, str) and crc_of(stream, body) == crc:
+            if isinstance(body, bytes) and isinstance(stream, str) and crc_of(order, stream, body) == crc:
                 self._keep(order, stream, body)
         self._count_lost()
-        for (run, source, hour), rows in self._made.items():
-            self._new.execute(
-                """INSERT INTO tally VALUES (?, ?, ?, ?, 0, 1) ON CONFLICT (run, source, hour) DO UPDATE SET
-                made = max(made, excluded.made)""",
-                (run, source, hour, rows),
-            )
-        self._raise_dates(dates_known)
-        add_meta(self._new, "damaged_batches", self._lost)
+        self._raise_tallies()
+        self._raise_dates(known=whole["last"])
         return self._saved
+
+    def _copy_facts(self, table: str, check: _Check) -> bool:
+        """Copy what can be read of a small table; whether that was all."""
+        with contextlib.suppress(sqlite3.DatabaseError):
+            for row in self._old.execute(f"SELECT * FROM {table}"):
+                if check(*row):
+                    self._new.execute(f"INSERT OR REPLACE INTO {table} VALUES ({','.join('?' * len(row))})", row)
+            return True
+        return False
+
+    def _read_runs(self) -> None:
+        """Runs as the old file lists them; only those that a batch proves are taken over."""
+        with contextlib.suppress(sqlite3.DatabaseError):
+            for first, name, boot in self._old.execute("SELECT first, name, boot FROM run"):
+                if is_name(name, is_run) and isinstance(boot, str):
+                    self._runs[first] = (name, boot)
 
     def _keep(self, order: int, stream: str, body: bytes) -> None:
         content = json.loads(body)
-        run, source, rows = content["bt"], content["src"], content["r"]
-        state, acked_ms = self._mark(order)
+        run, first, source, rows = content["bt"], order - content["q"] + 1, content["src"], content["r"]
+        boot = content.get("boot", self._runs.get(first, ("", ""))[1])
         span: tuple[int | None, int | None, str | None] = (None, None, None)
         if "t0" in content:
             span = self._span(run, source, [content["t0"] + row[0] for row in rows])
-        self._new.execute(
-            "INSERT OR IGNORE INTO run VALUES (?, ?, ?)", (order - content["q"] + 1, run, content.get("boot", ""))
-        )
+        self._new.execute("INSERT OR IGNORE INTO run VALUES (?, ?, ?)", (first, run, boot))
         self._new.execute(
             "INSERT INTO batch VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (order, stream, source, len(rows), footprint(body), state, acked_ms, *span),
+            (order, stream, source, len(rows), footprint(body), *self._mark(order), *span),
         )
-        self._new.execute("INSERT INTO body VALUES (?, ?, ?, ?)", (order, stream, crc_of(stream, body), body))
+        self._new.execute("INSERT INTO body VALUES (?, ?, ?, ?)", (order, stream, crc_of(order, stream, body), body))
         self._saved += 1
 
     def _mark(self, order: int) -> tuple[int, int | None]:
@@ -131,29 +184,40 @@ class Salvage:
 
     def _count_lost(self) -> None:
         """Batches that are listed but have no sound body: damaged, and dropped if they were open and dated."""
-        for row in scan(self._old, "batch"):
-            order, _, source, rows, _, state, _, first_ms, _, hours_text = row
+        for order, _, source, rows, _, state, _, first_ms, _, hours_text in scan(self._old, "batch"):
             if self._new.execute("SELECT 1 FROM batch WHERE ord = ?", (order,)).fetchone():
                 continue
-            self._lost += 1
+            add_meta(self._new, "damaged_batches", 1)
             with contextlib.suppress(ValueError, TypeError):
-                hours = json.loads(hours_text) if hours_text else [(first_ms // HOUR_MS, rows)]
-                if state == OPEN:
-                    self._drop(order, source, hours)
+                if state == OPEN and is_name(source, is_source):
+                    hours = json.loads(hours_text) if hours_text else [(first_ms // HOUR_MS, rows)]
+                    self._drop(order, source, [(int(hour), int(count)) for hour, count in hours])
 
     def _drop(self, order: int, source: str, hours: list[tuple[int, int]]) -> None:
-        found = self._new.execute("SELECT name FROM run WHERE first <= ? ORDER BY first DESC", (order,)).fetchone()
-        if found is None:
+        first = max((first for first in self._runs if first <= order), default=None)
+        if first is None:
             return
+        run = self._runs[first][0]
         for hour, rows in hours:
+            self._made[run, source, hour] = self._made.get((run, source, hour), 0) + rows
             self._new.execute(
-                """INSERT INTO tally VALUES (?, ?, ?, ?, ?, 1) ON CONFLICT (run, source, hour) DO UPDATE SET
+                """INSERT INTO tally VALUES (?, ?, ?, 0, ?, 1) ON CONFLICT (run, source, hour) DO UPDATE SET
                 dropped = dropped + excluded.dropped, changed = max(changed, 1)""",
-                (found[0], source, hour, rows, rows),
+                (run, source, hour, rows),
             )
             add_meta(self._new, "dropped_rows", rows)
 
-    def _raise_dates(self, dates_known: bool) -> None:
+    def _raise_tallies(self) -> None:
+        """A cell counts at least the rows that were found."""
+        for (run, source, hour), rows in self._made.items():
+            self._new.execute(
+                """INSERT INTO tally VALUES (?, ?, ?, ?, 0, 1) ON CONFLICT (run, source, hour) DO UPDATE SET
+                made = max(made, excluded.made), changed = max(changed, excluded.made > made)""",
+                (run, source, hour, rows),
+            )
+
+    def _raise_dates(self, *, known: bool) -> None:
+        """Dates go on after those of the saved batches; if last dates are missing, after the last one of any source."""
         for source, top_ms in self._top.items():
             self._new.execute(
                 """INSERT INTO last VALUES (?, ?, ?, '') ON CONFLICT (source) DO UPDATE SET
@@ -161,35 +225,48 @@ class Salvage:
                 (source, top_ms, top_ms),
             )
             raise_meta(self._new, "wall_ms", top_ms)
-        if not dates_known:
+        if not known:
             raise_meta(self._new, "floor_ms", meta(self._new, "wall_ms"))
 
 
 def scan(old: sqlite3.Connection, table: str) -> Iterator[tuple[Any, ...]]:
     """Rows of `table` in order of `ord`; parts of the file that can't be read are passed over."""
-    after = -1
-    while (found := _next_readable(old, table, after)) is not None:
-        try:
-            for row in old.execute(f"SELECT * FROM {table} WHERE ord >= ? ORDER BY ord", (found,)):
+    order = -1
+    while (found := _next_readable(old, table, order)) is not None:
+        order = found
+        with contextlib.suppress(sqlite3.DatabaseError):
+            row = old.execute(f"SELECT * FROM {table} WHERE ord = ?", (order,)).fetchone()
+            if row is not None:
                 yield row
-                after = row[0]
-        except sqlite3.DatabaseError:
-            after = max(after, found)
-        else:
-            return
 
 
 def _next_readable(old: sqlite3.Connection, table: str, after: int) -> int | None:
-    """The first order above `after` from which the table can be read; None if there is none."""
+    """The first order above `after` that can be read; None if there is none.
 
-    def first_from(order: int) -> int | None:
-        found = old.execute(f"SELECT ord FROM {table} WHERE ord >= ? ORDER BY ord LIMIT 1", (order,)).fetchone()
-        return int(found[0]) if found else None
-
-    step = 1
+    Steps over a damaged page one by one, then, as the damage may be wide, in steps that double.
+    """
+    query = f"SELECT ord FROM {table} WHERE ord >= ? ORDER BY ord LIMIT 1"
+    step, good = 1, None
     while step < _FAR:
         try:
-            return first_from(after + step)
+            good = old.execute(query, (after + step,)).fetchone()
+            break
         except sqlite3.DatabaseError:
             step = step + 1 if step < _NEAR else step * 2
-    return None
+    if good is None or good[0] <= after:
+        return None
+    return int(good[0]) if step <= _NEAR else _first_readable(old, query, after + step // 2, int(good[0]))
+
+
+def _first_readable(old: sqlite3.Connection, query: str, bad: int, good: int) -> int:
+    """The first order after the damage that ends between `bad` and `good`."""
+    found = good
+    while good - bad > 1:
+        middle = (bad + good) // 2
+        try:
+            row = old.execute(query, (middle,)).fetchone()
+        except sqlite3.DatabaseError:
+            bad = middle
+        else:
+            good, found = middle, int(row[0]) if row else found
+    return found

@@ -17,7 +17,7 @@ _APPLICATION: Final = 0x4B574F42
 _WAL_PAGES: Final = 1000
 _WAL_BYTES: Final = 4 * 1024 * 1024
 _LOCK_WAIT_S: Final = 5.0
-_PAGE_BYTES: Final = 4096
+PAGE_BYTES: Final = 4096
 _CELL_BYTES: Final = 20
 _ROW_BYTES: Final = 120
 
@@ -26,6 +26,10 @@ STORED: Final = 1
 QUARANTINED: Final = 2
 REFUSED: Final = 3
 """States of a batch. A refused one can't be read by any gateway: it is counted as dropped and stays so."""
+
+META: Final = ("schema", "rewind", "rewind_check", "wall_ms", "floor_ms", "dropped_rows", "damaged_batches")
+"""Keys of `meta`."""
+_NO_REWIND: Final = 2**40
 
 _TABLES = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
@@ -94,7 +98,7 @@ def connect(path: Path) -> sqlite3.Connection:
     """A connection with our settings. A commit is one fsync of the write-ahead log, which stays near 4 MiB."""
     db = sqlite3.connect(path, isolation_level=None, timeout=_LOCK_WAIT_S, check_same_thread=False)
     try:
-        db.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
+        db.execute(f"PRAGMA page_size = {PAGE_BYTES}")
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
         db.execute(f"PRAGMA wal_autocheckpoint = {_WAL_PAGES}")
@@ -154,6 +158,37 @@ def add_meta(db: sqlite3.Connection, key: str, amount: int) -> None:
     )
 
 
+def rewind_of(db: sqlite3.Connection) -> int:
+    """The rewind obeyed last; 0 if there was none or it can't be believed.
+
+    One that a flipped bit raised would make the box ignore every ack for ever; a forgotten one costs resends.
+    """
+    rewind = meta(db, "rewind")
+    return rewind if rewind + meta(db, "rewind_check") == _NO_REWIND else 0
+
+
+def keep_rewind(db: sqlite3.Connection, rewind: int) -> None:
+    """Keep the rewind obeyed."""
+    db.executemany(
+        "INSERT OR REPLACE INTO meta VALUES (?, ?)", [("rewind", rewind), ("rewind_check", _NO_REWIND - rewind)]
+    )
+
+
+def check_totals(db: sqlite3.Connection) -> None:
+    """Count anew if the totals can't be true: from wrong ones the ring would drop what it has room for."""
+    found = db.execute("SELECT * FROM total").fetchall()
+    pages = _pragma(db, "page_count")
+    if len(found) == 1 and all(number >= 0 for number in found[0]):
+        batches, _, open_bytes, used_bytes, undated = found[0]
+        if open_bytes <= used_bytes <= 2 * PAGE_BYTES * pages and undated <= batches <= used_bytes:
+            return
+    db.executescript(
+        """BEGIN IMMEDIATE; DELETE FROM total; INSERT INTO total SELECT count(*) FILTER (WHERE state = 0),
+        coalesce(sum(rows) FILTER (WHERE state = 0), 0), coalesce(sum(size) FILTER (WHERE state = 0), 0),
+        coalesce(sum(size), 0), count(*) FILTER (WHERE first_ms IS NULL) FROM batch; COMMIT;"""
+    )
+
+
 @contextmanager
 def transaction(db: sqlite3.Connection, *, durable: bool = True) -> Iterator[None]:
     """All or nothing. With `durable` it is on the disk when it ends; without, a power cut may undo the newest ones."""
@@ -168,14 +203,14 @@ def transaction(db: sqlite3.Connection, *, durable: bool = True) -> Iterator[Non
         raise
 
 
-def crc_of(stream: str, body: bytes) -> int:
+def crc_of(order: int, stream: str, body: bytes) -> int:
     """The checksum kept with a body."""
-    return zlib.crc32(body, zlib.crc32(stream.encode()))
+    return zlib.crc32(body, zlib.crc32(b"%d %s" % (order, stream.encode())))
 
 
 def footprint(body: bytes) -> int:
     """Bytes a batch with this body takes on the disk, with what is left empty in its page."""
     cell = len(body) + _CELL_BYTES
-    if cell <= _PAGE_BYTES:
-        return _PAGE_BYTES // (_PAGE_BYTES // cell) + _ROW_BYTES
-    return -(-cell // _PAGE_BYTES) * _PAGE_BYTES + _PAGE_BYTES // 4 + _ROW_BYTES
+    if cell <= PAGE_BYTES:
+        return PAGE_BYTES // (PAGE_BYTES // cell) + _ROW_BYTES
+    return -(-cell // PAGE_BYTES) * PAGE_BYTES + PAGE_BYTES // 4 + _ROW_BYTES
