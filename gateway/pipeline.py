@@ -17,6 +17,7 @@ from gateway.intake import Intake, Work
 from gateway.metrics import GatewayMetrics
 from gateway.ports import Clock, Misconfigured, RetryLater, Store, Subscription, SubscriptionLost
 from gateway.quarantine import quarantine_tables, refused_by_store
+from gateway.queue import WorkQueue
 from gateway.registry import Registry
 from gateway.report import Report
 from gateway.rewinds import RewindWatch
@@ -59,8 +60,7 @@ class Pipeline:
         self.intake = Intake(self.acks, self.registry, clock, timers, raw_days, self.metrics)
         self.rewinds = RewindWatch(store, self.acks, self.health, clock, timers.rewind_poll_s, raw_days)
         self.report = Report(gateway, store, self.registry, self.metrics, self.health, clock)
-        self.queue: asyncio.Queue[Work] = asyncio.Queue(queue_batches)
-        self.underway: set[tuple[str, tuple[str, int] | int]] = set()
+        self.queue = WorkQueue(queue_batches)
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Work until `stopping`; then take nothing more, drain for a few seconds and return."""
@@ -94,20 +94,16 @@ class Pipeline:
                 await backoff.failed(error)
 
     def offer(self, work: Work) -> bool:
-        """Queue `work`; False if it is dropped: already under way, the queue is full, or the store rests."""
-        key = (work.device, work.name)
-        why = "underway" if key in self.underway else "queue" if self.queue.full() else "store"
-        if why == "store" and not self.health.resting:
-            self.underway.add(key)
-            self.queue.put_nowait(work)
-            return True
-        self.metrics.dropped(why)
-        return False
+        """Queue `work`; False if it is dropped, because the store rests or for a reason of the queue."""
+        why = "store" if self.health.resting else self.queue.offer(work)
+        if why is not None:
+            self.metrics.dropped(why)
+        return why is None
 
     async def _write(self) -> None:
         """Write what is queued, many batches at a time; name it if and only if the store confirmed all of it."""
         while True:
-            works = await self._next_works()
+            works = await self.queue.take(self.write_rows)
             rewind = self.acks.rewind
             try:
                 outcome = await self._store(works)
@@ -117,17 +113,8 @@ class Pipeline:
                 self.health.succeeded()
                 self._name(works, outcome, rewind)
             for work in works:
-                self.underway.discard((work.device, work.name))
+                self.queue.done(work)
                 self.acks.want(work.device, self.clock.mono_ms())
-                self.queue.task_done()
-
-    async def _next_works(self) -> list[Work]:
-        works = [await self.queue.get()]
-        rows = works[0].rows
-        while rows < self.write_rows and not self.queue.empty():
-            works.append(self.queue.get_nowait())
-            rows += works[-1].rows
-        return works
 
     async def _store(self, works: list[Work]) -> Outcome:
         """Write all of `works`; what the store refused of it is in quarantine too when this returns."""
@@ -174,11 +161,10 @@ class Pipeline:
 
     def _credit(self) -> int:
         """Fewer batches for each device as the queue fills; none while the store fails."""
-        free = 1 - self.queue.qsize() / self.queue.maxsize
-        return 0 if self.health.failing else max(1, int(self.credit * free))
+        return 0 if self.health.failing else max(1, int(self.credit * self.queue.free))
 
     def _refresh(self) -> None:
-        self.metrics.queue(self.queue.qsize())
+        self.metrics.queue(len(self.queue))
         self.metrics.devices(len(self.registry.devices))
         if self.subscription.connected != self.metrics.broker_connected:
             self.metrics.broker(self.subscription.connected)
@@ -187,5 +173,5 @@ class Pipeline:
         """Write and acknowledge what is queued, for a few seconds."""
         with suppress(TimeoutError):
             async with asyncio.timeout(DRAIN_S):
-                await self.queue.join()
+                await self.queue.drained()
                 await self._send_acks()

@@ -48,7 +48,7 @@ class LiveFacts:
         return self._pipeline.health.failing
 
     def queue(self) -> int:
-        return self._pipeline.queue.qsize()
+        return len(self._pipeline.queue)
 
     def readings_per_s(self) -> float:
         return self._pipeline.metrics.readings_per_s()

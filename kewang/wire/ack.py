@@ -12,7 +12,7 @@ MAX_ACK_BYTES: Final = 4096
 MAX_RANGES: Final = 32
 MAX_LABELS: Final = 16
 
-_Run = Annotated[str, Field(pattern=r"^[0-9a-z]{1,32}$")]
+_Run = Annotated[str, Field(pattern=r"^[0-9A-Za-z]{1,32}$")]
 _Count = Annotated[int, Field(ge=0, le=2**53)]
 Range = tuple[_Run, _Count, _Count]
 """(run, first, last): the batches `first..last` of `run` are stored or quarantined."""

@@ -16,7 +16,7 @@ NO_SOURCE: Final = "-"
 
 _DEVICE = re.compile(r"[a-z0-9-]{3,32}")
 _SOURCE = re.compile(r"[a-z0-9-]{1,32}")
-_RUN = re.compile(r"[0-9a-z]{1,32}")
+_RUN = re.compile(r"[0-9A-Za-z]{1,32}")
 
 
 def is_device(text: str) -> bool:
@@ -30,7 +30,7 @@ def is_source(text: str) -> bool:
 
 
 def is_run(text: str) -> bool:
-    """Whether `text` may name a run (ours are 12 hex digits; others may choose up to 32 lower-case characters)."""
+    """Whether `text` may name a run (ours are 12 hex digits; others may choose up to 32 letters and digits)."""
     return _RUN.fullmatch(text) is not None
 
 

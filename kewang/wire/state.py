@@ -6,7 +6,7 @@ from pydantic import Field
 
 from kewang.wire.models import Message
 
-_Run = Annotated[str, Field(pattern=r"^[0-9a-z]{1,32}$")]
+_Run = Annotated[str, Field(pattern=r"^[0-9A-Za-z]{1,32}$")]
 _Count = Annotated[int, Field(ge=0, le=2**53)]
 Why = Literal["power", "watchdog", "link", "update", "config"]
 
