@@ -1,8 +1,7 @@
 """InfluxDB 1 (Debian's package) by /write: raw line protocol, ms, two retention policies."""
 
+import base64
 from collections.abc import Sequence
-
-import aiohttp
 
 from gateway.influx_history import InfluxHistory
 from gateway.influx_http import MAX_BODY_BYTES, TIMEOUT_S, InfluxHttp, answered, by_bucket
@@ -26,8 +25,9 @@ class Influx1Store(InfluxHistory):
         password: str | None = None,
         timeout_s: float = TIMEOUT_S,
     ) -> None:
-        auth = aiohttp.BasicAuth(username, password or "", "utf-8") if username else None
-        self._http = InfluxHttp(base_url, auth, timeout_s=timeout_s)
+        login = base64.b64encode(f"{username}:{password or ''}".encode()).decode()
+        headers = {"Authorization": f"Basic {login}"} if username else {}
+        self._http = InfluxHttp(base_url, headers, timeout_s)
         super().__init__(database, lambda statement: ask(self._http, database, statement))
 
     async def write(self, tables: Sequence[Table]) -> None:

@@ -39,7 +39,7 @@ class Influx2Store(InfluxHistory):
     """Store in `bucket` of `organisation` on the server at `base_url` (http(s)://host:port)."""
 
     def __init__(self, base_url: str, organisation: str, bucket: str, token: str, timeout_s: float = TIMEOUT_S) -> None:
-        self._http = InfluxHttp(base_url, headers={"Authorization": f"Token {token}"}, timeout_s=timeout_s)
+        self._http = InfluxHttp(base_url, {"Authorization": f"Token {token}"}, timeout_s)
         super().__init__(bucket, lambda statement: ask(self._http, bucket, statement))
         self._base_url, self._organisation, self._token = base_url, organisation, token
         self._timeout_s = timeout_s

@@ -32,15 +32,9 @@ _STATUS_ADVICE: Final = {
 class InfluxHttp:
     """Requests to one server over at most CONNECTIONS connections, opened when needed."""
 
-    def __init__(
-        self,
-        base_url: str,
-        auth: aiohttp.BasicAuth | None = None,
-        headers: Mapping[str, str] | None = None,
-        timeout_s: float = TIMEOUT_S,
-    ) -> None:
+    def __init__(self, base_url: str, headers: Mapping[str, str], timeout_s: float = TIMEOUT_S) -> None:
         self.base_url, self._timeout_s = base_url, timeout_s
-        self._auth, self._headers = auth, dict(headers or {})
+        self._headers = dict(headers)
         self._open: aiohttp.ClientSession | None = None
 
     async def post(
@@ -64,7 +58,7 @@ class InfluxHttp:
     def _session(self) -> aiohttp.ClientSession:
         if self._open is None or self._open.closed:
             connector = aiohttp.TCPConnector(limit=CONNECTIONS)
-            self._open = aiohttp.ClientSession(connector=connector, auth=self._auth, headers=self._headers)
+            self._open = aiohttp.ClientSession(connector=connector, headers=self._headers)
         return self._open
 
 

@@ -15,6 +15,7 @@ from gateway.sqlite_writer import SqliteWriter
 from kewang.runtime.clock import SystemClock
 
 MAINTENANCE_INTERVAL_S: Final = 1.0
+"""Between two deletions of expired rows, each of which some write waits for."""
 
 T = TypeVar("T")
 _wall_ms = SystemClock().wall_ms
@@ -29,15 +30,25 @@ class _Group:
 
 
 class SqliteStore(SqliteHistory):
-    """Store in the file at `path`, made by the first write or `prepare`. `now_ms` judges what has expired."""
+    """Store in the file at `path`, made by the first write or `prepare`. `now_ms` judges what has expired.
 
-    def __init__(self, path: Path, now_ms: Callable[[], int] = _wall_ms, busy_s: float = BUSY_S) -> None:
+    `busy_s`: how long a write waits for another process's lock.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        now_ms: Callable[[], int] = _wall_ms,
+        *,
+        busy_s: float = BUSY_S,
+        expire_s: float = MAINTENANCE_INTERVAL_S,
+    ) -> None:
         super().__init__(path, now_ms)
         self._writer = SqliteWriter(path, now_ms, busy_s)
         self._thread = ThreadPoolExecutor(1, "sqlite-write")
         self._committing = asyncio.Lock()
         self._gathering: _Group | None = None
-        self._expired_s = time.monotonic()
+        self._expire_s, self._expired_s = expire_s, time.monotonic()
 
     async def write(self, tables: Sequence[Table]) -> None:
         """See Sink. What comes while a commit runs shares the next one."""
@@ -71,7 +82,7 @@ class SqliteStore(SqliteHistory):
 
     def _commit(self, writes: Sequence[Sequence[Table]]) -> Sequence[Split | Poison | None]:
         answers = self._writer.store(writes)
-        if time.monotonic() - self._expired_s > MAINTENANCE_INTERVAL_S:
+        if time.monotonic() - self._expired_s > self._expire_s:
             self._expired_s = time.monotonic()
             self._writer.expire()
         return answers
