@@ -6,6 +6,7 @@ Marked *by documentation* wherever results are shown: the real server was not at
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections import deque
@@ -39,6 +40,7 @@ class Influx2Server:
         self.buckets: dict[str, dict[str, Any]] = {}
         self.dbrps: dict[str, dict[str, Any]] = {}
         self.requests: list[str] = []
+        self._numbers = itertools.count(1)
         self._script: deque[Scripted] = deque()
         self._influxd_url = influxd_url
 
@@ -121,7 +123,7 @@ class Influx2Server:
         wanted = await request.json()
         if self._named(wanted["name"]):
             return _error(422, f"bucket with name {wanted['name']} already exists")
-        identity = f"{len(self.buckets) + 1:016x}"
+        identity = f"{next(self._numbers):016x}"
         bucket = {"id": identity, "type": "user"} | wanted
         bucket["retentionRules"] = [rule for rule in wanted["retentionRules"] if rule["everySeconds"]]
         self.buckets[identity] = bucket
@@ -142,7 +144,7 @@ class Influx2Server:
         return web.json_response({"content": found})
 
     async def _add_dbrp(self, request: web.Request) -> web.StreamResponse:
-        dbrp = {"id": f"{len(self.dbrps) + 100:016x}"} | await request.json()
+        dbrp = {"id": f"{next(self._numbers):016x}"} | await request.json()
         self.dbrps[dbrp["id"]] = dbrp
         return web.json_response(dbrp, status=201)
 
