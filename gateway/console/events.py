@@ -46,12 +46,12 @@ class Events:
         self.clients += 1
         try:
             sent: dict[str, int] = {}
-            layout: dict[str, int] = {}
+            layout = None
             while not self._stopping.is_set():
                 page = await self.page(language)
                 news = page.fragments() | page.by_site
-                if list(layout.items()) != list(page.widths.items()):
-                    layout = page.widths
+                if layout != page.layout:
+                    layout = page.layout
                     sent |= {name: hash(html) for name, html in page.by_site.items()}
                     yield event("sites", page.sites)
                 for name, html in news.items():

@@ -22,6 +22,9 @@ from kewang.wire.tally import HOUR_MS
 
 TEMPLATES = Path(__file__).parent / "templates"
 
+LARGE: Final = 2
+"""A site with more devices may be torn apart between columns."""
+
 
 @dataclass(frozen=True, slots=True)
 class LivePage:
@@ -32,14 +35,21 @@ class LivePage:
     quarantine: Markup
     own: Markup
     by_site: dict[str, Markup]
-    widths: dict[str, int]
-    """Fragment name -> how many devices the site has."""
+    large: frozenset[str]
+    """Fragments of the sites that may be torn apart between columns."""
+
+    @property
+    def layout(self) -> tuple[list[str], frozenset[str]]:
+        """While it is the same, sites can be swapped one by one."""
+        return list(self.by_site), self.large
 
     @property
     def sites(self) -> Markup:
         """All sites with the frames that later fragments are swapped into."""
-        frame = Markup('<section class="site wide{0}" sse-swap="{1}">{2}</section>')
-        return Markup("").join(frame.format(self.widths[name], name, html) for name, html in self.by_site.items())
+        frame = Markup('<section class="site{0}" sse-swap="{1}">{2}</section>')
+        return Markup("").join(
+            frame.format(" large" if name in self.large else "", name, html) for name, html in self.by_site.items()
+        )
 
     def fragments(self) -> dict[str, Markup]:
         """Fragment name -> content, without the sites."""
@@ -59,7 +69,8 @@ class Renderer:
         known: dict[str, Any] = {"overview": overview, "now_ms": overview.now_ms, "full": full, "own": self._own()}
         parts = {name: self.fragment(name, language, known) for name in ("beat", "strip", "quarantine", "own")}
         sites = {fragment_name(s): self.fragment("site", language, known | {"site": s}) for s in overview.sites}
-        return LivePage(**parts, by_site=sites, widths={fragment_name(s): len(s.devices) for s in overview.sites})
+        large = frozenset(fragment_name(site) for site in overview.sites if len(site.devices) > LARGE)
+        return LivePage(**parts, by_site=sites, large=large)
 
     def fragment(self, name: str, language: Language, known: dict[str, Any]) -> Markup:
         """One template, rendered."""
