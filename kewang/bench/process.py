@@ -14,7 +14,7 @@ import socket
 import subprocess
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Self
@@ -75,6 +75,15 @@ def is_free(port: int, host: str = "127.0.0.1") -> bool:
         probe.bind((host, port))
         return True
     return False
+
+
+def wait_for(condition: Callable[[], bool], limit_s: float) -> None:
+    """Look again and again until `condition` holds. Raises TimeoutError."""
+    deadline_s = time.monotonic() + limit_s
+    while not condition():
+        if time.monotonic() > deadline_s:
+            raise TimeoutError(f"not so within {limit_s:g} s")
+        time.sleep(_POLL_S)
 
 
 class Part(ABC):
@@ -179,13 +188,16 @@ class Part(ABC):
             self._process.send_signal(number)
 
     def _wait_until_ready(self) -> None:
-        deadline_s = time.monotonic() + READY_LIMIT_S
-        while not self.is_ready():
+        def ready() -> bool:
             if not self.is_running:
                 raise PartFailed(f"{self.name} ended while starting:\n{self.log_tail()}")
-            if time.monotonic() > deadline_s:
-                raise PartFailed(f"{self.name} did not answer within {READY_LIMIT_S:g} s:\n{self.log_tail()}")
-            time.sleep(_POLL_S)
+            return self.is_ready()
+
+        try:
+            wait_for(ready, READY_LIMIT_S)
+        except TimeoutError:
+            problem = f"{self.name} did not answer within {READY_LIMIT_S:g} s:\n{self.log_tail()}"
+            raise PartFailed(problem) from None
 
     def __enter__(self) -> Self:
         self.start()

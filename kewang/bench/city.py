@@ -1,0 +1,294 @@
+"""A small city on this machine: broker, database, boards, agents and gateway as processes, in one temporary folder.
+
+    with City(CityPlan(devices)) as city:
+        city.edges["mardika-1"].kill9()
+        ...
+        truth = city.truth()
+
+Nothing outlives the block, nor us.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import shutil
+import tempfile
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+from firmware_sim.layout import map_file
+from kewang.bench.guard import Guard
+from kewang.bench.parts import Amqtt, Broker, Influxd, Mosquitto
+from kewang.bench.process import READY_LIMIT_S, MissingPart, Part, find_program, wait_for
+from kewang.bench.programs import HOST, Attached, BoardsProgram, EdgeProgram, GatewayProgram
+from kewang.bench.stored import (
+    Database,
+    InfluxDatabase,
+    SqliteDatabase,
+    outbox_dropped,
+    outbox_open,
+    outbox_rows,
+)
+from kewang.bench.truth import COMMIT_MS, Ending, Evidence, Series, Truth, compare
+from kewang.runtime.broker import BrokerSettings
+from provisioning.placements import keep_published, read_placements
+
+SOURCE: Final = "env-1"
+DATABASE: Final = "kewang"
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A device of the city. `board`: map of the board it reads, empty for the box alone."""
+
+    name: str
+    board: str = ""
+    placement: Mapping[str, Any] = field(default_factory=dict)
+    clock: str = "trusted"
+    link_port: int | None = None
+    """Where it finds the broker, if not at the broker's own port."""
+
+
+@dataclass(frozen=True, slots=True)
+class CityPlan:
+    """What the city is made of. `faster` divides the protocol's waiting times."""
+
+    devices: tuple[Device, ...]
+    store: str = "sqlite"
+    broker: str | None = None
+    """`mosquitto` or `amqtt`; None: Mosquitto where it is found, else amqtt."""
+    page_port: int | None = None
+    language: str = "id"
+    faster: float = 1.0
+    interval_s: float = 1.0
+    flush_s: float = 2.0
+    box_interval_s: float = 10.0
+    budget_mb: float = 64
+    seed: int = 1
+    board_faults: str = "none"
+    sabotage: str | None = None
+
+
+class City:
+    """The processes of a plan: `start`, hurt them, `drain`, then `truth`; `close` ends all and removes the folder."""
+
+    def __init__(self, plan: CityPlan, folder: Path | None = None) -> None:
+        self.plan = plan
+        self.folder = folder or Path(tempfile.mkdtemp(prefix="kewang-"))
+        self.guard = Guard(self.folder)
+        self.started_s = time.monotonic()
+        self.endings: list[Ending] = []
+        self.excused: dict[Series, set[int]] = defaultdict(set)
+        self.broker = self._broker()
+        self.influxd = Influxd(self.folder / "influxd") if plan.store == "influxd" else None
+        self.database = self._database()
+        self.boards = self._boards()
+        self.gateway = self._gateway()
+        self.edges = {device.name: self._edge(device) for device in plan.devices}
+        self._keeper = PlacementKeeper(self.broker.port, self._write_placements())
+        for part in self.parts():
+            part.guard = self.guard
+
+    def parts(self) -> list[Part]:
+        """Every process of the city."""
+        return [self.broker, *filter(None, [self.influxd]), self.boards, self.gateway, *self.edges.values()]
+
+    def start(self) -> None:
+        """Start everything. Raises MissingPart, PartFailed, TimeoutError."""
+        self.started_s = time.monotonic()
+        self._at_once(filter(None, [self.broker, self.influxd, self.boards, self.gateway]))
+        self._keeper.start()
+        # A gateway that listens already answers each agent's birth; else they would wait for their next heartbeat.
+        wait_for(lambda: self.gateway.get("/ready") is not None, READY_LIMIT_S)
+        self._at_once(self.edges.values())
+
+    def _at_once(self, parts: Iterable[Part]) -> None:
+        with ThreadPoolExecutor(16, "start") as pool:
+            for started in [pool.submit(part.start) for part in parts]:
+                started.result()
+
+    def close(self, *, keep_folder: bool = False) -> None:
+        """Stop everything, the agents first, and remove the folder."""
+        self._keeper.stop()
+        with ThreadPoolExecutor(16, "stop") as pool:
+            list(pool.map(Part.stop, self.edges.values()))
+        for part in (self.gateway, self.boards, self.influxd, self.broker):
+            if part is not None:
+                part.stop()
+        self.guard.close()
+        if not keep_folder:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def end_edge(self, name: str, *, kill: bool) -> None:
+        """Kill an agent, or stop it by SIGTERM; either is written down, for what it could not commit."""
+        edge = self.edges[name]
+        if edge.is_running:
+            edge.kill9() if kill else edge.stop()
+            self.endings.append(Ending(name, time.time_ns() // 1_000_000, kill))
+
+    def destroy_outbox(self, name: str) -> None:
+        """Wipe a killed agent: what only its outbox held is excused."""
+        edge = self.edges[name]
+        for row in outbox_rows(edge.outbox):
+            self.excused[name, row.source].add(row.number)
+        edge.wipe()
+
+    def journals(self) -> dict[Series, Path]:
+        """Each board's journal, by who reads it."""
+        return {(name, SOURCE): self.boards.journal(index) for index, name in enumerate(self.with_board)}
+
+    @property
+    def with_board(self) -> list[str]:
+        """Devices that read a board, in the boards' order."""
+        return [device.name for device in self.plan.devices if device.board]
+
+    def open_rows(self) -> int:
+        """Rows of boards that wait in outboxes now; -1 if one of them can't be read."""
+        opened = [outbox_open(self.edges[name].outbox) for name in self.with_board]
+        return -1 if -1 in opened else sum(opened)
+
+    def drain(self, limit_s: float) -> bool:
+        """Let no board give out more and wait until the outboxes wait for nothing; whether they got there in time."""
+        self.boards.hush()
+        quiet_s = time.monotonic() + self.plan.flush_s + COMMIT_MS / 1000
+        try:
+            wait_for(lambda: time.monotonic() > quiet_s and self.open_rows() == 0, limit_s)
+        except TimeoutError:
+            return False
+        return True
+
+    def stop_edges(self) -> None:
+        """Stop all agents by SIGTERM."""
+        with ThreadPoolExecutor(16, "stop") as pool:
+            list(pool.map(lambda name: self.end_edge(name, kill=False), self.edges))
+
+    def truth(self) -> Truth:
+        """Journals against the database and the outboxes. The agents must be stopped, the database running."""
+        held = {name: outbox_rows(edge.outbox) for name, edge in self.edges.items()}
+        return compare(
+            Evidence(
+                self.journals(), self.database.points(), held, self._dropped(), self.endings, self.excused,
+                self.plan.flush_s,
+            )
+        )  # fmt: skip
+
+    def _dropped(self) -> dict[Series, int]:
+        """What each device declared as dropped: in its outbox, or in a heartbeat of an outbox since destroyed."""
+        highest = self.database.dropped()
+        for name, edge in self.edges.items():
+            for cell, dropped in outbox_dropped(edge.outbox, name).items():
+                highest[cell] = max(highest.get(cell, 0), dropped)
+        declared: dict[Series, int] = defaultdict(int)
+        for (device, source, _, _), dropped in highest.items():
+            declared[device, source] += dropped
+        return declared
+
+    def _broker(self) -> Broker:
+        if self.plan.broker != "amqtt":
+            try:
+                find_program("mosquitto")
+            except MissingPart:
+                if self.plan.broker == "mosquitto":
+                    raise
+            else:
+                return Mosquitto(self.folder / "broker")
+        return Amqtt(self.folder / "broker")
+
+    def _database(self) -> Database:
+        if self.influxd:
+            return InfluxDatabase(self.influxd.url, DATABASE)
+        return SqliteDatabase(self.folder / "gateway" / "data" / "kewang.db")
+
+    def store_url(self) -> str:
+        """The store's address, as the gateway's settings have it."""
+        if self.influxd:
+            return f"influx1+http://{self.influxd.host}:{self.influxd.port}/{DATABASE}"
+        return f"sqlite:///{self.folder}/gateway/data/kewang.db"
+
+    def _gateway(self) -> GatewayProgram:
+        return GatewayProgram(
+            self.folder / "gateway",
+            self.broker.port,
+            self.store_url(),
+            port=self.plan.page_port,
+            faster=self.plan.faster,
+            language=self.plan.language,
+            sabotage=self.plan.sabotage,
+        )
+
+    def _boards(self) -> BoardsProgram:
+        maps = [device.board for device in self.plan.devices if device.board]
+        return BoardsProgram(self.folder / "boards", maps, seed=self.plan.seed, faults=self.plan.board_faults)
+
+    def _edge(self, device: Device) -> EdgeProgram:
+        plan, attached = self.plan, []
+        if device.board:
+            port = self.boards.ports[self.with_board.index(device.name)]
+            attached = [Attached(SOURCE, map_file(device.board), port, plan.interval_s)]
+        return EdgeProgram(
+            self.folder / "edges" / device.name,
+            device.name,
+            device.link_port or self.broker.port,
+            attached,
+            clock=device.clock,
+            faster=plan.faster,
+            flush_s=plan.flush_s,
+            budget_mb=plan.budget_mb,
+            box_interval_s=plan.box_interval_s,
+        )
+
+    def _write_placements(self) -> Path:
+        file = self.folder / "placements.json"
+        file.write_text(json.dumps({device.name: device.placement for device in self.plan.devices if device.placement}))
+        return file
+
+
+class PlacementKeeper:
+    """Keeps placements published, in a thread of its own."""
+
+    def __init__(self, broker_port: int, file: Path) -> None:
+        self._broker = BrokerSettings(host=HOST, port=broker_port)
+        self._file = file
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopping: asyncio.Event | None = None
+        self._thread = threading.Thread(target=self._run, name="placements", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End."""
+        if self._loop and self._stopping:
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._stopping.set)
+            self._thread.join()
+
+    def _run(self) -> None:
+        asyncio.run(self._keep())
+
+    async def _keep(self) -> None:
+        self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
+        client_id = f"placements-{os.getpid()}"
+        await keep_published(self._broker, lambda: read_placements(self._file), self._stopping, client_id=client_id)

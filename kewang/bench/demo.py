@@ -1,0 +1,234 @@
+"""The demo: a city to look at, hurt a little if wanted, and at its end the proof that nothing is missing."""
+
+import json
+import random
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any, Final
+
+from rich.console import Console
+from rich.panel import Panel
+from rich.status import Status
+
+from firmware_sim.faults import Fault
+from kewang.bench.ambon import THIS_MACHINE, Spot, spots
+from kewang.bench.city import City, CityPlan, Device
+from kewang.bench.envelope import envelope
+from kewang.bench.process import Part, free_port, is_free
+from kewang.bench.truth import Truth
+from kewang.runtime.clock import kernel_synchronised
+
+PAGE_PORT: Final = 8080
+LEAST_DEVICES: Final = 4
+_TICK_S: Final = 0.5
+_FIRST_READING_LIMIT_S: Final = 30.0
+_DRAIN_LIMIT_S: Final = 60.0
+_FAULT_EVERY_S: Final = 40.0
+_FAULT_FROM_S: Final = 5.0
+_FAULT_LENGTH_S: Final = 2.0
+_KILL_EVERY_S: Final = 6.0
+_DOWN_S: Final = 2.0
+_CHAOS_FASTER: Final = 10.0
+
+
+class PortTaken(Exception):
+    """The page's port belongs to another program."""
+
+
+@dataclass(frozen=True, slots=True)
+class DemoOptions:
+    """What the caller wants. `seconds` None: until told to stop."""
+
+    seconds: float | None = None
+    influx: bool = False
+    chaos: bool = False
+    devices: int = 5
+    port: int | None = None
+    language: str = "id"
+    seed: int = 1
+
+
+class Demo:
+    """One demo, told about on standard error. `stopping` ends it early."""
+
+    def __init__(self, options: DemoOptions, stopping: threading.Event, console: Console | None = None) -> None:
+        self.options, self.stopping = options, stopping
+        self.console = console or Console(stderr=True, highlight=False)
+        self.spots = spots(options.devices)
+        self.first_reading_s: float | None = None
+
+    def run(self) -> dict[str, Any]:
+        """The result. Raises PortTaken, MissingPart, PartFailed, TimeoutError."""
+        started_s = time.monotonic()
+        with City(self._plan()) as city:
+            if not kernel_synchronised():
+                told = "This machine's clock is not synchronised: the demo trusts it all the same (clock = trusted)."
+                self.console.print(told, style="yellow")
+            self._show_address(city)
+            self._watch(city, started_s)
+            drained = self._finish(city)
+            return self._result(city, city.truth(), drained, started_s)
+
+    def _plan(self) -> CityPlan:
+        options = self.options
+        return CityPlan(
+            tuple(_device(spot) for spot in self.spots),
+            store="influxd" if options.influx else "sqlite",
+            page_port=page_port(options.port),
+            language=options.language,
+            faster=_CHAOS_FASTER if options.chaos else 1.0,
+            box_interval_s=5.0,
+            seed=options.seed,
+        )
+
+    def _show_address(self, city: City) -> None:
+        text = f"[bold]{city.gateway.page}[/bold]\n\n{len(self.spots)} devices, {city.broker.name}, {city.plan.store}"
+        self.console.print(Panel(text, title="Kewang", expand=False, padding=(1, 6), style="green"))
+
+    def _watch(self, city: City, started_s: float) -> None:
+        """Let it run; one line tells how it is going."""
+        with ExitStack() as stack:
+            status = stack.enter_context(self.console.status("")) if self.console.is_terminal else None
+            rounds: list[Callable[[float], None]] = [Misbehaviour(city).turn]
+            if self.options.chaos:
+                rounds.append(Killer(city, random.Random(self.options.seed), self._say).turn)
+            while not self._over(time.monotonic() - started_s):
+                for turn in rounds:
+                    turn(time.monotonic())
+                self._tell(status, city, time.monotonic() - started_s)
+                self.stopping.wait(_TICK_S if self.first_reading_s is not None else 0.05)
+
+    def _over(self, elapsed_s: float) -> bool:
+        seconds = self.options.seconds
+        return self.stopping.is_set() or (seconds is not None and elapsed_s >= seconds)
+
+    def _tell(self, status: Status | None, city: City, elapsed_s: float) -> None:
+        if self.first_reading_s is None and page_shows_reading(city):
+            self.first_reading_s = round(time.monotonic() - city.started_s, 2)
+            self._say(f"First reading on the page after {self.first_reading_s:g} s")
+        if status is not None:
+            count = city.database.count()
+            stored = f"{count} readings stored" if count >= 0 else "the database does not answer"
+            status.update(f"{stored}, {len(self.spots)} devices, {elapsed_s:.0f} s. Ctrl-C ends it.")
+
+    def _say(self, text: str) -> None:
+        self.console.print(text)
+
+    def _finish(self, city: City) -> bool:
+        """Everybody up again, the boards quiet, the outboxes empty, the agents stopped."""
+        self._say("Ending: the boards fall silent, what is still on the way arrives ...")
+        for part in city.parts():
+            part.start()
+        drained = city.drain(_DRAIN_LIMIT_S)
+        city.stop_edges()
+        return drained
+
+    def _result(self, city: City, truth: Truth, drained: bool, started_s: float) -> dict[str, Any]:
+        stored = city.database.devices()
+        sites = {spot.site for spot in self.spots if spot.device in stored}
+        own = city.database.count("sys", THIS_MACHINE.device)
+        figures = {
+            "devices": len(stored),
+            "sites": len(sites),
+            **truth.figures(),
+            "this_machine_readings": own,
+            "broker": city.broker.name,
+            "store": city.plan.store,
+            "first_reading_s": self.first_reading_s,
+        }
+        return envelope(
+            "demo",
+            seed=self.options.seed,
+            parts=[city.broker.name, city.plan.store],
+            started_s=started_s,
+            failed=[*truth.examples, *self._failures(truth, stored, drained)],
+            figures=figures,
+        )
+
+    def _failures(self, truth: Truth, stored: set[str], drained: bool) -> list[str]:
+        silent = sorted({spot.device for spot in self.spots} - stored)
+        checks = (
+            (not truth.lost, f"{truth.lost} readings lost"),
+            (not truth.duplicates, f"{truth.duplicates} readings stored twice"),
+            (not truth.wrong, f"{truth.wrong} readings wrong"),
+            (not silent, f"nothing stored of {', '.join(silent)}"),
+            (drained, f"{truth.in_outbox} readings still wait in outboxes after {_DRAIN_LIMIT_S:g} s"),
+            (truth.stored > 0, "no reading was stored"),
+            (self.first_reading_s is not None, "the page never showed a reading"),
+        )
+        return [text for well, text in checks if not well]
+
+
+class Misbehaviour:
+    """The first board says impossible values now and then: they go to quarantine, and the page shows why."""
+
+    def __init__(self, city: City) -> None:
+        self._city = city
+        self._next_s = time.monotonic() + _FAULT_FROM_S
+        self._wrong = False
+
+    def turn(self, now_s: float) -> None:
+        """Begin or end a spell if it is time."""
+        if now_s < self._next_s:
+            return
+        self._wrong = not self._wrong
+        self._city.boards.switch(0, Fault.OUT_OF_RANGE if self._wrong else None)
+        self._next_s = now_s + (_FAULT_LENGTH_S if self._wrong else _FAULT_EVERY_S)
+
+
+class Killer:
+    """Kills one part after the other while you watch, and starts it again."""
+
+    def __init__(self, city: City, rng: random.Random, say: Callable[[str], None]) -> None:
+        self._city, self._rng, self._say = city, rng, say
+        self._next_s = time.monotonic() + _KILL_EVERY_S
+        self._down: Part | None = None
+
+    def turn(self, now_s: float) -> None:
+        """Kill, or start again, if it is time."""
+        if now_s < self._next_s:
+            return
+        down, self._down = self._down, None
+        if down is None:
+            self._down = self._kill()
+            self._next_s = time.monotonic() + _DOWN_S
+        else:
+            down.start()
+            self._say(f"{_name(down)} is back")
+            self._next_s = time.monotonic() + _KILL_EVERY_S - _DOWN_S
+
+    def _kill(self) -> Part:
+        city = self._city
+        kinds = [city.broker, city.gateway, *filter(None, [city.influxd]), *city.edges.values()]
+        part = self._rng.choice(kinds)
+        self._say(f"kill -9: {_name(part)}")
+        if part.name == "edge":
+            city.end_edge(_name(part), kill=True)
+        else:
+            part.kill9()
+        return part
+
+
+def _name(part: Part) -> str:
+    return str(getattr(part, "device", part.name))
+
+
+def _device(spot: Spot) -> Device:
+    return Device(spot.device, spot.board, spot.placement())
+
+
+def page_port(wanted: int | None) -> int:
+    """The port for the page: `wanted`, else the usual one if it is free, else any. Raises PortTaken."""
+    if wanted is not None and not is_free(wanted):
+        raise PortTaken(f"port {wanted} belongs to another program: choose another with --port")
+    return wanted or (PAGE_PORT if is_free(PAGE_PORT) else free_port())
+
+
+def page_shows_reading(city: City) -> bool:
+    """Whether the page has a reading of a board to show."""
+    answer = city.gateway.get("/api/v1/devices")
+    listed = json.loads(answer)["devices"] if answer else []
+    return any(source["stream"] == "env" for device in listed for source in device["sources"])
