@@ -3,12 +3,24 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from types import NoneType
 from typing import cast
 
 from gateway.points import refusal, shape
-from gateway.ports import KEPT, Point, Refused, RetryLater, Rewind, SeriesId, Split, Table, Value
+from gateway.ports import (
+    KEPT,
+    Message,
+    Point,
+    Refused,
+    RetryLater,
+    Rewind,
+    SeriesId,
+    Split,
+    SubscriptionLost,
+    Table,
+    Value,
+)
 from kewang.wire.names import STREAMS
 
 
@@ -80,18 +92,19 @@ class MemoryStore:
         await self._answer()
         found = [
             (date_ms, float(fields[metric]))
-            for of, date_ms, fields in self._readings()
-            if of == series and from_ms <= date_ms < to_ms and metric in fields
+            for tags, date_ms, fields in self._of(series.stream)
+            if _series(series.stream, tags) == series and from_ms <= date_ms < to_ms and metric in fields
         ]
         return sorted(found)[-10_000:]
 
     async def dates(self, series: SeriesId, from_ms: int, to_ms: int) -> list[int]:
         await self._answer()
-        return sorted({d for of, d in self._dated() if of == series and from_ms <= d < to_ms})
+        found = {d for of, d in self._dated(series.stream) if of == series and from_ms <= d < to_ms}
+        return sorted(found)
 
     async def counts(self, from_ms: int, to_ms: int) -> dict[tuple[str, str, int], int]:
         await self._answer()
-        dated = {(of, d) for of, d in self._dated() if from_ms <= d < to_ms}
+        dated = {(of, d) for of, d in self._dated(*STREAMS) if from_ms <= d < to_ms}
         return dict(Counter((of.device, of.source, d // 3_600_000) for of, d in dated))
 
     async def tallies(self, from_hour: int, to_hour: int) -> dict[tuple[str, str, int, str], tuple[int, int]]:
@@ -160,16 +173,66 @@ class MemoryStore:
     def _readings(self) -> Iterator[tuple[SeriesId, int, dict[str, float | int | str]]]:
         for stream in STREAMS:
             for tags, date_ms, fields in self._of(stream):
-                yield SeriesId(stream, tags.get("device", ""), tags.get("source", "")), date_ms, fields
+                yield _series(stream, tags), date_ms, fields
 
-    def _dated(self) -> Iterator[tuple[SeriesId, int]]:
-        yield from ((series, date_ms) for series, date_ms, _ in self._readings())
+    def _dated(self, *streams: str) -> Iterator[tuple[SeriesId, int]]:
+        for stream in streams:
+            yield from ((_series(stream, tags), date_ms) for tags, date_ms, _ in self._of(stream))
         yield from (
             (_refused(tags, date_ms, fields).series, date_ms) for tags, date_ms, fields in self._of("quarantine")
         )
+
+
+def _series(stream: str, tags: dict[str, str]) -> SeriesId:
+    return SeriesId(stream, tags.get("device", ""), tags.get("source", ""))
 
 
 def _refused(tags: dict[str, str], date_ms: int, fields: dict[str, float | int | str]) -> Refused:
     series = SeriesId(tags["stream"], tags["device"], tags["source"])
     row = "".join(str(fields[name]) for name in sorted(fields) if name.startswith("row"))
     return Refused(series, date_ms, str(fields.get("reason", "")), row, bool(fields.get("deleted", 0)))
+
+
+class ScriptedSubscription:
+    """A gateway's end of a broker in memory. As with a clean session, what is `fed` while it is away is gone.
+
+    `published` lists what the gateway said; `lose` cuts the connection; `refusing = True` lets it not connect again.
+    """
+
+    def __init__(self) -> None:
+        self.published: list[tuple[str, bytes, bool]] = []
+        self.connects = 0
+        self.refusing = False
+        self._incoming: asyncio.Queue[Message | None] | None = None
+
+    @property
+    def connected(self) -> bool:
+        return self._incoming is not None
+
+    def feed(self, topic: str, payload: bytes, *, retained: bool = False) -> None:
+        """A message comes from the broker."""
+        if self._incoming is not None:
+            self._incoming.put_nowait(Message(topic, payload, retained))
+
+    def lose(self) -> None:
+        """The connection breaks."""
+        if self._incoming is not None:
+            self._incoming.put_nowait(None)
+
+    async def messages(self) -> AsyncGenerator[Message, None]:
+        if self.refusing:
+            raise SubscriptionLost("the broker refuses")
+        self.connects += 1
+        self._incoming = asyncio.Queue()
+        try:
+            while message := await self._incoming.get():
+                yield message
+        finally:
+            self._incoming = None
+        raise SubscriptionLost("the broker closed the connection")
+
+    async def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
+        await asyncio.sleep(0)
+        if self._incoming is None:
+            raise SubscriptionLost("not connected to the broker")
+        self.published.append((topic, payload, retain))
