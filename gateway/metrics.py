@@ -85,11 +85,10 @@ class GatewayMetrics:
         self._store_errors.labels(kind).inc()
 
     def broker(self, connected: bool) -> None:
-        """The connection to the broker began or ended."""
+        """Whether the broker is connected now; told again or only when it changes."""
+        self._broker_connects.inc(connected and not self.broker_connected)
         self.broker_connected = connected
         self._connected.set(connected)
-        if connected:
-            self._broker_connects.inc()
 
     def queue(self, messages: int) -> None:
         """How many messages wait for a write now."""

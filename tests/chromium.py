@@ -1,4 +1,4 @@
-"""A headless Chromium driven over its DevTools protocol: open a page at a given size, ask it things, take its picture."""
+"""A headless Chromium driven over its DevTools protocol: open a page at a size, ask it things, take its picture."""
 
 import asyncio
 import base64
@@ -57,12 +57,12 @@ class Tab:
         """Wait until a JavaScript expression is true."""
         async with asyncio.timeout(LIMIT_S):
             while not await self.ask(expression):
-                await asyncio.sleep(0.05)
+                pass
 
     async def picture(self, file: Path, *, whole: bool = False) -> None:
         """A PNG of what is seen, or of the whole page."""
         answer = await self.call("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
-        file.write_bytes(base64.b64decode(answer["data"]))
+        await asyncio.to_thread(file.write_bytes, base64.b64decode(answer["data"]))
 
 
 @asynccontextmanager
@@ -72,8 +72,12 @@ async def chromium(folder: Path) -> AsyncIterator[Tab]:
     if program is None:
         raise RuntimeError("chromium is not on PATH. Run: make parts")
     flags = ["--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--remote-debugging-port=0"]
-    process = subprocess.Popen(
-        [program, *flags, "--no-first-run", f"--user-data-dir={folder}", "about:blank"],
+    process = await asyncio.create_subprocess_exec(
+        program,
+        *flags,
+        "--no-first-run",
+        f"--user-data-dir={folder}",
+        "about:blank",
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -84,19 +88,24 @@ async def chromium(folder: Path) -> AsyncIterator[Tab]:
             yield Tab(socket)
     finally:
         os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        await process.wait()
 
 
 async def _address(folder: Path) -> str:
     """The page's DevTools address, as soon as Chromium has written its port."""
-    port_file = folder / "DevToolsActivePort"
-    async with asyncio.timeout(LIMIT_S):
-        while not (port_file.exists() and re.match(r"\d+\n", port_file.read_text())):
+    async with asyncio.timeout(LIMIT_S), httpx.AsyncClient() as client:
+        while not (port := await asyncio.to_thread(_port, folder / "DevToolsActivePort")):
             await asyncio.sleep(0.05)
-        async with httpx.AsyncClient() as client:
-            while True:
-                listed = (await client.get(f"http://127.0.0.1:{port_file.read_text().split()[0]}/json")).json()
-                pages = [page["webSocketDebuggerUrl"] for page in listed if page["type"] == "page"]
-                if pages:
-                    return str(pages[0])
-                await asyncio.sleep(0.05)
+        while not (pages := await _pages(client, port)):
+            await asyncio.sleep(0.05)
+    return pages[0]
+
+
+def _port(file: Path) -> str | None:
+    written = re.match(r"(\d+)\n", file.read_text()) if file.exists() else None
+    return written[1] if written else None
+
+
+async def _pages(client: httpx.AsyncClient, port: str) -> list[str]:
+    listed = (await client.get(f"http://127.0.0.1:{port}/json")).json()
+    return [page["webSocketDebuggerUrl"] for page in listed if page["type"] == "page"]

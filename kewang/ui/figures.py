@@ -25,7 +25,7 @@ def clock(date_ms: int, zone: tzinfo) -> str:
 
 
 def moment(date_ms: int, now_ms: int, zone: tzinfo) -> str:
-    """A past time as short as it stays clear: time of day if of today, else with the date (`21.11. 14:32`)."""
+    """A past time as short as it stays clear: time of day if of today, else with the date (`21/11/2026 14:32`)."""
     then = _local(date_ms, zone)
     return then.strftime("%H:%M:%S" if then.date() == _local(now_ms, zone).date() else "%d/%m/%Y %H:%M")
 

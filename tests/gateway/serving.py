@@ -4,9 +4,22 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from typing import Any
 
+import httpx
 import uvicorn
 from fastapi import FastAPI
+
+from gateway.console.app import create_app
+from gateway.console.facts import Options
+from gateway.metrics import GatewayMetrics
+from kewang.runtime.clock import SystemClock
+from kewang.wire.placement import Placement
+from tests.gateway.town import TownFacts
+
+QUICK = Options(tick_s=0.05, ledger_s=0.05)
+LIMIT_S = 20.0
 
 
 class _Server(uvicorn.Server):
@@ -29,3 +42,37 @@ async def served(app: FastAPI, stopping: asyncio.Event, port: int = 0) -> AsyncI
         stopping.set()
         server.should_exit = True
         await task
+
+
+@dataclass
+class Served:
+    """A console that is being served, and the parts behind it."""
+
+    store: Any
+    facts: TownFacts
+    client: httpx.AsyncClient
+    address: str
+
+    async def text(self, path: str, status: int = 200) -> str:
+        """The body of a GET."""
+        answer = await self.client.get(path)
+        assert answer.status_code == status, answer.text[:500]
+        return answer.text
+
+    async def until(self, path: str, needle: str) -> str:
+        """GET again until `needle` is in the body."""
+        async with asyncio.timeout(LIMIT_S):
+            while needle not in (text := (await self.client.get(path)).text):
+                await asyncio.sleep(0.02)
+        return text
+
+
+@contextlib.asynccontextmanager
+async def console(
+    store: Any, options: Options = QUICK, known: dict[str, Placement] | None = None
+) -> AsyncIterator[Served]:
+    facts = TownFacts(known=known or {})
+    stopping = asyncio.Event()
+    app = create_app(store, facts, GatewayMetrics(), SystemClock(), options, stopping)
+    async with served(app, stopping) as address, httpx.AsyncClient(base_url=address, timeout=LIMIT_S) as client:
+        yield Served(store, facts, client, address)

@@ -98,7 +98,7 @@ def placements(boxes: tuple[Box, ...] = TOWN) -> dict[str, Placement]:
 
 
 async def settle(
-    sink: Sink, now_ms: int, boxes: tuple[Box, ...] = TOWN, *, minutes: int = 40, every_s: int = 30, hours: int = 24
+    sink: Sink, now_ms: int, boxes: tuple[Box, ...] = TOWN, *, minutes: int = 40, every_s: int = 30
 ) -> None:
     """Write the town's readings of the last `minutes`, with tallies that balance, and three refused rows."""
     for box in boxes:
@@ -136,11 +136,11 @@ def _tallies(box: Box, source: str, dates: list[int]) -> list[Table]:
     made: dict[int, int] = {}
     for date_ms in dates:
         made[date_ms // HOUR_MS] = made.get(date_ms // HOUR_MS, 0) + 1
-    if (box.name, source) in {("mardika-01", "env-1"), ("tamu-7c", "env-1")}:
-        hour = dates[-1] // HOUR_MS
-        made[hour] += 2 if box.name == "mardika-01" else 1
+    for row in refusals(dates[-1] + 2_000):
+        if (row.series.device, row.series.source) == (box.name, source):
+            made[row.date_ms // HOUR_MS] = made.get(row.date_ms // HOUR_MS, 0) + 1
     rows: list[tuple[Value, ...]] = [
-        (dates[-1] + i, RUN, hour, count, 0) for i, (hour, count) in enumerate(made.items())
+        (dates[-1] + i, RUN, hour, count, 0) for i, (hour, count) in enumerate(sorted(made.items()))
     ]
     return [Table("tally", tags, ("run", "hour", "made", "dropped"), rows)]
 
