@@ -59,7 +59,7 @@ class Delivery:
         self.dated = outbox.anchor_ms is not None
         """Whether this boot has dates. May be read from any thread."""
         self._credit = 0
-        self._quality = _SYNCHRONISED if self.dated else 0
+        self._quality = _BY_GATEWAY if self.dated else 0
         self._started_ms = clock.mono_ms()
         self._live: dict[int, tuple[Entry, int]] = {}
         self._sent: dict[int, Sent] = {}

@@ -51,6 +51,7 @@ class SqliteOutbox:
         self._run = secrets.token_hex(6)
         self._committed = 0
         self._anchor_waits = False
+        self._anchor: tuple[int, int] | None = None
         self._lock = lock(path)
         try:
             with self._refusals("open"):
@@ -61,7 +62,7 @@ class SqliteOutbox:
             raise
 
     def _use(self, db: sqlite3.Connection) -> None:
-        self._db = db
+        self._db, self._broken = db, False
         self._dates = Dates(db, self._run, self._timers)
         self._ledger = Ledger(db)
         self._ring = Ring(db, self._dates, self._ledger, self._run, self._boot)
@@ -84,8 +85,8 @@ class SqliteOutbox:
     @property
     def anchor_ms(self) -> int | None:
         """Unix ms at monotonic 0 of this boot; None while the boot is undated."""
-        anchor = self._attempt("read", lambda: self._dates.anchor(self._boot))
-        return anchor[0] if anchor else None
+        self._anchor = self._attempt("read", lambda: self._dates.anchor(self._boot))
+        return self._anchor[0] if self._anchor else None
 
     @property
     def sendable(self) -> bool:
@@ -188,6 +189,8 @@ class SqliteOutbox:
     def _attempt(self, what: str, operation: Callable[[], _T]) -> _T:
         """Do it; after damage on what can be saved, on a full disk after marked batches made room. Once."""
         try:
+            if self._broken:
+                self._reopen()
             return operation()
         except sqlite3.Error as error:
             kind = trouble(error)
@@ -215,9 +218,20 @@ class SqliteOutbox:
             ) from error
 
     def _replace_damaged(self) -> None:
+        self._broken = True
         with suppress(sqlite3.Error):
             self._db.close()
-        self._use(replace_damaged(self._path))
+        self._go_on(replace_damaged(self._path))
+
+    def _reopen(self) -> None:
+        """An exchange of the damaged file did not come to its end: try again."""
+        self._go_on(open_file(self._path))
+
+    def _go_on(self, db: sqlite3.Connection) -> None:
+        self._use(db)
+        if self._anchor is not None and self._dates.anchor(self._boot) is None:
+            with transaction(db):
+                self._dates.set_anchor(self._boot, *self._anchor)
 
     def _free_space(self) -> None:
         """Give marked batches' room to what is new, and take no more than that until the disk has room again."""

@@ -15,9 +15,9 @@ _SPANS: Final = 1000
 
 
 class Dates:
-    """Reads and writes `anchor`, `last` and two numbers of `meta`, inside the caller's transaction.
+    """Reads and writes `anchor` and `last`, inside the caller's transaction.
 
-    `wall_ms` is the last date known, of any source; `floor_ms` stands for the last date of a source that is not known.
+    `floor_ms` in `meta` stands for the last date of a source that is not known.
     """
 
     def __init__(self, db: sqlite3.Connection, run: str, timers: Timers) -> None:
@@ -35,7 +35,8 @@ class Dates:
 
     def last_known_ms(self) -> int:
         """The last date given to anything."""
-        return max(meta(self._db, "wall_ms"), MIN_DATE_MS)
+        (top_ms,) = self._db.execute("SELECT max(top_ms) FROM last").fetchone()
+        return max(top_ms or 0, meta(self._db, "floor_ms"), MIN_DATE_MS)
 
     def date(self, source: str, anchor_ms: int, monos_ms: Iterable[int]) -> list[int]:
         """Dates of a source's next rows."""
@@ -44,7 +45,6 @@ class Dates:
         self._db.execute(
             "INSERT OR REPLACE INTO last VALUES (?, ?, ?, ?)", (source, dates.last_ms, dates.top_ms, self._run)
         )
-        raise_meta(self._db, "wall_ms", max(given))
         return given
 
     def _of(self, source: str) -> SourceDates:

@@ -61,6 +61,7 @@ def _open_sound(path: Path) -> sqlite3.Connection | None:
             )
         if version == 0:
             create(db)
+            _sync_folder(path.parent)
         if version is not None:
             _touch(db)
             return db

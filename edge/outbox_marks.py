@@ -2,10 +2,22 @@
 
 import sqlite3
 from collections.abc import Collection, Mapping
+from contextlib import closing
 from typing import Final
 
 from edge.outbox_ring import Ring
-from edge.outbox_schema import OPEN, QUARANTINED, REFUSED, STORED, keep_rewind, meta, rewind_of, transaction
+from edge.outbox_schema import (
+    LISTED,
+    OPEN,
+    QUARANTINED,
+    REFUSED,
+    STORED,
+    keep_rewind,
+    listed,
+    meta,
+    rewind_of,
+    transaction,
+)
 from edge.ports import Applied, Entry, OutboxStatus
 from kewang.wire.ack import Ack
 
@@ -23,20 +35,23 @@ class Marks:
     def oldest_open(self, limit: int, without: Collection[int]) -> list[Entry]:
         """Up to `limit` open dated batches, oldest first."""
         found: list[Entry] = []
-        query = f"SELECT ord, stream, source, rows FROM batch WHERE {_SENDABLE} ORDER BY ord"
-        cursor = self._db.execute(query)
-        for order, stream, source, rows in cursor:
-            if len(found) >= limit:
-                break
-            if order not in without:
-                found.append(Entry(order, *self._ring.run_of(order), stream, source, rows))
-        cursor.close()
+        with closing(self._db.execute(f"{LISTED} WHERE {_SENDABLE} ORDER BY ord")) as rows:
+            for row in rows:
+                if len(found) >= limit:
+                    break
+                if row[0] not in without:
+                    batch, _ = listed(row)
+                    name = self._ring.run_of(batch.order)
+                    found.append(Entry(batch.order, *name, batch.stream, batch.source, batch.rows))
         return found
 
     def is_sendable(self, order: int) -> bool:
         """Whether the batch is open and dated."""
-        found = self._db.execute(f"SELECT 1 FROM batch WHERE ord = ? AND {_SENDABLE}", (order,)).fetchone()
-        return found is not None
+        row = self._db.execute(f"{LISTED} WHERE ord = ?", (order,)).fetchone()
+        if row is None:
+            return False
+        batch, state = listed(row)
+        return state == OPEN and batch.first_ms is not None
 
     def status(self) -> OutboxStatus:
         """What is held (the budget is not known here)."""

@@ -11,18 +11,16 @@ from typing import Any, Final
 
 from edge.dating import by_hour
 from edge.outbox_dates import Dates
-from edge.outbox_ledger import Hours, Ledger
-from edge.outbox_schema import OPEN, add_meta, crc_of, footprint
+from edge.outbox_ledger import Ledger
+from edge.outbox_schema import LISTED, OPEN, Listed, add_meta, crc_of, footprint, listed
 from edge.ports import Draft
 from kewang.wire.batch import Batch, Row, fixed
 from kewang.wire.names import BOX_SOURCE
 from kewang.wire.tally import HOUR_MS, Tally
 
 _AT_ONCE: Final = 64
-_FIND = "SELECT ord, stream, source, rows, first_ms, last_ms, hours FROM batch"
-_MARKED = f"{_FIND} WHERE state > 0 ORDER BY ord LIMIT {_AT_ONCE}"
-_OPEN = f"{_FIND} WHERE state = 0 ORDER BY ord LIMIT {_AT_ONCE}"
-_INSERT = "INSERT INTO batch VALUES (?, ?, ?, ?, ?, 0, NULL, ?, ?, ?)"
+_MARKED = f"{LISTED} WHERE state > 0 ORDER BY ord LIMIT {_AT_ONCE}"
+_OPEN = f"{LISTED} WHERE state = 0 ORDER BY ord LIMIT {_AT_ONCE}"
 
 
 def is_heartbeat(stream: str, source: str) -> bool:
@@ -48,7 +46,7 @@ class Ring:
             self._put_dated(order, draft.stream, waiting, anchor, states=held is not None)
             return
         body = json.dumps(waiting, separators=(",", ":")).encode()
-        self._db.execute(_INSERT, (order, draft.stream, draft.source, len(rows), footprint(body), None, None, None))
+        Listed(order, draft.stream, draft.source, len(rows), footprint(body)).put(self._db)
         self._put_body(order, draft.stream, body)
 
     def _held(self) -> int:
@@ -83,8 +81,7 @@ class Ring:
             )
         )
         span = (min(dates), max(dates), json.dumps(hours) if len(hours) > 1 else None)
-        self._db.execute("DELETE FROM batch WHERE ord = ?", (order,))
-        self._db.execute(_INSERT, (order, stream, source, len(rows), footprint(body), *span))
+        Listed(order, stream, source, len(rows), footprint(body), *span).put(self._db)
         self._put_body(order, stream, body)
 
     def sound_body(self, order: int) -> bytes | None:
@@ -100,14 +97,18 @@ class Ring:
         for boot in self._undated_boots(last_boot):
             known = anchor if boot == last_boot and anchor else (self._dates.last_known_ms() + 1, 0)
             self._dates.set_anchor(boot, *known)
-            for order, stream, source, rows in self._waiting_of(boot):
-                body = self.sound_body(order)
-                if body is None:
-                    self._lose(order, source, rows)
-                else:
-                    # A heartbeat dated late states nothing: its rows were not tallied when it was made, and what
-                    # dating tallies now is still marked as changed, so the next heartbeats state it.
-                    self._put_dated(order, stream, json.loads(body), known, states=False)
+            while waiting := self._waiting_of(boot):
+                for batch in waiting:
+                    self._date_waiting(batch, known)
+
+    def _date_waiting(self, batch: Listed, anchor: tuple[int, int]) -> None:
+        body = self.sound_body(batch.order)
+        if body is None:
+            self._lose(batch)
+        else:
+            # A heartbeat dated late states nothing: its rows were not tallied when it was made, and what dating
+            # tallies now counts as changed, so the next heartbeats state it.
+            self._put_dated(batch.order, batch.stream, json.loads(body), anchor, states=False)
 
     def _undated_boots(self, last_boot: str) -> Iterator[str]:
         boots = self._db.execute(
@@ -119,21 +120,26 @@ class Ring:
             yield boot
         yield last_boot
 
-    def _waiting_of(self, boot: str) -> list[tuple[int, str, str, int]]:
-        return self._db.execute(
-            """SELECT ord, stream, source, rows FROM batch WHERE first_ms IS NULL AND
-            (SELECT boot FROM run WHERE first <= ord ORDER BY first DESC LIMIT 1) = ? ORDER BY ord""",
-            (boot,),
-        ).fetchall()
+    def _waiting_of(self, boot: str) -> list[Listed]:
+        """The next undated batches of a boot; those of older boots are dated already."""
+        return self._find(
+            f"""{LISTED} WHERE first_ms IS NULL AND ord < coalesce(
+            (SELECT min(first) FROM run WHERE first > (SELECT max(first) FROM run WHERE boot = ?)), {2**62})
+            ORDER BY ord LIMIT {_AT_ONCE}""",
+            boot,
+        )
 
-    def _lose(self, order: int, source: str, rows: int) -> None:
+    def _find(self, query: str, *values: object) -> list[Listed]:
+        return [listed(row)[0] for row in self._db.execute(query, values).fetchall()]
+
+    def _lose(self, batch: Listed) -> None:
         """An undated batch can't be read any more: its rows count as made and dropped at the last date known."""
-        hours = [(self._dates.last_known_ms() // HOUR_MS, rows)]
-        run = self.run_of(order)[0]
-        self._ledger.made(run, source, hours, order)
-        self._ledger.dropped(run, source, hours, order)
-        self._forget(order)
-        add_meta(self._db, "dropped_rows", rows)
+        hours = [(self._dates.last_known_ms() // HOUR_MS, batch.rows)]
+        run = self.run_of(batch.order)[0]
+        self._ledger.made(run, batch.source, hours, batch.order)
+        self._ledger.dropped(run, batch.source, hours, batch.order)
+        self._forget(batch.order)
+        add_meta(self._db, "dropped_rows", batch.rows)
         add_meta(self._db, "damaged_batches", 1)
 
     def run_of(self, order: int) -> tuple[str, int]:
@@ -149,14 +155,14 @@ class Ring:
         `now` is the newest order: the time at which dropped cells count as changed.
         """
         for query in (_MARKED,) if marked_only else (_MARKED, _OPEN):
-            while self._used_bytes() > limit_bytes and (found := self._db.execute(query).fetchall()):
-                for order, *_ in found:
+            while self._used_bytes() > limit_bytes and (found := self._find(query)):
+                for batch in found:
                     if self._used_bytes() <= limit_bytes:
                         return
                     if query is _MARKED:
-                        self._forget(order)
+                        self._forget(batch.order)
                     else:
-                        self.drop(order, now)
+                        self.drop(batch.order, now)
 
     def _used_bytes(self) -> int:
         return int(self._db.execute("SELECT used_bytes FROM total").fetchone()[0])
@@ -167,14 +173,11 @@ class Ring:
 
     def drop(self, order: int, now: int) -> None:
         """Drop an open batch and count its rows; an undated one is dated first, for it must be counted in an hour."""
-        if self._undated(order):
-            self.date_boots(self._boot_of(order))
+        for batch in self._find(f"{LISTED} WHERE ord = ?", order):
+            if batch.first_ms is None:
+                self.date_boots(self._boot_of(order))
         self.count_dropped(order, now)
         self._forget(order)
-
-    def _undated(self, order: int) -> bool:
-        found = self._db.execute("SELECT first_ms FROM batch WHERE ord = ?", (order,)).fetchone()
-        return found is not None and found[0] is None
 
     def _boot_of(self, order: int) -> str:
         query = "SELECT boot FROM run WHERE first <= ? ORDER BY first DESC LIMIT 1"
@@ -182,19 +185,18 @@ class Ring:
 
     def count_dropped(self, order: int, now: int) -> None:
         """Count the rows of a dated open batch as dropped; what a heartbeat among them stated must be stated again."""
-        found = self._db.execute(f"{_FIND} WHERE ord = ? AND state = {OPEN}", (order,)).fetchone()
-        if found is None:
-            return
-        _, stream, source, rows, first_ms, _, hours_text = found
-        hours: Hours = json.loads(hours_text) if hours_text else [(first_ms // HOUR_MS, rows)]
-        self._ledger.dropped(self.run_of(order)[0], source, hours, now)
-        add_meta(self._db, "dropped_rows", rows)
-        if is_heartbeat(stream, source):
-            body = self.sound_body(order)
-            if body is None:
-                self._ledger.state_all_again(now)
-            else:
-                self._ledger.state_again([Tally(*cell) for cell in json.loads(body).get("tl", [])], now)
+        for batch in self._find(f"{LISTED} WHERE ord = ? AND state = {OPEN}", order):
+            self._ledger.dropped(self.run_of(order)[0], batch.source, batch.hours, now)
+            add_meta(self._db, "dropped_rows", batch.rows)
+            if is_heartbeat(batch.stream, batch.source):
+                self._state_again(order, now)
+
+    def _state_again(self, heartbeat: int, now: int) -> None:
+        body = self.sound_body(heartbeat)
+        if body is None:
+            self._ledger.state_all_again(now)
+        else:
+            self._ledger.state_again([Tally(*cell) for cell in json.loads(body).get("tl", [])], now)
 
 
 def _finite(value: float | None) -> float | None:

@@ -9,21 +9,23 @@ from typing import Any, Final
 
 from edge.dating import by_hour
 from edge.outbox_schema import (
+    LISTED,
     META,
     OPEN,
     PAGE_BYTES,
+    STATES,
+    Listed,
     add_meta,
     connect,
     crc_of,
     create,
     footprint,
-    meta,
+    listed,
     raise_meta,
     transaction,
 )
 from kewang.wire.batch import MAX_DATE_MS
 from kewang.wire.names import is_run, is_source
-from kewang.wire.tally import HOUR_MS
 
 _NEAR: Final = 256
 _FAR: Final = 2**40
@@ -31,7 +33,12 @@ _PAGES_AT: Final = slice(28, 32)
 _FREE_PAGES_AT: Final = slice(32, 40)
 _CHANGES_AT: Final = slice(24, 28)
 _VALID_FOR_AT: Final = slice(92, 96)
-"""Fields of the head of a database file (sqlite.org/fileformat2.html, 1.3)."""
+_KIND_AT: Final = 100
+_CELL_COUNT_AT: Final = 103
+_LAST_CHILD_AT: Final = 108
+_CELLS_AT: Final = 112
+_INTERIOR: Final = 5
+"""Where things are in the first page of a database file (sqlite.org/fileformat2.html, 1.3 and 1.6)."""
 _Cells = dict[tuple[str, str, int], int]
 _Check = Callable[..., bool]
 
@@ -99,14 +106,29 @@ def _layout(path: Path) -> list[tuple[str, int]] | None:
 
 
 def _give_head(damaged: Path, fresh: Path) -> None:
-    """Replace a first page that can't be read by that of a fresh outbox: all are made alike, so it says the same."""
-    head = bytearray(fresh.read_bytes()[:PAGE_BYTES])
-    pages = -(-damaged.stat().st_size // PAGE_BYTES)
-    head[_PAGES_AT] = pages.to_bytes(4, "big")
+    """Replace the pages that say where the tables are by those of a fresh outbox: all are made alike."""
+    pages = fresh.read_bytes()
+    head = bytearray(pages[:PAGE_BYTES])
+    head[_PAGES_AT] = (-(-damaged.stat().st_size // PAGE_BYTES)).to_bytes(4, "big")
     head[_FREE_PAGES_AT] = bytes(8)
     head[_VALID_FOR_AT] = head[_CHANGES_AT]
     with damaged.open("r+b") as file:
         file.write(head)
+        for page in _below(head):
+            file.seek(PAGE_BYTES * (page - 1))
+            file.write(pages[PAGE_BYTES * (page - 1) : PAGE_BYTES * page])
+
+
+def _below(head: bytearray) -> list[int]:
+    """Numbers of the pages that the first page points to; none if the list of tables fits into it."""
+    if head[_KIND_AT] != _INTERIOR:
+        return []
+    cells = [_int(head, _CELLS_AT + 2 * index, 2) for index in range(_int(head, _CELL_COUNT_AT, 2))]
+    return [_int(head, cell, 4) for cell in cells] + [_int(head, _LAST_CHILD_AT, 4)]
+
+
+def _int(page: bytearray, at: int, size: int) -> int:
+    return int.from_bytes(page[at : at + size], "big")
 
 
 def _copy_all(damaged: Path, new: sqlite3.Connection) -> int:
@@ -156,14 +178,11 @@ class Salvage:
         content = json.loads(body)
         run, first, source, rows = content["bt"], order - content["q"] + 1, content["src"], content["r"]
         boot = content.get("boot", self._runs.get(first, ("", ""))[1])
-        span: tuple[int | None, int | None, str | None] = (None, None, None)
+        span: tuple[int, int, str | None] | tuple[()] = ()
         if "t0" in content:
             span = self._span(run, source, [content["t0"] + row[0] for row in rows])
         self._new.execute("INSERT OR IGNORE INTO run VALUES (?, ?, ?)", (first, run, boot))
-        self._new.execute(
-            "INSERT INTO batch VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (order, stream, source, len(rows), footprint(body), *self._mark(order), *span),
-        )
+        Listed(order, stream, source, len(rows), footprint(body), *span).put(self._new, *self._mark(order))
         self._new.execute("INSERT INTO body VALUES (?, ?, ?, ?)", (order, stream, crc_of(order, stream, body), body))
         self._saved += 1
 
@@ -171,7 +190,7 @@ class Salvage:
         """State and ack time of a batch; open if that can't be read: sending again costs nothing."""
         with contextlib.suppress(sqlite3.DatabaseError):
             found = self._old.execute("SELECT state, acked_ms FROM batch WHERE ord = ?", (order,)).fetchone()
-            if found and found[0] in range(4) and isinstance(found[1], int | None):
+            if found and found[0] in STATES and isinstance(found[1], int | None):
                 return found[0], found[1]
         return OPEN, None
 
@@ -184,14 +203,14 @@ class Salvage:
 
     def _count_lost(self) -> None:
         """Batches that are listed but have no sound body: damaged, and dropped if they were open and dated."""
-        for order, _, source, rows, _, state, _, first_ms, _, hours_text in scan(self._old, "batch"):
+        for order in [row[0] for row in scan(self._old, "batch")]:
             if self._new.execute("SELECT 1 FROM batch WHERE ord = ?", (order,)).fetchone():
                 continue
             add_meta(self._new, "damaged_batches", 1)
-            with contextlib.suppress(ValueError, TypeError):
-                if state == OPEN and is_name(source, is_source):
-                    hours = json.loads(hours_text) if hours_text else [(first_ms // HOUR_MS, rows)]
-                    self._drop(order, source, [(int(hour), int(count)) for hour, count in hours])
+            with contextlib.suppress(sqlite3.DatabaseError):
+                batch, state = listed(self._old.execute(f"{LISTED} WHERE ord = ?", (order,)).fetchone())
+                if state == OPEN:
+                    self._drop(order, batch.source, batch.hours)
 
     def _drop(self, order: int, source: str, hours: list[tuple[int, int]]) -> None:
         first = max((first for first in self._runs if first <= order), default=None)
@@ -224,9 +243,9 @@ class Salvage:
                 top_ms = max(top_ms, excluded.top_ms)""",
                 (source, top_ms, top_ms),
             )
-            raise_meta(self._new, "wall_ms", top_ms)
         if not known:
-            raise_meta(self._new, "floor_ms", meta(self._new, "wall_ms"))
+            (last_ms,) = self._new.execute("SELECT max(top_ms) FROM last").fetchone()
+            raise_meta(self._new, "floor_ms", last_ms or 0)
 
 
 def scan(old: sqlite3.Connection, table: str) -> Iterator[tuple[Any, ...]]:

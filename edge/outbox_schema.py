@@ -4,30 +4,38 @@
 the ledger must know without reading bodies. A run's batches lie side by side: `ord` = the run's `first` + number - 1.
 """
 
+import json
 import sqlite3
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from enum import Enum, auto
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+
+from kewang.wire.tally import HOUR_MS
 
 SCHEMA: Final = 1
 _APPLICATION: Final = 0x4B574F42
-_WAL_PAGES: Final = 1000
 _WAL_BYTES: Final = 4 * 1024 * 1024
 _LOCK_WAIT_S: Final = 5.0
-PAGE_BYTES: Final = 4096
+PAGE_BYTES: Final = 1024
+"""Small pages: a commit writes each page it touches anew, and flash wears out."""
 _CELL_BYTES: Final = 20
 _ROW_BYTES: Final = 120
 
 OPEN: Final = 0
-STORED: Final = 1
-QUARANTINED: Final = 2
-REFUSED: Final = 3
-"""States of a batch. A refused one can't be read by any gateway: it is counted as dropped and stays so."""
+STORED: Final = 101
+QUARANTINED: Final = 102
+REFUSED: Final = 103
+"""States of a batch. A refused one can't be read by any gateway: it is counted as dropped and stays so.
 
-META: Final = ("schema", "rewind", "rewind_check", "wall_ms", "floor_ms", "dropped_rows", "damaged_batches")
+No flipped bit makes a stored batch of an open one.
+"""
+STATES: Final = (OPEN, STORED, QUARANTINED, REFUSED)
+
+META: Final = ("schema", "rewind", "rewind_check", "floor_ms", "dropped_rows", "damaged_batches")
 """Keys of `meta`."""
 _NO_REWIND: Final = 2**40
 
@@ -42,7 +50,8 @@ CREATE TABLE tally (run TEXT NOT NULL, source TEXT NOT NULL, hour INTEGER NOT NU
 CREATE INDEX tally_changed ON tally (changed) WHERE changed > 0;
 CREATE TABLE body (ord INTEGER PRIMARY KEY, stream TEXT NOT NULL, crc INTEGER NOT NULL, body BLOB NOT NULL);
 CREATE TABLE batch (ord INTEGER PRIMARY KEY, stream TEXT NOT NULL, source TEXT NOT NULL, rows INTEGER NOT NULL,
-    size INTEGER NOT NULL, state INTEGER NOT NULL, acked_ms INTEGER, first_ms INTEGER, last_ms INTEGER, hours TEXT);
+    size INTEGER NOT NULL, state INTEGER NOT NULL, acked_ms INTEGER, first_ms INTEGER, last_ms INTEGER, hours TEXT,
+    crc INTEGER NOT NULL);
 CREATE INDEX batch_open ON batch (ord) WHERE state = 0;
 CREATE INDEX batch_marked ON batch (ord) WHERE state > 0;
 CREATE INDEX batch_undated ON batch (ord) WHERE first_ms IS NULL;
@@ -97,17 +106,23 @@ def trouble(error: sqlite3.Error) -> Trouble:
 def connect(path: Path) -> sqlite3.Connection:
     """A connection with our settings. A commit is one fsync of the write-ahead log, which stays near 4 MiB."""
     db = sqlite3.connect(path, isolation_level=None, timeout=_LOCK_WAIT_S, check_same_thread=False)
+    db.text_factory = _text
     try:
         db.execute(f"PRAGMA page_size = {PAGE_BYTES}")
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
-        db.execute(f"PRAGMA wal_autocheckpoint = {_WAL_PAGES}")
+        db.execute(f"PRAGMA wal_autocheckpoint = {_WAL_BYTES // PAGE_BYTES}")
         db.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}")
         db.execute("PRAGMA cache_size = -1024")
     except BaseException:
         db.close()
         raise
     return db
+
+
+def _text(stored: bytes) -> str:
+    """Text that a flipped bit spoiled fails its checksum, not the query."""
+    return stored.decode(errors="replace")
 
 
 def create(db: sqlite3.Connection) -> None:
@@ -206,6 +221,66 @@ def transaction(db: sqlite3.Connection, *, durable: bool = True) -> Iterator[Non
 def crc_of(order: int, stream: str, body: bytes) -> int:
     """The checksum kept with a body."""
     return zlib.crc32(body, zlib.crc32(b"%d %s" % (order, stream.encode())))
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A batch as `batch` lists it: what the ring and the ledger know without its body."""
+
+    order: int
+    stream: str
+    source: str
+    rows: int
+    size: int
+    """Bytes on the disk."""
+    first_ms: int | None = None
+    """Date of the earliest row; None while undated."""
+    last_ms: int | None = None
+    hours_text: str | None = None
+    """JSON of (Unix hour, rows) where the rows are of several hours."""
+
+    @property
+    def crc(self) -> int:
+        return zlib.crc32(repr((self.order, self.stream, self.source, self.rows, self.size, *self._dates)).encode())
+
+    @property
+    def _dates(self) -> tuple[object, ...]:
+        return (self.first_ms, self.last_ms, self.hours_text)
+
+    @property
+    def hours(self) -> list[tuple[int, int]]:
+        """(Unix hour, rows) of a dated batch."""
+        if self.hours_text:
+            return [(hour, rows) for hour, rows in json.loads(self.hours_text)]
+        return [] if self.first_ms is None else [(self.first_ms // HOUR_MS, self.rows)]
+
+    def put(self, db: sqlite3.Connection, state: int = OPEN, acked_ms: int | None = None) -> None:
+        """List it in place of what was listed under its order."""
+        db.execute("DELETE FROM batch WHERE ord = ?", (self.order,))
+        db.execute(
+            "INSERT INTO batch VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (self.order, self.stream, self.source, self.rows, self.size, state, acked_ms, *self._dates, self.crc),
+        )
+
+
+LISTED: Final = "SELECT ord, stream, source, rows, size, first_ms, last_ms, hours, crc, state FROM batch"
+"""A query for `listed`."""
+
+
+def listed(row: tuple[Any, ...]) -> tuple[Listed, int]:
+    """The batch and its state, from a row of LISTED. Raises a DAMAGED sqlite3.DatabaseError if they can't be true."""
+    *facts, crc, state = row
+    found = Listed(*facts)
+    if found.crc != crc or state not in STATES:
+        raise damage(f"batch {found.order} is listed wrongly")
+    return found, state
+
+
+def damage(reason: str) -> sqlite3.DatabaseError:
+    """Damage that we noticed and SQLite did not."""
+    error = sqlite3.DatabaseError(reason)
+    error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+    return error
 
 
 def footprint(body: bytes) -> int:

@@ -14,13 +14,15 @@ from typing import Final
 import pytest
 
 from edge.outbox import SqliteOutbox
-from edge.outbox_schema import SCHEMA
+from edge.outbox_schema import PAGE_BYTES, SCHEMA
 from edge.ports import Draft, Entry, OutboxBusy, OutboxFull, OutboxTooNew
 from kewang.wire.ack import Ack
 from kewang.wire.batch import Batch, decode, stamp
 
 ANCHOR_MS: Final = 1_785_000_000_000
 PLENTY_BYTES: Final = 50_000_000
+ROOTS: Final = 20
+"""Pages at the front in which the tables begin: without the root of `body` nothing but that file's copy is left."""
 REPOSITORY: Final = Path(__file__).parents[2]
 
 
@@ -152,22 +154,22 @@ def zero_pages(path: Path, rng: random.Random) -> None:
     """Some pages read as zeros, as an SD card's lost blocks do."""
     with path.open("r+b") as file:
         for _ in range(3):
-            file.seek(4096 * rng.randrange(1, path.stat().st_size // 4096))
-            file.write(bytes(4096))
+            file.seek(PAGE_BYTES * rng.randrange(ROOTS, path.stat().st_size // PAGE_BYTES))
+            file.write(bytes(PAGE_BYTES))
 
 
 def zero_head(path: Path, rng: random.Random) -> None:
     """The first page, which says where everything is, and another."""
     with path.open("r+b") as file:
-        file.write(bytes(4096))
-        file.seek(4096 * rng.randrange(1, path.stat().st_size // 4096))
-        file.write(bytes(4096))
+        file.write(bytes(PAGE_BYTES))
+        file.seek(PAGE_BYTES * rng.randrange(ROOTS, path.stat().st_size // PAGE_BYTES))
+        file.write(bytes(PAGE_BYTES))
 
 
 def flip_bits(path: Path, rng: random.Random) -> None:
     content = bytearray(path.read_bytes())
     for _ in range(20):
-        content[rng.randrange(4096, len(content))] ^= 1 << rng.randrange(8)
+        content[rng.randrange(PAGE_BYTES, len(content))] ^= 1 << rng.randrange(8)
     path.write_bytes(content)
 
 
@@ -282,8 +284,8 @@ def spoil_index(path: Path) -> None:
     with closing(sqlite3.connect(path)) as db:
         (root,) = db.execute("SELECT rootpage FROM sqlite_master WHERE name = 'batch_open'").fetchone()
     with path.open("r+b") as file:
-        file.seek(4096 * (root - 1))
-        file.write(bytes(4096))
+        file.seek(PAGE_BYTES * (root - 1))
+        file.write(bytes(PAGE_BYTES))
 
 
 def test_at_most_two_damaged_files_are_kept(tmp_path: Path) -> None:
@@ -315,9 +317,9 @@ def test_damage_found_while_running_is_repaired_in_place(tmp_path: Path) -> None
 
 def spoil_all_but_first_page(path: Path) -> None:
     with path.open("r+b") as file:
-        for page in range(1, path.stat().st_size // 4096):
-            file.seek(4096 * page)
-            file.write(bytes(4096))
+        for page in range(1, path.stat().st_size // PAGE_BYTES):
+            file.seek(PAGE_BYTES * page)
+            file.write(bytes(PAGE_BYTES))
 
 
 def test_a_crash_between_the_two_renames_is_finished_at_the_next_start(tmp_path: Path) -> None:
