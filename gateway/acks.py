@@ -81,6 +81,10 @@ class Acks:
             del self._due[device]
         return devices
 
+    def wait_ms(self, now_ms: int) -> int:
+        """How long until every device that waits for an ack may have it."""
+        return max([at_ms - now_ms for at_ms in self._due.values()], default=0)
+
     def ack(self, device: str, credit: int, now_ms: int, time_ms: int | None) -> Ack:
         """The ack for `device`; `time_ms` is the gateway's time if its clock is synchronised."""
         memory = self._fresh(device)

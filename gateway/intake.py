@@ -6,12 +6,13 @@ Any message may be dropped at any time: the edge sends again what no ack names.
 import base64
 import logging
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from gateway.acks import Acks
 from gateway.judge import Verdict, Window, judge, refuse_all
 from gateway.metrics import GatewayMetrics
-from gateway.ports import Clock, Message, Refused, SeriesId, Table
+from gateway.ports import Clock, Message, Refused, SeriesId, Table, Tags, Value
 from gateway.registry import MAX_SOURCES, Registry
 from kewang.wire import topics
 from kewang.wire.batch import Batch, decode
@@ -39,6 +40,10 @@ class Work:
     def rows(self) -> int:
         """Rows to write, for sizing writes."""
         return sum(len(table.rows) for table in self.tables) + len(self.refused)
+
+    def points(self) -> Iterator[tuple[Tags, Value]]:
+        """(tags, date) of each row to be stored."""
+        return ((table.tags, row[0]) for table in self.tables for row in table.rows)
 
 
 class Intake:

@@ -24,6 +24,7 @@ from gateway.rewinds import RewindWatch
 from gateway.writer import Outcome, write
 from kewang.runtime.backoff import Backoff
 from kewang.wire import topics
+from kewang.wire.errors import printable
 from kewang.wire.names import NO_SOURCE
 from kewang.wire.timers import Timers
 
@@ -61,19 +62,20 @@ class Pipeline:
         self.rewinds = RewindWatch(store, self.acks, self.health, clock, timers.rewind_poll_s, raw_days)
         self.report = Report(gateway, store, self.registry, self.metrics, self.health, clock)
         self.queue = WorkQueue(queue_batches)
+        self.stopping = False
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Work until `stopping`; then take nothing more, drain for a few seconds and return."""
         async with asyncio.TaskGroup() as group:
-            taking = group.create_task(self._take(), name="take")
             tasks = [group.create_task(self._write(), name=f"write-{n}") for n in range(self.writers)]
             tasks += [
+                group.create_task(self._take(), name="take"),
                 group.create_task(self._acknowledge(), name="acknowledge"),
                 group.create_task(self.rewinds.follow(), name="rewinds"),
                 group.create_task(self.report.keep_writing(self.rewinds.known, self._refresh), name="report"),
             ]
             await stopping.wait()
-            taking.cancel()
+            self.stopping = True
             await self._drain()
             for task in tasks:
                 task.cancel()
@@ -94,8 +96,8 @@ class Pipeline:
                 await backoff.failed(error)
 
     def offer(self, work: Work) -> bool:
-        """Queue `work`; False if it is dropped, because the store rests or for a reason of the queue."""
-        why = "store" if self.health.resting else self.queue.offer(work)
+        """Queue `work`; False if it is dropped, because we stop, the store rests, or for a reason of the queue."""
+        why = "stopping" if self.stopping else "store" if self.health.resting else self.queue.offer(work)
         if why is not None:
             self.metrics.dropped(why)
         return why is None
@@ -132,13 +134,13 @@ class Pipeline:
 
     def _name(self, works: list[Work], outcome: Outcome, rewind: int) -> None:
         """Remember as stored what a write that began under `rewind` stored."""
-        poisoned = {table.tags: f"store: {why}" for table, why in outcome}
+        poisoned = {(table.tags, table.rows[0][0]): f"store: {printable(why, 150)}" for table, why in outcome}
         for work in works:
             if isinstance(work.name, int):
                 self.acks.unreadable(work.device, work.name)
                 continue
             labels = [row.reason for row in work.refused]
-            labels += [poisoned[table.tags] for table in work.tables if table.tags in poisoned]
+            labels += [poisoned[point] for point in work.points() if point in poisoned] if poisoned else []
             self.acks.stored(work.device, *work.name, rewind, labels[0] if labels else None)
 
     async def _acknowledge(self) -> None:
@@ -170,8 +172,9 @@ class Pipeline:
             self.metrics.broker(self.subscription.connected)
 
     async def _drain(self) -> None:
-        """Write and acknowledge what is queued, for a few seconds."""
+        """Write and acknowledge what is queued, for a few seconds, while the connection is still there."""
         with suppress(TimeoutError):
             async with asyncio.timeout(DRAIN_S):
                 await self.queue.drained()
+                await asyncio.sleep(self.acks.wait_ms(self.clock.mono_ms()) / 1000)
                 await self._send_acks()

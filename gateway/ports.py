@@ -7,6 +7,9 @@ from typing import Final, Protocol
 Value = float | int | str | None
 """A field's value: float, int, str by its type; None = no value. Metrics are always float."""
 
+Tags = tuple[tuple[str, str], ...]
+"""(key, value) by key, no empty values."""
+
 KEPT: Final = frozenset({"quarantine", "rewind"})
 """Measurements that live in the bucket that never expires; all others in the raw one."""
 
@@ -43,8 +46,7 @@ class Table:
     """
 
     measurement: str
-    tags: tuple[tuple[str, str], ...]
-    """(key, value) by key, no empty values."""
+    tags: Tags
     fields: tuple[str, ...]
     rows: Sequence[Sequence[Value]]
 

@@ -46,6 +46,11 @@ class MemoryStore:
         """The next `times` calls raise `error`."""
         self._failures += [error] * times
 
+    def mend(self) -> None:
+        """No call fails any more."""
+        self._failures.clear()
+        self.away = False
+
     async def write(self, tables: Sequence[Table]) -> None:
         self.writes += 1
         await self._answer()

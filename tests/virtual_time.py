@@ -1,0 +1,98 @@
+"""An event loop whose time passes only while nobody has anything to do: hours take moments, and always the same way."""
+
+import asyncio
+import selectors
+from collections.abc import Awaitable, Callable, Coroutine
+from concurrent.futures import Executor
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar, TypeVarTuple
+
+P = ParamSpec("P")
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+WALL_MS = 1_785_000_000_000
+"""Unix ms when a loop begins."""
+
+
+class _Leap(selectors.SelectSelector):
+    """Instead of waiting `timeout`, moves the loop's time on by it."""
+
+    now_s = 0.0
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        ready = super().select(0)
+        if not ready and timeout is None:
+            raise RuntimeError("nothing will ever happen again: every task waits for another")
+        if not ready and timeout:
+            self.now_s += timeout
+        return ready
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """Work for threads is done at once, in the loop's own thread."""
+
+    def __init__(self) -> None:
+        self._leap = _Leap()
+        super().__init__(self._leap)
+
+    def time(self) -> float:
+        return self._leap.now_s
+
+    def run_in_executor(self, executor: Executor | None, func: Callable[[*Ts], T], *args: *Ts) -> asyncio.Future[T]:
+        done: asyncio.Future[T] = self.create_future()
+        self.call_soon(_answer, done, func(*args))
+        return done
+
+
+def _answer(done: asyncio.Future[T], result: T) -> None:
+    if not done.cancelled():
+        done.set_result(result)
+
+
+class LoopClock:
+    """The running loop's time as a Clock; `offset_ms` makes the wall clock wrong, `started_s` is when it was 0."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, started_s: float = 0.0, *, synchronised: bool = True) -> None:
+        self._loop, self._started_s = loop, started_s
+        self.offset_ms, self.trusted = 0, synchronised
+
+    def mono_ms(self) -> int:
+        return int((self._loop.time() - self._started_s) * 1000)
+
+    def wall_ms(self) -> int:
+        return WALL_MS + int(self._loop.time() * 1000) + self.offset_ms
+
+    def synchronised(self) -> bool:
+        return self.trusted
+
+
+def in_virtual_time(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
+    """Run a test in a VirtualLoop; a task that outlives it is a failure."""
+
+    @wraps(test)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        async def whole() -> None:
+            await test(*args, **kwargs)
+            left = asyncio.all_tasks() - {asyncio.current_task()}
+            assert not left, f"left running: {left}"
+
+        with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+            runner.run(whole())
+
+    return run
+
+
+async def until(true: Callable[[], object], limit_s: float = 60.0) -> None:
+    """Wait for a condition; AssertionError when it does not come true within `limit_s` of the loop's time."""
+    loop = asyncio.get_running_loop()
+    ends_s = loop.time() + limit_s
+    while not true():
+        assert loop.time() < ends_s, f"not within {limit_s:g} s"
+        await asyncio.sleep(0.01)
+
+
+async def ends(task: Awaitable[T], limit_s: float = 60.0) -> T:
+    """The result of `task`, which must end within `limit_s` of the loop's time."""
+    async with asyncio.timeout(limit_s):
+        return await task
