@@ -14,6 +14,7 @@ Outcome = list[tuple[Table, str]]
 
 async def write(sink: Sink, tables: Sequence[Table]) -> Outcome:
     """Store `tables` but for what the store refuses. Raises RetryLater or Misconfigured: nothing is known then."""
+    tables = [table for table in tables if table.rows]
     if not tables:
         return []
     try:
