@@ -7,8 +7,13 @@ from collections.abc import AsyncIterator, Iterator
 
 import psutil
 import pytest
+from hypothesis import settings
 
 pytest_plugins = ["tests.parts"]
+
+# A busy machine makes a slow test, not a wrong one.
+settings.register_profile("kewang", deadline=None)
+settings.load_profile("kewang")
 
 
 @pytest.fixture(autouse=True)

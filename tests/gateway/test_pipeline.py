@@ -370,7 +370,7 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(steps, st.integers(1, 3), st.sampled_from([1, 10, 5000]))
 def test_named_is_stored_whatever_happens(script: list[tuple[str, object]], writers: int, write_rows: int) -> None:
     @in_virtual_time

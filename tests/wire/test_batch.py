@@ -138,7 +138,9 @@ def test_an_unknown_version_is_refused(version: Any) -> None:
 
 
 @pytest.mark.parametrize("key", ["q", "rw", "up", "t0", "tq", "held"])
-@pytest.mark.parametrize("value", [True, False, -1, 1.0, 1e3, "1", [1], {}, 2**53 + 1, 10**4000 + 1])
+@pytest.mark.parametrize(
+    "value", [True, False, -1, 1.0, 1e3, "1", [1], {}, 2**53 + 1, pytest.param(10**4000, id="huge")]
+)
 def test_counts_are_whole_numbers_in_bounds(key: str, value: Any) -> None:
     assert key in refused(payload(**{key: value}))
 
