@@ -115,18 +115,18 @@ class Fleet:
         while not self._done() and time.monotonic() < stop_s:
             if stopping.is_set() and stop_s == math.inf:
                 stop_s = time.monotonic() + drain_s
-            for device in self._due(pause=not stopping.is_set()):
+            for device in self._due():
                 self._step(device, may_make=stop_s == math.inf)
         self.report.outstanding = sum(len(device.waiting) for device in self._devices.values())
 
     def _done(self) -> bool:
         return 0 < self.plan.devices * self.plan.batches <= self.report.named
 
-    def _due(self, pause: bool) -> list[Device]:
+    def _due(self) -> list[Device]:
         """The devices with something to do now; waits a little for the first."""
         with self._news:
             now_s = time.monotonic()
-            if pause and (not self._heap or self._heap[0][0] > now_s):
+            if not self._heap or self._heap[0][0] > now_s:
                 self._news.wait(min(_IDLE_S, self._heap[0][0] - now_s if self._heap else _IDLE_S))
                 now_s = time.monotonic()
             due = []
