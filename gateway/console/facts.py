@@ -62,6 +62,6 @@ class Options:
     clients: int = 64
     """Open live pages, at most; the next one gets 503 and tries again."""
     full_cards: int = 40
-    """Devices shown with all their readings; more of them are shown as small tiles, the troubled ones first."""
+    """Up to so many devices are shown with their readings; of more, the troubled by name and the others as a number."""
     spark_reads: int = 40
     """Trend lines read anew in one tick, at most."""

@@ -4,7 +4,6 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from itertools import islice
 from typing import Final
 
 from gateway.console.balance import Books, read_books
@@ -93,15 +92,17 @@ class Live:
             books = await read_books(self._history, now_ms)
             quarantine = await open_quarantine(self._history)
             self._slow_due_ms = self._clock.mono_ms() + int(self._options.ledger_s * 1000)
-        sites = sites_of(points, self._heard, self._facts.placements(), now_ms, self._options)
+        lost = {device: balance.lost for device, balance in books.by_device.items()}
+        sites = sites_of(points, self._heard, lost, self._facts.placements(), now_ms, self._options)
         await self.sparks.refresh(self._on_cards(sites), now_ms, self._options.spark_reads)
         return Overview(now_ms, now_ms, None, sites, books, quarantine)
 
     def _on_cards(self, sites: Sequence[Site]) -> list[Wanted]:
-        devices = (device for site in sites for device in site.devices)
+        devices = [device for site in sites for device in site.devices]
         return [
             ((source.series, reading.metric.name), reading.metric, source.date_ms)
-            for device in islice(devices, self._options.full_cards)
+            for device in devices
+            if len(devices) <= self._options.full_cards
             for source, reading in device.on_card
         ]
 

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Final, Literal
 
@@ -47,11 +47,14 @@ class Device:
     condition: Condition
     last_ms: int | None
     sources: tuple[Source, ...]
+    lost: int = 0
+    """Its missing readings beyond what it holds."""
 
     @property
     def troubled(self) -> bool:
-        """Whether a person should look: silent, or a part of it is."""
-        return self.condition != "ok" or self.clock_wrong or bool(self.failing) or any(s.silent for s in self.sources)
+        """Whether a person should look: it is silent or a part of it is, or readings are missing."""
+        partly = self.clock_wrong or self.failing or any(source.silent for source in self.sources)
+        return self.condition != "ok" or bool(self.lost or partly)
 
     @property
     def clock_wrong(self) -> bool:
@@ -90,13 +93,15 @@ class Site:
 def sites_of(
     points: Iterable[Point],
     heard_before: Iterable[str],
+    lost: Mapping[str, int],
     placements: Mapping[str, Placement],
     now_ms: int,
     options: Options,
 ) -> tuple[Site, ...]:
     """All devices that have a reading or a placement, by site, troubled sites first, the unplaced last.
 
-    `points`: the newest of each series of the last day; `heard_before`: devices that have any reading.
+    `points`: the newest of each series of the last day; `heard_before`: devices that have any reading;
+    `lost`: device -> readings missing.
     """
     by_device: dict[str, list[Point]] = defaultdict(list)
     for point in points:
@@ -109,6 +114,7 @@ def sites_of(
         for name in sorted(heard | set(placements))
         if not (name in placements and placements[name].now.life in REFUSED_LIVES)
     ]
+    devices = [replace(device, lost=lost.get(device.name, 0)) for device in devices]
     devices.sort(key=lambda device: device.place.site if device.place else "")
     grouped = groupby(devices, key=lambda device: device.place.site if device.place else None)
     sites = [Site(name, tuple(sorted(some, key=lambda d: (not d.troubled, d.name)))) for name, some in grouped]

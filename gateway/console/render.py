@@ -65,7 +65,8 @@ class Renderer:
 
     def live(self, overview: Overview, language: Language) -> LivePage:
         """The fragments of the live page."""
-        full = self._full_cards(overview)
+        devices = sum(len(site.devices) for site in overview.sites)
+        full = devices <= self._options.full_cards
         known: dict[str, Any] = {"overview": overview, "now_ms": overview.now_ms, "full": full, "own": self._own()}
         parts = {name: self.fragment(name, language, known) for name in ("beat", "strip", "quarantine", "own")}
         sites = {fragment_name(s): self.fragment("site", language, known | {"site": s}) for s in overview.sites}
@@ -76,12 +77,6 @@ class Renderer:
         """One template, rendered."""
         template = self._environment(language).get_template(f"{name}.html")
         return Markup(template.render(known, sparks=self._sparks, options=self._options, most=QUARANTINE_SHOWN))
-
-    def _full_cards(self, overview: Overview) -> set[str]:
-        """Devices that get a whole card: all of a small fleet, else the troubled ones first."""
-        devices = [device for site in overview.sites for device in site.devices]
-        devices.sort(key=lambda device: not device.troubled)
-        return {device.name for device in devices[: self._options.full_cards]}
 
     def _own(self) -> dict[str, Any]:
         facts = self._facts

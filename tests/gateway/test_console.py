@@ -84,6 +84,7 @@ async def test_a_missing_reading_is_said_aloud(store: Store) -> None:
     assert ledger["devices"]["mardika-02"]["lost"] == 0
     assert f"{lost} readings missing" in page
     assert "every reading accounted for" not in page
+    assert '<p class="figure">1<small> / 2</small></p>' in page
 
 
 async def test_an_empty_database_says_so(store: Store) -> None:
