@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from edge.outbox_dates import Dates
-from edge.outbox_file import lock, open_file, replace_damaged
+from edge.outbox_file import RESERVE_BYTES, Reserve, lock, open_file, replace_damaged
 from edge.outbox_ledger import Ledger
 from edge.outbox_marks import Marks
 from edge.outbox_ring import Ring
@@ -41,8 +41,9 @@ _ROOM_AGAIN_BYTES: Final = 16 * 1024 * 1024
 class SqliteOutbox:
     """ports.Outbox in the file at `path`, for one boot (`boot` names it, so that monotonic times compare).
 
-    `budget_bytes` is what batches may take; the file is that plus the log (4 MiB) and small tables. Raises OutboxBusy,
-    OutboxTooNew, OutboxFull. A damaged file is set aside and what can be read of it taken over.
+    `budget_bytes` is what batches may take; beside it come the log (1 MiB), a reserve for the day the disk is full
+    (2 MiB) and small tables. Raises OutboxBusy, OutboxTooNew, OutboxFull. A damaged file is set aside and what can be
+    read of it taken over.
     """
 
     def __init__(self, path: Path, budget_bytes: int, boot: str, *, timers: Timers | None = None) -> None:
@@ -56,6 +57,8 @@ class SqliteOutbox:
         try:
             with self._refusals("open"):
                 self._use(open_file(path))
+                self._reserve = Reserve(path)
+                self._reserve.keep()
                 self._first = self._next = self._next_free()
         except BaseException:
             os.close(self._lock)
@@ -234,16 +237,19 @@ class SqliteOutbox:
                 self._dates.set_anchor(self._boot, *self._anchor)
 
     def _free_space(self) -> None:
-        """Give marked batches' room to what is new, and take no more than that until the disk has room again."""
+        """Give the reserve and the room of marked batches to what is new, and hold no more than now until the disk
+        has room again: from here on the ring turns in less space."""
+        self._reserve.give()
         with suppress(sqlite3.Error):
-            self._db.execute("PRAGMA wal_checkpoint(RESTART)")
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         used = self._marks.status().used_bytes
         with transaction(self._db):
             self._ring.make_room(used - _FREED_AT_ONCE, self._next, marked_only=True)
-        self._budget_bytes = min(self._wanted_bytes, used)
+        self._budget_bytes = min(self._wanted_bytes, max(used, RESERVE_BYTES // 2))
 
     def _budget_now(self) -> int:
         if self._budget_bytes < self._wanted_bytes and shutil.disk_usage(self._path.parent).free > _ROOM_AGAIN_BYTES:
+            self._reserve.keep()
             return self._wanted_bytes
         return self._budget_bytes
 

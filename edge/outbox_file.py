@@ -4,15 +4,17 @@ import fcntl
 import logging
 import os
 import sqlite3
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from edge.outbox_salvage import salvage
-from edge.outbox_schema import SCHEMA, Trouble, check_totals, connect, create, schema_of, trouble
+from edge.outbox_schema import SCHEMA, WAL_BYTES, Trouble, check_totals, connect, create, schema_of, trouble
 from edge.ports import OutboxBusy, OutboxTooNew
 
 _log = logging.getLogger("edge.outbox")
 _KEPT_DAMAGED: Final = 2
+RESERVE_BYTES: Final = 2 * WAL_BYTES
 _BESIDE: Final = ("-wal", "-shm")
 
 
@@ -31,6 +33,26 @@ def lock(path: Path) -> int:
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
     return descriptor
+
+
+class Reserve:
+    """Disk kept for the moment when the disk is full: without it not even the log could be written back."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = _beside(path, ".reserve")
+
+    def keep(self) -> None:
+        """Have it, if there is room."""
+        with suppress(OSError), self._path.open("ab") as file:
+            try:
+                os.posix_fallocate(file.fileno(), 0, RESERVE_BYTES)
+            except OSError:
+                self._path.unlink()
+
+    def give(self) -> None:
+        """Let the outbox use it."""
+        with suppress(OSError):
+            self._path.unlink(missing_ok=True)
 
 
 def open_file(path: Path) -> sqlite3.Connection:

@@ -18,7 +18,8 @@ from kewang.wire.tally import HOUR_MS
 
 SCHEMA: Final = 1
 _APPLICATION: Final = 0x4B574F42
-_WAL_BYTES: Final = 4 * 1024 * 1024
+WAL_BYTES: Final = 1024 * 1024
+"""The write-ahead log is written back into the file when it is this long."""
 _LOCK_WAIT_S: Final = 5.0
 PAGE_BYTES: Final = 1024
 """Small pages: a commit writes each page it touches anew, and flash wears out."""
@@ -104,15 +105,15 @@ def trouble(error: sqlite3.Error) -> Trouble:
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """A connection with our settings. A commit is one fsync of the write-ahead log, which stays near 4 MiB."""
+    """A connection with our settings. A commit is one fsync of the write-ahead log, which stays near 1 MiB."""
     db = sqlite3.connect(path, isolation_level=None, timeout=_LOCK_WAIT_S, check_same_thread=False)
     db.text_factory = _text
     try:
         db.execute(f"PRAGMA page_size = {PAGE_BYTES}")
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
-        db.execute(f"PRAGMA wal_autocheckpoint = {_WAL_BYTES // PAGE_BYTES}")
-        db.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}")
+        db.execute(f"PRAGMA wal_autocheckpoint = {WAL_BYTES // PAGE_BYTES}")
+        db.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")
         db.execute("PRAGMA cache_size = -1024")
     except BaseException:
         db.close()
@@ -284,8 +285,14 @@ def damage(reason: str) -> sqlite3.DatabaseError:
 
 
 def footprint(body: bytes) -> int:
-    """Bytes a batch with this body takes on the disk, with what is left empty in its page."""
+    """Bytes a batch with this body takes on the disk, with what is left empty in its page.
+
+    How much of a long row stays in its leaf page: sqlite.org/fileformat2.html, 1.6.
+    """
     cell = len(body) + _CELL_BYTES
-    if cell <= PAGE_BYTES:
+    most, least = PAGE_BYTES - 35, (PAGE_BYTES - 12) * 32 // 255 - 23
+    if cell <= most:
         return PAGE_BYTES // (PAGE_BYTES // cell) + _ROW_BYTES
-    return -(-cell // PAGE_BYTES) * PAGE_BYTES + PAGE_BYTES // 4 + _ROW_BYTES
+    local = least + (cell - least) % (PAGE_BYTES - 4)
+    local = local if local <= most else least
+    return -(-(cell - local) // (PAGE_BYTES - 4)) * PAGE_BYTES + PAGE_BYTES // (PAGE_BYTES // local) + _ROW_BYTES
