@@ -19,7 +19,7 @@ COUNTS = st.integers(0, 2**53)
 
 devices = st.text(LETTERS + "-", min_size=3, max_size=32)
 sources = st.text(LETTERS + "-", min_size=1, max_size=32).filter(lambda text: text != "-")
-runs = st.text(LETTERS, min_size=1, max_size=32)
+runs = st.text(LETTERS + LETTERS.upper(), min_size=1, max_size=32)
 channels = st.sampled_from(CHANNELS)
 streams = st.sampled_from(STREAMS)
 dates = st.integers(MIN_DATE_MS, MAX_DATE_MS)

@@ -75,7 +75,7 @@ def test_names_are_judged_to_their_end(text: str) -> None:
     for fits in (is_device, is_source, is_run):
         if fits(text):
             assert text.isascii()
-            assert text == text.strip().lower()
+            assert text == text.strip()
 
 
 def test_the_bare_dash_is_no_source() -> None:
