@@ -43,6 +43,8 @@ class Influx1Store(InfluxHistory):
         for name, lasting in ((RAW, f"{raw} DEFAULT"), (KEPT_FOR_EVER, f"{_FOR_EVER} 364d")):
             verb = "ALTER" if name in policies else "CREATE"
             await self._ask(f"{verb} RETENTION POLICY {identifier(name)} ON {database} {lasting}")
+        if not await self._policies() >= {RAW, KEPT_FOR_EVER}:
+            raise Misconfigured("the server keeps no retention policies: is it InfluxDB 1? Try 'kewang gateway check'")
 
     async def close(self) -> None:
         await self._http.close()

@@ -3,12 +3,13 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable
+from functools import wraps
 from itertools import pairwise
-from typing import Any, Final
+from typing import Any, Final, ParamSpec, TypeVar
 
 from gateway.influxql import KEPT_FOR_EVER, RAW, Ask, Series, identifier, ms, string
 from gateway.points import MAX_DATE_MS
-from gateway.ports import Point, Refused, Rewind, SeriesId
+from gateway.ports import Misconfigured, Point, Refused, Rewind, SeriesId
 from kewang.runtime.clock import SystemClock
 from kewang.wire.names import BOX_SOURCE, STREAMS
 from kewang.wire.tally import HOUR_MS
@@ -19,9 +20,25 @@ _PAGE_ROWS: Final = 10_000
 _TALLY_STEP_MS: Final = 6 * HOUR_MS
 """Tallies are read in steps of so many ms of heartbeats, which bounds an answer's size."""
 _MAX_STEPS: Final = 500
+_NO_INFLUXQL: Final = "the store answers InfluxQL with something else: is this the address of an InfluxDB?"
+P = ParamSpec("P")
+T = TypeVar("T")
 _wall_ms = SystemClock().wall_ms
 _Cell = tuple[str, str, str, int]
 """(stream, device, source, Unix hour)."""
+
+
+def _understood(read: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
+    """`read`, that says Misconfigured to what InfluxDB would not answer (some stores answer InfluxQL with anything)."""
+
+    @wraps(read)
+    async def understood(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return await read(*args, **kwargs)
+        except (LookupError, TypeError, ValueError) as error:
+            raise Misconfigured(f"{read.__name__}: {_NO_INFLUXQL} ({error!r})") from error
+
+    return understood
 
 
 class InfluxHistory:
@@ -30,26 +47,31 @@ class InfluxHistory:
     def __init__(self, database: str, ask: Ask, now_ms: Callable[[], int] = _wall_ms) -> None:
         self.database, self._ask, self._now_ms = database, ask, now_ms
 
+    @_understood
     async def rewinds(self) -> list[Rewind]:
-        found = await self._ask(f"SELECT rw, rf FROM {self._kept('rewind')}")
+        found = await self._select(f"SELECT rw, rf FROM {self._kept('rewind')}")
         rows = [row for series in found for row in series.dicts()]
         return sorted((Rewind(int(r["rw"]), int(r.get("rf", 0))) for r in rows if "rw" in r), key=lambda r: r.number)
 
+    @_understood
     async def series(self) -> list[SeriesId]:
         found = await _together(self._last(stream, "") for stream in STREAMS)
         return sorted(_series_id(series.name, series) for each in found for series in each)
 
+    @_understood
     async def newest(self, stream: str) -> list[Point]:
         found = await self._last(stream, f"WHERE time > {ms(self._now_ms() - DAY_MS)}")
         return sorted((_point(stream, series) for series in found), key=lambda point: point.series)
 
+    @_understood
     async def values(self, series: SeriesId, metric: str, from_ms: int, to_ms: int) -> list[tuple[int, float]]:
-        found = await self._ask(
+        found = await self._select(
             f"SELECT {identifier(metric)} FROM {self._raw(series.stream)} WHERE {_of(series)} AND "
             f"{_between(from_ms, to_ms)} ORDER BY time DESC LIMIT {MAX_VALUES}"
         )
         return [(date_ms, float(value)) for one in found for date_ms, value in reversed(one.rows)]
 
+    @_understood
     async def dates(self, series: SeriesId, from_ms: int, to_ms: int) -> list[int]:
         quarantined = f"{_of(series)} AND stream = {string(series.stream)}"
         found = await _together(
@@ -60,11 +82,12 @@ class InfluxHistory:
         )
         return sorted(set().union(*found))
 
+    @_understood
     async def counts(self, from_ms: int, to_ms: int) -> dict[tuple[str, str, int], int]:
         each = f"WHERE {_between(from_ms, to_ms)} GROUP BY device, source, "
         stored = (f"SELECT count(*) FROM {self._raw(stream)} {each} time(1h) fill(none)" for stream in STREAMS)
         refused = f"SELECT count(reason) FROM {self._kept('quarantine')} {each} stream, time(1h) fill(none)"
-        answers = await _together(self._ask(statement) for statement in (*stored, refused))
+        answers = await _together(self._select(statement) for statement in (*stored, refused))
         cells: dict[_Cell, int] = {}
         for answer in answers:
             for cell, count in _counted(answer):
@@ -75,45 +98,53 @@ class InfluxHistory:
             total[device, source, hour] += count
         return dict(total)
 
+    @_understood
     async def tallies(self, from_hour: int, to_hour: int) -> dict[tuple[str, str, int, str], tuple[int, int]]:
         highest: dict[tuple[str, str, int, str], tuple[int, int]] = {}
         for first_ms, end_ms in _steps(from_hour * HOUR_MS, (to_hour + 1) * HOUR_MS):
-            found = await self._ask(
+            found = await self._select(
                 f"SELECT run, hour, made, dropped FROM {self._raw('tally')} WHERE {_between(first_ms, end_ms)} "
                 f"AND hour >= {from_hour} AND hour < {to_hour} GROUP BY device, source"
             )
-            for series in found:
-                for row in series.dicts():
-                    key = (series.tags["device"], series.tags["source"], int(row["hour"]), str(row["run"]))
-                    made, dropped = highest.get(key, (0, 0))
-                    highest[key] = max(made, int(row["made"])), max(dropped, int(row["dropped"]))
+            for device, source, row in _whole_tallies(found):
+                key = (device, source, int(row["hour"]), str(row["run"]))
+                made, dropped = highest.get(key, (0, 0))
+                highest[key] = max(made, int(row["made"])), max(dropped, int(row["dropped"]))
         return highest
 
+    @_understood
     async def held(self) -> dict[str, int]:
-        found = await self._ask(
+        found = await self._select(
             f"SELECT last(held) FROM {self._raw('sys')} WHERE source = {string(BOX_SOURCE)} GROUP BY device"
         )
         return {series.tags["device"]: int(series.dicts()[0]["last"]) for series in found}
 
+    @_understood
     async def refused(self, from_ms: int, to_ms: int, device: str | None = None, limit: int = 1000) -> list[Refused]:
         if limit <= 0:
             return []
         of = f" AND device = {string(device)}" if device is not None else ""
-        found = await self._ask(
+        found = await self._select(
             f"SELECT * FROM {self._kept('quarantine')} WHERE {_between(from_ms, to_ms)}{of} "
             f"ORDER BY time DESC LIMIT {limit}"
         )
         return [_refused(row) for series in found for row in series.dicts()]
 
+    async def _select(self, statement: str) -> list[Series]:
+        found = await self._ask(statement)
+        if any(series.columns[:1] != ["time"] for series in found):
+            raise Misconfigured(_NO_INFLUXQL)
+        return found
+
     async def _last(self, stream: str, where: str) -> list[Series]:
-        return await self._ask(
+        return await self._select(
             f"SELECT * FROM {self._raw(stream)} {where} GROUP BY device, source ORDER BY time DESC LIMIT 1"
         )
 
     async def _dates(self, selection: str, from_ms: int, to_ms: int) -> set[int]:
         dates: set[int] = set()
         while True:
-            found = await self._ask(f"{selection} AND {_between(from_ms, to_ms)} LIMIT {_PAGE_ROWS}")
+            found = await self._select(f"{selection} AND {_between(from_ms, to_ms)} LIMIT {_PAGE_ROWS}")
             page = [row[0] for series in found for row in series.rows]
             dates.update(page)
             if len(page) < _PAGE_ROWS:
@@ -168,6 +199,14 @@ def _counted(answer: list[Series]) -> Iterable[tuple[_Cell, int]]:
         for date_ms, *counts in series.rows:
             cell = (stream, series.tags["device"], series.tags["source"], date_ms // HOUR_MS)
             yield cell, max(count or 0 for count in counts)
+
+
+def _whole_tallies(answer: list[Series]) -> Iterable[tuple[str, str, dict[str, Any]]]:
+    """(device, source, row) of the rows that have all fields."""
+    for series in answer:
+        for row in series.dicts():
+            if row.keys() >= {"run", "hour", "made", "dropped"}:
+                yield series.tags["device"], series.tags["source"], row
 
 
 def _refused(row: dict[str, Any]) -> Refused:

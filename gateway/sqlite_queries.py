@@ -95,7 +95,8 @@ def tallies(db: _Db, from_hour: int, to_hour: int) -> dict[tuple[str, str, int, 
     rows = db.execute(
         f"SELECT s.device, s.source, p.{hour}, p.{run}, max(p.{made}), max(p.{dropped}) "
         f"FROM series s JOIN {table} p ON p.series_id = s.id "
-        f"WHERE s.measurement = 'tally' AND p.{hour} >= ? AND p.{hour} < ? GROUP BY 1, 2, 3, 4",
+        f"WHERE s.measurement = 'tally' AND p.{hour} >= ? AND p.{hour} < ? "
+        f"AND p.{run} IS NOT NULL AND p.{made} IS NOT NULL AND p.{dropped} IS NOT NULL GROUP BY 1, 2, 3, 4",
         (from_hour, to_hour),
     )
     return {(device, source, of, name): (most, lost) for device, source, of, name, most, lost in rows}

@@ -139,6 +139,21 @@ async def _answers(store: Store, date_ms: int) -> str:
 
 _CHECKS: Final = (
     _Check(
+        "queries",
+        _answers,
+        (
+            "Semua pertanyaan halaman, buku besar dan rewind dijawab.",
+            "All questions of pages, ledger and rewinds are answered.",
+        ),
+        (
+            "Pertanyaan (InfluxQL) tidak dijawab dengan benar: halaman, buku besar dan rewind tidak terbaca di sini. "
+            "Penyimpan angka saja (misalnya VictoriaMetrics) paling jauh menjadi cermin.",
+            "Questions (InfluxQL) are not answered rightly: pages, ledger and rewinds can't read here. "
+            "A store for numbers alone (such as VictoriaMetrics) can be a mirror and no more.",
+        ),
+        needed=True,
+    ),
+    _Check(
         "write",
         _reads_back,
         (
@@ -203,15 +218,6 @@ _CHECKS: Final = (
         (
             f"Tulisan besar ({_LARGE_ROWS} baris) tidak lengkap.",
             f"A large write ({_LARGE_ROWS} rows) is not stored whole.",
-        ),
-    ),
-    _Check(
-        "queries",
-        _answers,
-        ("Semua pertanyaan halaman dan buku besar dijawab.", "All questions of pages and ledger are answered."),
-        (
-            "Sebagian pertanyaan tidak dijawab: halaman dan buku besar tidak akan lengkap.",
-            "Some questions are not answered: pages and ledger won't be complete.",
         ),
     ),
 )

@@ -115,7 +115,8 @@ class MemoryStore:
     async def tallies(self, from_hour: int, to_hour: int) -> dict[tuple[str, str, int, str], tuple[int, int]]:
         await self._answer()
         highest: dict[tuple[str, str, int, str], tuple[int, int]] = {}
-        for tags, _, fields in self._of("tally"):
+        whole = {"run", "hour", "made", "dropped"}
+        for tags, _, fields in (point for point in self._of("tally") if point[2].keys() >= whole):
             hour = int(fields["hour"])
             key = (tags["device"], tags["source"], hour, str(fields["run"]))
             made, dropped = highest.get(key, (0, 0))

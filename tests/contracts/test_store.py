@@ -244,7 +244,7 @@ async def test_counts_are_by_hour_and_never_above_the_truth(store: Store) -> Non
 async def test_tallies_give_the_highest_of_each_run(store: Store) -> None:
     fields = ("run", "hour", "made", "dropped")
     rows = [(T0, "a1", HOUR, 5, 0), (T0 + 1, "a1", HOUR, 9, 2), (T0 + 2, "b2", HOUR, 4, 0), (T0 + 3, "a1", HOUR, 7, 1)]
-    await store.write([table("tally", fields, rows)])
+    await store.write([table("tally", fields, rows), table("tally", ("hour", "made"), [(T0 + 4, HOUR, 99)])])
     stepped_back = [(T0 - 100 * HOUR_MS, "a1", HOUR + 1, 3, 0)]
     await store.write([table("tally", fields, stepped_back, source="env-2")])
     assert await store.tallies(HOUR, HOUR + 2) == {

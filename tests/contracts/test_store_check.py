@@ -68,7 +68,10 @@ async def test_a_store_of_numbers_only_loses_quarantine_and_refuses_nothing() ->
 
 
 async def test_a_store_that_keeps_nothing_is_not_tried_further() -> None:
-    assert [(finding.check, finding.ok) for finding in await check(Forgetful())] == [("write", False)]
+    assert [(finding.check, finding.ok) for finding in await check(Forgetful())] == [
+        ("queries", True),
+        ("write", False),
+    ]
 
 
 async def test_a_store_that_never_changes_a_point_is_told() -> None:
@@ -76,11 +79,11 @@ async def test_a_store_that_never_changes_a_point_is_told() -> None:
 
 
 @pytest.mark.parametrize("error", [RetryLater("away"), Misconfigured("no such bucket"), Poison("no")])
-async def test_a_store_that_cannot_be_written_says_why(error: Exception) -> None:
+async def test_a_store_that_cannot_be_reached_says_why(error: Exception) -> None:
     store = MemoryStore()
     store.fail(error)
     (finding,) = await check(store)
-    assert (finding.check, finding.ok, finding.detail) == ("write", False, str(error))
+    assert (finding.check, finding.ok, finding.detail) == ("queries", False, str(error))
 
 
 async def test_a_store_that_cannot_answer_the_pages_is_told() -> None:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import email.utils
+import json
 import time
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
 from gateway.influx2_sink import Influx2Store
+from gateway.influx_history import InfluxHistory
 from gateway.influx_http import LONGEST_AFTER_S, answered
-from gateway.influxql import parse
-from gateway.ports import Misconfigured, Poison, RetryLater, Split, Table
+from gateway.influxql import Series, parse
+from gateway.ports import Misconfigured, Poison, RetryLater, SeriesId, Split, Table
 from gateway.writer import write
 from kewang.bench.parts import Influxd
 from tests.influx2_server import ORGANISATION, TOKEN, Influx2Server, Scripted
@@ -173,6 +176,37 @@ async def test_an_answer_that_is_not_influxql_is_misconfigured() -> None:
     for body in (b"", b"[]", b"{}", b"<html>", b'{"results":[]}', b'{"results":[{"series":[{}]}]}', b'{"results":3}'):
         with pytest.raises(Misconfigured):
             parse(body)
+
+
+def history_that_hears(answer: dict[str, Any]) -> InfluxHistory:
+    async def ask(_statement: str) -> list[Series]:
+        return parse(json.dumps({"results": [{"series": [answer]}]}).encode())
+
+    return InfluxHistory("kota", ask)
+
+
+async def test_no_read_believes_a_store_that_answers_anything() -> None:
+    history = history_that_hears({"name": "databases", "columns": ["name"], "values": [["_internal"]]})
+    series = SeriesId("env", "pasar-1", "env-1")
+    for read in (
+        history.rewinds(),
+        history.series(),
+        history.newest("env"),
+        history.values(series, "a", 0, 1),
+        history.dates(series, 0, 1),
+        history.counts(0, 1),
+        history.tallies(0, 1),
+        history.held(),
+        history.refused(0, 1),
+    ):
+        with pytest.raises(Misconfigured):
+            await read
+
+
+@pytest.mark.parametrize("row", [[1], [1, "a"], [1, None, 2], [1, [5]]], ids=repr)
+async def test_a_row_that_is_no_row_is_misconfigured(row: list[Any]) -> None:
+    with pytest.raises(Misconfigured, match="rewinds"):
+        await history_that_hears({"columns": ["time", "rw"], "values": [row]}).rewinds()
 
 
 async def test_a_server_that_is_gone_is_a_reason_to_wait(influxd: Influxd) -> None:
