@@ -105,7 +105,8 @@ class EdgeSettings(Settings):
     outbox: OutboxSettings = Field(default_factory=OutboxSettings, description="The queue on disk.")
     clock: ClockTrust = Field(
         default="kernel",
-        description="`kernel`: the clock counts while the kernel says it is synchronised; `trusted`: always.",
+        description="`kernel`: the clock counts while the kernel says it is synchronised; `trusted`: always, "
+        "`untrusted`: never (for benches).",
     )
     wall_offset_ms: int = Field(default=0, description="Shifts the clock, for benches. Leave it at 0 in the field.")
     timers: TimerSettings = Field(default_factory=TimerSettings, description="The protocol's times, for tests.")

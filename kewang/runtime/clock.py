@@ -6,8 +6,8 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
-ClockTrust = Literal["kernel", "trusted"]
-"""`kernel`: believed while the kernel says it is synchronised; `trusted`: believed always (demo, benches)."""
+ClockTrust = Literal["kernel", "trusted", "untrusted"]
+"""`kernel`: believed while the kernel says it is synchronised; `trusted`: always, `untrusted`: never (demo, benches)."""
 
 _TIME_ERROR = 5
 _STA_UNSYNC = 0x40
@@ -59,7 +59,7 @@ class SystemClock:
 
     def synchronised(self) -> bool:
         """Whether `wall_ms` can be believed."""
-        return self._trust == "trusted" or kernel_synchronised()
+        return self._trust == "trusted" or (self._trust == "kernel" and kernel_synchronised())
 
 
 def boot_id() -> str:
