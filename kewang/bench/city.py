@@ -26,23 +26,17 @@ from typing import Any, Final, Self
 
 from firmware_sim.layout import map_file
 from kewang.bench.guard import Guard
-from kewang.bench.parts import Amqtt, Broker, Influxd, Mosquitto
+from kewang.bench.houses import House, InfluxHouse, SqliteHouse
+from kewang.bench.link import Links
+from kewang.bench.parts import Amqtt, Broker, Mosquitto
 from kewang.bench.process import READY_LIMIT_S, MissingPart, Part, find_program, wait_for
 from kewang.bench.programs import HOST, Attached, BoardsProgram, EdgeProgram, GatewayProgram
-from kewang.bench.stored import (
-    Database,
-    InfluxDatabase,
-    SqliteDatabase,
-    outbox_dropped,
-    outbox_open,
-    outbox_rows,
-)
+from kewang.bench.stored import outbox_dropped, outbox_open, outbox_rows
 from kewang.bench.truth import COMMIT_MS, Ending, Evidence, Series, Truth, compare
 from kewang.runtime.broker import BrokerSettings
 from provisioning.placements import keep_published, read_placements
 
 SOURCE: Final = "env-1"
-DATABASE: Final = "kewang"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +47,8 @@ class Device:
     board: str = ""
     placement: Mapping[str, Any] = field(default_factory=dict)
     clock: str = "trusted"
-    link_port: int | None = None
-    """Where it finds the broker, if not at the broker's own port."""
+    small_disk: bool = False
+    """Its outbox is on a disk of a few MB, where this machine lets us make one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +66,9 @@ class CityPlan:
     flush_s: float = 2.0
     box_interval_s: float = 10.0
     budget_mb: float = 64
+    keepalive_s: int = 30
+    linked: bool = False
+    """Each agent has a link to the broker that can be cut."""
     seed: int = 1
     board_faults: str = "none"
     sabotage: str | None = None
@@ -88,8 +85,9 @@ class City:
         self.endings: list[Ending] = []
         self.excused: dict[Series, set[int]] = defaultdict(set)
         self.broker = self._broker()
-        self.influxd = Influxd(self.folder / "influxd") if plan.store == "influxd" else None
-        self.database = self._database()
+        self.house: House = (InfluxHouse if plan.store == "influxd" else SqliteHouse)(self.folder / "store")
+        self.database = self.house.database
+        self.links = Links([device.name for device in plan.devices], self.broker.port) if plan.linked else None
         self.boards = self._boards()
         self.gateway = self._gateway()
         self.edges = {device.name: self._edge(device) for device in plan.devices}
@@ -99,12 +97,12 @@ class City:
 
     def parts(self) -> list[Part]:
         """Every process of the city."""
-        return [self.broker, *filter(None, [self.influxd]), self.boards, self.gateway, *self.edges.values()]
+        return [self.broker, *filter(None, [self.house.part]), self.boards, self.gateway, *self.edges.values()]
 
     def start(self) -> None:
         """Start everything. Raises MissingPart, PartFailed, TimeoutError."""
         self.started_s = time.monotonic()
-        self._at_once(filter(None, [self.broker, self.influxd, self.boards, self.gateway]))
+        self._at_once(filter(None, [self.broker, self.house.part, self.boards, self.gateway]))
         self._keeper.start()
         # A gateway that listens already answers each agent's birth; else they would wait for their next heartbeat.
         wait_for(lambda: self.gateway.get("/ready") is not None, READY_LIMIT_S)
@@ -120,9 +118,11 @@ class City:
         self._keeper.stop()
         with ThreadPoolExecutor(16, "stop") as pool:
             list(pool.map(Part.stop, self.edges.values()))
-        for part in (self.gateway, self.boards, self.influxd, self.broker):
+        for part in (self.gateway, self.boards, self.house.part, self.broker):
             if part is not None:
                 part.stop()
+        if self.links:
+            self.links.close()
         self.guard.close()
         if not keep_folder:
             shutil.rmtree(self.folder, ignore_errors=True)
@@ -215,22 +215,11 @@ class City:
                 return Mosquitto(self.folder / "broker")
         return Amqtt(self.folder / "broker")
 
-    def _database(self) -> Database:
-        if self.influxd:
-            return InfluxDatabase(self.influxd.url, DATABASE)
-        return SqliteDatabase(self.folder / "gateway" / "data" / "kewang.db")
-
-    def store_url(self) -> str:
-        """The store's address, as the gateway's settings have it."""
-        if self.influxd:
-            return f"influx1+http://{self.influxd.host}:{self.influxd.port}/{DATABASE}"
-        return f"sqlite:///{self.folder}/gateway/data/kewang.db"
-
     def _gateway(self) -> GatewayProgram:
         return GatewayProgram(
             self.folder / "gateway",
             self.broker.port,
-            self.store_url(),
+            self.house.url,
             port=self.plan.page_port,
             faster=self.plan.faster,
             language=self.plan.language,
@@ -249,13 +238,14 @@ class City:
         return EdgeProgram(
             self.folder / "edges" / device.name,
             device.name,
-            device.link_port or self.broker.port,
+            self.links.port(device.name) if self.links else self.broker.port,
             attached,
             clock=device.clock,
             faster=plan.faster,
             flush_s=plan.flush_s,
             budget_mb=plan.budget_mb,
             box_interval_s=plan.box_interval_s,
+            keepalive_s=plan.keepalive_s,
         )
 
     def _write_placements(self) -> Path:

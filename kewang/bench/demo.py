@@ -202,7 +202,7 @@ class Killer:
 
     def _kill(self) -> Part:
         city = self._city
-        kinds = [city.broker, city.gateway, *filter(None, [city.influxd]), *city.edges.values()]
+        kinds = [city.broker, city.gateway, *filter(None, [city.house.part]), *city.edges.values()]
         part = self._rng.choice(kinds)
         self._say(f"kill -9: {_name(part)}")
         if part.name == "edge":

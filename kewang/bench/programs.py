@@ -103,11 +103,12 @@ class EdgeProgram(Part):
         flush_s: float = 10.0,
         budget_mb: float = 512,
         box_interval_s: float = 30.0,
+        keepalive_s: int = 30,
     ) -> None:
         super().__init__(folder)
         self.device, self.broker_port, self.attached = device, broker_port, tuple(attached)
         self.clock, self.faster, self.flush_s, self.budget_mb = clock, faster, flush_s, budget_mb
-        self.box_interval_s = box_interval_s
+        self.box_interval_s, self.keepalive_s = box_interval_s, keepalive_s
         self.wall_offset_ms = 0
 
     @property
@@ -120,7 +121,7 @@ class EdgeProgram(Part):
         config = self.folder / "edge.toml"
         config.write_text(
             _toml(device=self.device, clock=self.clock, wall_offset_ms=self.wall_offset_ms)
-            + _toml("broker", host=HOST, port=self.broker_port)
+            + _toml("broker", host=HOST, port=self.broker_port, keepalive=self.keepalive_s)
             + _toml("outbox", path=str(self.outbox), budget_mb=self.budget_mb, flush_s=self.flush_s)
             + _toml("timers", faster=self.faster)
             + _toml("[sources]", driver="box", interval_s=self.box_interval_s)
