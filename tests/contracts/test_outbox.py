@@ -622,6 +622,72 @@ class Balance:
         self.outbox.date(ANCHOR_MS + self.boots * 60_000 + hours * HOUR_MS, 2)
 
 
+@given(steps=STEPS)
+@settings(max_examples=60, deadline=None)
+def test_memory_and_disk_say_the_same(tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, int]]) -> None:
+    """The fake behaves as the real one does, body by body."""
+    folder = tmp_path_factory.mktemp("pair")
+    pair = [Told(InMemory(folder)), Told(OnDisk(folder))]
+    try:
+        for step, amount in steps:
+            memory, disk = (told.do(step, amount) for told in pair)
+            assert memory == disk
+    finally:
+        for told in pair:
+            told.place.close()
+
+
+class Told:
+    """One of two outboxes that are told the same; `do` gives what can be seen of it, with its runs numbered."""
+
+    def __init__(self, place: InMemory | OnDisk) -> None:
+        self.place, self.boots, self.mono_ms, self.rewinds = place, 1, 1000, 0
+        self.runs: list[str] = []
+        self.restart()
+
+    def restart(self) -> None:
+        self.outbox = self.place.open(f"boot-{self.boots}")
+        self.runs.append(self.outbox.run)
+
+    def do(self, step: str, amount: int) -> object:
+        self.mono_ms += 700
+        match step:
+            case "commit":
+                self.outbox.commit([env(*[self.mono_ms] * amount)])
+            case "beat":
+                self.outbox.commit([heartbeat(self.mono_ms)])
+            case "store":
+                every_other = everything(self.outbox)[::2][:amount]
+                at_ms = ANCHOR_MS + self.mono_ms
+                store(self.outbox, *every_other, at_ms=at_ms, rewind=self.rewinds)
+            case "rewind":
+                self.rewinds += 1
+                assert self.outbox.apply(Ack(rw=self.rewinds, rf=ANCHOR_MS + self.mono_ms - 3000), {}) is not None
+            case "restart":
+                self.restart()
+            case "boot":
+                self.boots, self.mono_ms = self.boots + 1, 1000
+                self.restart()
+            case "date":
+                self.outbox.date(ANCHOR_MS + self.boots * 60_000 + amount * HOUR_MS, 2)
+        return self.seen()
+
+    def seen(self) -> object:
+        status = self.outbox.status()
+        return (
+            [self.batch(entry) for entry in everything(self.outbox)],
+            self.outbox.sendable,
+            self.outbox.anchor_ms,
+            (status.open_batches, status.held_rows, status.undated_batches, status.rewind, status.oldest_open_ms),
+        )
+
+    def batch(self, entry: Entry) -> object:
+        found = batch(self.outbox, entry)
+        tallies = sorted((self.runs.index(t.run), t.source, t.hour, t.made, t.dropped) for t in found.tallies)
+        name = (entry.order, self.runs.index(found.run), found.number, found.source, found.time_quality)
+        return (*name, found.t0_ms, found.rows, found.held, tallies)
+
+
 def test_every_message_fits(tmp_path: Path) -> None:
     place = OnDisk(tmp_path)
     outbox = place.open()

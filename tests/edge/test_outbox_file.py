@@ -311,6 +311,8 @@ def test_damage_found_while_running_is_repaired_in_place(tmp_path: Path) -> None
     spoil_all_but_first_page(path)
     entries = [outbox.commit([env(300_000 + index * 1000)])[0] for index in range(5)]
     assert [entry.number for entry in entries] == [2, 3, 4, 5, 6]
+    assert outbox.sendable
+    assert outbox.anchor_ms == ANCHOR_MS
     assert len(everything(outbox)) <= held + 6
     outbox.close()
 
