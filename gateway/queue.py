@@ -10,6 +10,8 @@ MAX_ROWS: Final = 200_000
 """Rows that may wait: with the widest rows a few hundred MB."""
 MAX_PER_DEVICE: Final = 200
 """Batches of one device that may wait or be in a write: no device crowds out the others."""
+GATHER_S: Final = 0.05
+"""A write waits this long for company: a write costs the store and us as much as a hundred rows."""
 
 
 class WorkQueue:
@@ -44,8 +46,10 @@ class WorkQueue:
         return None
 
     async def take(self, rows: int) -> list[Work]:
-        """The oldest work, and what follows it until `rows` rows are reached. Waits for the first."""
+        """The oldest work, and what follows it until `rows` rows are reached. Waits for the first, then a moment."""
         works = [await self._queue.get()]
+        if self._rows < rows:
+            await asyncio.sleep(GATHER_S)
         taken = works[0].rows
         while taken < rows and not self._queue.empty():
             works.append(self._queue.get_nowait())
