@@ -106,8 +106,7 @@ class Device:
 
     def new(self, now_s: float) -> bytes | None:
         """The next new batch if one is due and the window has room; it waits from now on."""
-        window = self.credit if self.plan.window is None else self.plan.window
-        if now_s < self.next_s or self.finished or len(self.waiting) >= window:
+        if now_s < self.next_s or self.finished or len(self.waiting) >= self.window:
             return None
         self.number += 1
         self.next_s += self.plan.interval_s
@@ -133,14 +132,18 @@ class Device:
         return len(named)
 
     @property
+    def window(self) -> int:
+        """How many batches may wait. Without credit one, as an edge sends its newest heartbeat: it asks for an ack."""
+        return max(1, self.credit) if self.plan.window is None else self.plan.window
+
+    @property
     def finished(self) -> bool:
         """Whether every batch of the plan was made."""
         return 0 < self.plan.batches <= self.number
 
     def wake_s(self) -> float:
         """When there is something to do next without an ack."""
-        window = self.credit if self.plan.window is None else self.plan.window
-        new_s = math.inf if self.finished or len(self.waiting) >= window else self.next_s
+        new_s = math.inf if self.finished or len(self.waiting) >= self.window else self.next_s
         return min([new_s, *(waiting.due_s for waiting in self.waiting.values())])
 
     def birth(self) -> State:

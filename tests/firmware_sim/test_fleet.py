@@ -31,10 +31,10 @@ def a_device(**keys: Any) -> Device:
     return Device("fleet-00001", plan, Truth(plan.seed), plan.first_ms(NOW_MS))
 
 
-def test_without_credit_a_device_is_silent() -> None:
+def test_without_credit_one_batch_asks_for_an_ack() -> None:
     device = a_device()
-    assert device.new(0) is None
-    device.take(Ack(cr=2))
+    assert [device.new(0) is None for _ in range(2)] == [False, True]
+    device.take(Ack(cr=3))
     assert [device.new(0) is None for _ in range(3)] == [False, False, True]
 
 
