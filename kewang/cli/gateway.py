@@ -1,11 +1,18 @@
 """`kewang gateway`: set up the database, run the gateway, try a database."""
 
 import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kewang.cli.common import UNREACHABLE, AsJson, Config, Verbose, fail, print_json, settings_errors
+from kewang.cli.common import FOUND, UNREACHABLE, USAGE, AsJson, Config, Verbose, fail, print_json, settings_errors
+from kewang.cli.store import SecretFile, Url, User, show, store_settings, with_store
 from kewang.runtime.program import run_until_signalled, set_up_logging
+
+if TYPE_CHECKING:
+    from gateway.ports import Store
+    from gateway.store_check import Finding
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="The gateway on the server.")
 
@@ -53,3 +60,49 @@ def init(config: Config = None, as_json: AsJson = False) -> None:
         print_json({"ok": True, "store": settings.store.url, "raw_days": settings.store.raw_days})
     else:
         typer.echo(f"{settings.store.url}: ready; raw readings are kept {settings.store.raw_days} days")
+
+
+@app.command()
+def check(
+    config: Config = None,
+    url: Url = None,
+    user: User = None,
+    secret_file: SecretFile = None,
+    language: Annotated[str, typer.Option("--language", help="Language of the findings: id or en.")] = "en",
+    as_json: AsJson = False,
+) -> None:
+    """Try a database: can it be written and read as the gateway needs it? It must be set up (`kewang gateway init`).
+
+    Only scratch series of the device `kewang-check` are written. Exit codes: 0 everything works; 1 something will not
+    (it says what); 2 wrong words; 3 the database does not answer.
+
+    Examples:
+
+        kewang gateway check --store sqlite:///kewang.db
+
+        kewang gateway check --store influx1+http://127.0.0.1:8086/kewang --json
+    """
+    if language not in ("id", "en"):
+        fail(f"--language {language!r}: write id or en", USAGE)
+    settings = store_settings(config, url, user, secret_file)
+    findings = with_store(settings, _findings, new=True)
+    rows = [
+        {"check": each.check, "ok": each.ok, "text": each.text(language), "detail": each.detail} for each in findings
+    ]
+    ok = all(each.ok for each in findings)
+    if as_json:
+        print_json({"ok": ok, "store": settings.url, "findings": rows})
+    else:
+        show([{**row, "ok": "yes" if row["ok"] else "NO"} for row in rows])
+        typer.echo(f"{settings.url}: {'everything works' if ok else 'something will not work'}")
+    raise typer.Exit(0 if ok else FOUND)
+
+
+async def _findings(store: "Store") -> "list[Finding]":
+    """What was tried. Raises RetryLater if there is nobody to try it on."""
+    from gateway.ports import Misconfigured
+    from gateway.store_check import check as check_store
+
+    with suppress(Misconfigured):
+        await store.rewinds()
+    return await check_store(store)
