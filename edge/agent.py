@@ -82,6 +82,11 @@ class Agent:
         self._committing = asyncio.Lock()
         self._disk = ThreadPoolExecutor(1, "outbox")
 
+    @property
+    def failing(self) -> int:
+        """Sources that could not be read last time."""
+        return sum(sampling.error is not None for sampling in self.samplings)
+
     async def run(self, stopping: asyncio.Event) -> None:
         """Work until `stopping`; then read no more, commit, drain for a few seconds and return."""
         async with asyncio.TaskGroup() as group:

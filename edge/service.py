@@ -20,8 +20,13 @@ async def serve(settings: EdgeSettings, stopping: asyncio.Event) -> None:
     settings.outbox.path.parent.mkdir(parents=True, exist_ok=True)
     outbox = SqliteOutbox(settings.outbox.path, settings.outbox.budget_bytes, boot_id(), timers=timers)
     try:
+        sources = build_sources(
+            settings,
+            outbox_bytes=lambda: float(settings.outbox.path.stat().st_size),
+            sources_failing=lambda: float(agent.failing),
+        )
         agent = Agent(
-            build_sources(settings),
+            sources,
             Delivery(outbox, clock, timers, random.Random()),
             MqttUplink(settings.broker, settings.device, timers.keepalive_s),
             clock,
