@@ -31,6 +31,7 @@ from kewang.wire.catalogue import METRICS, Metric
 DOCS: Final = Path(__file__).resolve().parent
 WORDS: Final = DOCS / "words.id.po"
 _BLOCK: Final = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- /generated -->)", re.DOTALL)
+FOR_DEVELOPERS: Final = frozenset({"sim", "bench"})
 _KINDS: Final = {str: "text", int: "whole number", float: "number", bool: "true or false", Path: "file"}
 
 
@@ -43,15 +44,17 @@ class Words:
 
     def __init__(self, language: Language) -> None:
         self.language = language
-        self._known = {} if language == "en" else read_po(WORDS)
+        self.known = {} if language == "en" else read_po(WORDS)
+        self.used: set[str] = set()
 
     def __call__(self, text: str) -> str:
         """`text` in this language. Raises Untranslated."""
         if self.language == "en":
             return text
-        if not self._known.get(text):
+        self.used.add(text)
+        if not self.known.get(text):
             raise Untranslated(f"{WORDS.name} lacks: {text}")
-        return self._known[text]
+        return self.known[text]
 
 
 def blocks(words: Words) -> dict[str, str]:
@@ -200,9 +203,12 @@ def _collect(name: str, command: Any, found: dict[str, Any]) -> None:
 
 
 def _commands(words: Words) -> Iterator[str]:
+    """Every command; in Indonesian those that people who run a city need."""
     for name, command in programs().items():
+        if words.language == "id" and name.split()[0] in FOR_DEVELOPERS:
+            continue
         yield f"### `kewang {name}`\n"
-        yield words(_one_line(command.help)) + "\n"
+        yield from _told(command.help or "", words)
         shown = [parameter for parameter in command.params if parameter.name != "help"]
         if shown:
             yield f"| {words('Option')} | {words('Default')} | {words('Meaning')} |\n|---|---|---|"
@@ -210,8 +216,14 @@ def _commands(words: Words) -> Iterator[str]:
             yield ""
 
 
-def _one_line(text: str | None) -> str:
-    return " ".join((text or "").replace("\b", "").split())
+def _told(text: str, words: Words) -> Iterator[str]:
+    """A command's help: its paragraphs, then its examples."""
+    paragraphs = [" ".join(each.replace("\b", "").split()) for each in text.split("\n\n")]
+    told = [each.removeprefix("Examples: ").removeprefix("Example: ") for each in paragraphs]
+    examples = [each for each in told if each.startswith("kewang ")]
+    yield from (f"{words(each)}\n" for each in told if each and each not in examples and each != "Examples:")
+    if examples:
+        yield "\n".join(["```sh", *examples, "```\n"])
 
 
 def _option(parameter: Any, words: Words) -> str:
@@ -221,8 +233,8 @@ def _option(parameter: Any, words: Words) -> str:
     shown = "–" if callable(default) or default in (None, False, (), []) else f"`{_plain(default)}`"
     if parameter.required:
         shown = f"**{words('needed')}**"
-    meaning = words(_one_line(getattr(parameter, "help", None))) if getattr(parameter, "help", None) else ""
-    return f"| {names} | {shown} | {meaning.replace('|', chr(92) + '|')} |"
+    meaning = " ".join((getattr(parameter, "help", None) or "").split())
+    return f"| {names} | {shown} | {words(meaning) if meaning else ''} |"
 
 
 def _plain(default: Any) -> str:

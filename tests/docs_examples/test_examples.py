@@ -1,0 +1,227 @@
+"""The examples in the pages work: files load, commands run, messages decode, the tutorial's driver reads."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable
+from configparser import RawConfigParser
+from pathlib import Path
+
+import aiomqtt
+import pytest
+
+import docs.generate as generate
+from edge.settings import build_sources
+from edge.settings import read_settings as read_edge_settings
+from edge.sources.registers import read_map
+from gateway.settings import read_settings as read_gateway_settings
+from kewang.bench.parts import Mosquitto
+from kewang.runtime.settings import secret
+from kewang.wire.ack import decode_ack
+from kewang.wire.batch import decode, encode
+from kewang.wire.errors import WireError
+from kewang.wire.placement import Placement
+from kewang.wire.state import GatewayState, State
+from kewang.wire.topics import build, filters
+from provisioning.placements import read_placements
+from tests.docs_examples.pages import DOCS, EXAMPLES, Fence, fences, fences_of
+
+SECRETS = ("broker.password", "influx.password")
+COMMAND = [sys.executable, "-c", "from kewang.cli import main; main()"]
+LIMIT_S = 60
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The example files, with the secrets and certificates that they name beside them."""
+    shutil.copytree(EXAMPLES, tmp_path, dirs_exist_ok=True)
+    for name in SECRETS:
+        (tmp_path / name).write_text("a secret\n")
+        (tmp_path / name).chmod(0o600)
+    (tmp_path / "city-ca.pem").write_text("")
+    return tmp_path
+
+
+def test_the_complete_examples_load(folder: Path) -> None:
+    edge = read_edge_settings(folder / "edge.toml")
+    assert [source.name for source in edge.sources] == ["box", "env-1", "river-1"]
+    assert [source.metrics[0] for source in build_sources(edge)] == ["cpu_pct", "temp_c", "water_level_cm"]
+    gateway = read_gateway_settings(folder / "gateway.toml")
+    assert gateway.store.secret_file is not None
+    assert secret(folder / gateway.store.secret_file) == "a secret"
+    placements = read_placements(folder / "placements.toml")
+    assert [place.site for place in placements["passo-1"].h] == ["workshop", "passo"]
+
+
+@pytest.mark.parametrize("fence", fences("toml"), ids=str)
+def test_toml_in_the_pages_loads(fence: Fence, tmp_path: Path) -> None:
+    file = tmp_path / "example.toml"
+    file.write_text(fence.text)
+    readers: dict[str, Callable[[Path], object]] = {
+        "edge": read_edge_settings,
+        "gateway": read_gateway_settings,
+        "registers": read_map,
+    }
+    kind = fence.kind.split()[1]
+    assert kind in {*readers, "source", "entry-point"}
+    if kind in readers:
+        readers[kind](file)
+    else:
+        assert tomllib.loads(fence.text)
+
+
+@pytest.mark.parametrize("fence", fences("sh run"), ids=str)
+def test_commands_that_are_marked_run(fence: Fence, folder: Path) -> None:
+    for line in fence.text.splitlines():
+        program, *words = line.split()
+        assert program == "kewang"
+        done = subprocess.run(
+            [*COMMAND, *words], cwd=folder, capture_output=True, text=True, timeout=LIMIT_S, check=False
+        )
+        assert done.returncode == 0, f"{line}: {done.stderr}"
+
+
+def messages(kind: str) -> list[bytes]:
+    """The JSON messages of this kind in protocol.md; some fences hold one a line."""
+    texts = [fence.text for fence in fences_of(DOCS / "dev" / "protocol.md") if fence.kind == f"json {kind}"]
+    found = []
+    for text in texts:
+        try:
+            json.loads(text)
+            found.append(text.encode())
+        except ValueError:
+            found += [line.encode() for line in text.splitlines()]
+    return found
+
+
+def test_messages_in_the_protocol_decode_and_encode() -> None:
+    batches = [decode(message) for message in messages("batch")]
+    assert [batch.held for batch in batches] == [None, 12]
+    assert [decode(encode(batch)) for batch in batches] == batches
+    (ack,) = map(decode_ack, messages("ack"))
+    assert decode_ack(ack.encode()) == ack
+    assert [State.decode(message).st for message in messages("state")] == ["on", "off", "bye"]
+    assert [GatewayState.decode(message).st for message in messages("gateway-state")] == ["on"]
+    assert [Placement.decode(message).now.site for message in messages("placement")] == ["mardika"]
+
+
+def test_what_the_protocol_calls_unreadable_is() -> None:
+    found = messages("not-a-batch")
+    assert len(found) == 6
+    for message in found:
+        with pytest.raises(WireError):
+            decode(message)
+
+
+@pytest.fixture
+def tutorial(folder: Path) -> Path:
+    """The driver of add-a-sensor.md as an installed package, and settings that use it."""
+    by_kind = {fence.kind: fence.text for fence in fences_of(DOCS / "dev" / "add-a-sensor.md")}
+    site = folder / "site"
+    info = site / "w1_thermometer-0.1.0.dist-info"
+    info.mkdir(parents=True)
+    (site / "w1_thermometer.py").write_text(by_kind["python w1_thermometer.py"])
+    project = tomllib.loads(by_kind["toml entry-point"])["project"]
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n")
+    points = project["entry-points"]["kewang.sources"]
+    lines = "".join(f"{name} = {value}\n" for name, value in points.items())
+    (info / "entry_points.txt").write_text(f"[kewang.sources]\n{lines}")
+    source = re.sub(r'file = ".*"', 'file = "thermometer"', by_kind["toml source"])
+    (folder / "edge.toml").write_text(f'device = "mardika-1"\n{source}')
+    return folder
+
+
+READ_ONCE = """
+import asyncio
+from pathlib import Path
+from edge.ports import SourceError
+from edge.settings import build_sources, read_settings
+source = build_sources(read_settings(Path("edge.toml")))[1]
+try:
+    print(asyncio.run(source.read()))
+except SourceError as error:
+    print("SourceError", error)
+"""
+
+
+@pytest.mark.parametrize(
+    ("content", "said"), [("27312\n", "(27.312,)"), ("", "SourceError"), (None, "SourceError thermometer")]
+)
+def test_the_driver_of_the_tutorial_reads(tutorial: Path, content: str | None, said: str) -> None:
+    if content is not None:
+        (tutorial / "thermometer").write_text(content)
+    done = in_tutorial(tutorial, [sys.executable, "-c", READ_ONCE])
+    assert said in done.stdout, done.stdout + done.stderr
+
+
+def test_the_command_of_the_tutorial_knows_the_driver(tutorial: Path) -> None:
+    done = in_tutorial(tutorial, [*COMMAND, "edge", "check", "-c", "edge.toml"])
+    assert done.returncode == 0, done.stderr
+    assert "cold-room" in done.stdout
+
+
+def in_tutorial(folder: Path, command: list[str]) -> subprocess.CompletedProcess[str]:
+    path = os.pathsep.join([str(folder / "site"), *sys.path])
+    return subprocess.run(
+        command,
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("unit", sorted(EXAMPLES.glob("*.service")), ids=lambda path: path.stem)
+def test_units_start_a_command_that_exists_and_let_it_ask_for_the_clock(unit: Path) -> None:
+    text = unit.read_text()
+    parser = RawConfigParser(strict=False)
+    parser.optionxform = str  # type: ignore[assignment,method-assign]
+    parser.read_string(text)
+    service = parser["Service"]
+    _, _, words = service["ExecStart"].partition("/bin/kewang ")
+    *name, option, _ = words.split()
+    command = generate.programs()[" ".join(name)]
+    assert any(option in parameter.opts for parameter in command.params)
+    assert service["Restart"] == "always"
+    assert "ProtectClock" not in service
+    assert "SystemCallFilter=adjtimex" in text
+
+
+async def test_the_broker_example_lets_a_device_speak_only_for_itself(tmp_path: Path) -> None:
+    lines = EXAMPLES.joinpath("mosquitto.conf").read_text().splitlines()
+    options = dict(line.split(" ", 1) for line in lines if line and not line.startswith("#"))
+    for ours in ("allow_anonymous", "password_file", "listener"):
+        del options[ours]
+    users = {"gw1": "a", "mardika-1": "b", "passo-1": "c"}
+    acl = tmp_path / "kewang.acl"
+    shutil.copy(EXAMPLES / "mosquitto.acl", acl)
+    acl.chmod(0o600)
+    with Mosquitto(tmp_path / "broker", users=users, options=options | {"acl_file": acl}) as broker:
+        async with client(broker, "gw1", "a") as gateway, client(broker, "mardika-1", "b") as device:
+            await gateway.subscribe([(each, 1) for each in filters(["d/env"])])
+            await device.subscribe(build("mardika-1", "a"), qos=1)
+            await device.publish(build("passo-1", "d/env"), "foreign", qos=1)
+            await device.publish(build("mardika-1", "d/env"), "own", qos=1)
+            assert await first(gateway) == b"own"
+            await gateway.publish(build("mardika-1", "a"), "ack", qos=1)
+            assert await first(device) == b"ack"
+
+
+def client(broker: Mosquitto, user: str, password: str) -> aiomqtt.Client:
+    return aiomqtt.Client(broker.host, broker.port, username=user, password=password, identifier=user, timeout=20)
+
+
+async def first(of: aiomqtt.Client) -> bytes:
+    """The first message that `of` hears."""
+    async for message in of.messages:
+        assert isinstance(message.payload, bytes)
+        return message.payload
+    raise AssertionError("the broker closed the connection")

@@ -1,0 +1,274 @@
+"""The pages say what the code does: settings, commands, topics, links, and both languages alike."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+import docs.generate as generate
+import kewang.cli
+from edge.settings import EdgeSettings
+from edge.sources.registers import Register
+from gateway.settings import GatewaySettings
+from kewang.wire import topics
+from kewang.wire.catalogue import METRICS
+from kewang.wire.placement import Place
+from tests.docs_examples.pages import (
+    CHECKOUT,
+    DOCS,
+    EXAMPLES,
+    LANGUAGES,
+    Fence,
+    anchors,
+    committed_texts,
+    fences_of,
+    headings,
+    links,
+    pages,
+    prose,
+    tables,
+)
+
+MAX_PICTURE_BYTES = 250_000
+HOSTS = {"127.0.0.1", "keepachangelog.com", "semver.org", "SERVER", "HOST", "..."}
+"""Hosts that a page may name."""
+
+
+def test_generated_pages_are_up_to_date() -> None:
+    stale = [str(page.relative_to(CHECKOUT)) for page in generate.outdated()]
+    assert not stale, "Run: .venv/bin/python docs/generate.py"
+
+
+def test_a_description_without_indonesian_is_an_error() -> None:
+    with pytest.raises(generate.Untranslated, match="lacks: nobody has said this"):
+        generate.Words("id")("nobody has said this")
+
+
+def test_no_indonesian_text_is_left_over() -> None:
+    words = generate.Words("id")
+    generate.blocks(words)
+    assert words.known.keys() - {""} == words.used
+
+
+def documented(language: str, page: str) -> dict[str, set[str]]:
+    """Heading -> code in the first cells of the tables below it."""
+    found: dict[str, set[str]] = {}
+    for heading, rows in tables(DOCS / language / page):
+        found.setdefault(heading, set()).update(name for row in rows for name in re.findall(r"`([^`]+)`", row[0]))
+    return found
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("model", [EdgeSettings, GatewaySettings], ids=["edge", "gateway"])
+def test_every_setting_is_documented(language: str, model: type[BaseModel]) -> None:
+    shown = documented(language, "configure.md")
+    for key in generate.settings_keys(model):
+        *section, name = key.split(".")
+        if name == "sources":
+            continue
+        heading = f"`[{'.'.join(section)}]`" if section else f"{'edge' if model is EdgeSettings else 'gateway'}.toml"
+        assert name in shown[heading], key
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_key_of_drivers_maps_and_placements_is_documented(language: str) -> None:
+    shown = documented(language, "configure.md")
+    assert {"box", "modbus-tcp"} <= generate.source_models().keys()
+    for name, model in generate.source_models().items():
+        assert model.model_fields.keys() == shown[f'`[[sources]] driver = "{name}"`']
+    assert Register.model_fields.keys() == shown["`[[registers]]`"]
+    places = next(rows for heading, rows in shown.items() if heading in ("Placements", "Penempatan"))
+    assert {field.alias or name for name, field in Place.model_fields.items()} == places
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_metric_is_documented(language: str) -> None:
+    shown = documented(language, "metrics.md")
+    for metric in METRICS:
+        assert metric.name in shown[f"`{metric.stream}`"]
+
+
+def test_every_command_and_option_is_documented() -> None:
+    shown = documented("en", "commands.md")
+    titles = {text for _, text in headings(DOCS / "en" / "commands.md")}
+    commands = generate.programs()
+    assert {name.split()[0] for name in commands} == set(kewang.cli._PROGRAMS)
+    for name, command in commands.items():
+        assert f"`kewang {name}`" in titles
+        options = {spelled for parameter in command.params for spelled in parameter.opts if spelled.startswith("--")}
+        assert options - {"--help"} <= shown.get(f"`kewang {name}`", set()), name
+
+
+def test_every_topic_is_documented() -> None:
+    text = (DOCS / "dev" / "protocol.md").read_text()
+    assert f"`{topics.ROOT}/{{shard}}/{{device}}/{{channel}}`" in text
+    assert f"`{topics.gateway('some-id').replace('some-id', '{id}')}`" in text
+    rows = documented_channels()
+    assert rows == set(topics.CHANNELS)
+
+
+def documented_channels() -> set[str]:
+    (rows,) = [rows for heading, rows in tables(DOCS / "dev" / "protocol.md") if heading == "Topics"]
+    return {name for row in rows for name in re.findall(r"`([^`]+)`", row[0])}
+
+
+def calls(page: Path) -> list[list[str]]:
+    """Every call of `kewang` in a page's shell fences and in code between its words, as words."""
+    lines = [line for fence in fences_of(page) if fence.kind.startswith("sh") for line in fence.text.splitlines()]
+    lines += re.findall(r"`([^`]+)`", prose(page))
+    found = (re.match(r"(?:sudo -u kewang )?(?:\S*/)?kewang (.+)", line.partition(" #")[0]) for line in lines)
+    return [match[1].split() for match in found if match]
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in pages() if calls(page)], ids=lambda page: str(page.relative_to(CHECKOUT))
+)
+def test_commands_in_a_page_exist_with_their_options(page: Path) -> None:
+    commands = generate.programs()
+    for words in calls(page):
+        name = next((name for name in (" ".join(words[:2]), words[0]) if name in commands), None)
+        given = {re.split("=", word)[0] for word in words if re.match("--?[a-z]", word)}
+        if name is None:
+            assert words[0] in {*kewang.cli._PROGRAMS, "PROGRAM", "--help", "--version"}, words
+            assert len(words) == 1 or words[1:] == ["--help"] or re.match(r"\W|\.\.\.", words[1]), words
+        else:
+            known = {spelled for each in commands[name].params for spelled in (*each.opts, *each.secondary_opts)}
+            assert given <= known | {"--help"}, words
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(CHECKOUT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in links(page):
+        if re.match(r"[a-z]+://", target):
+            continue
+        name, _, anchor = target.partition("#")
+        file = (page.parent / name).resolve() if name else page
+        assert file.exists(), target
+        assert not anchor or anchor in anchors(file), target
+
+
+def test_every_page_can_be_reached() -> None:
+    reached, waiting = set[Path](), [CHECKOUT / "README.md"]
+    while waiting:
+        page = waiting.pop()
+        if page.suffix == ".md" and page not in reached:
+            reached.add(page)
+            found = (
+                (page.parent / target.partition("#")[0]).resolve() for target in links(page) if "://" not in target
+            )
+            waiting += [file for file in found if file.is_file()]
+    assert set(pages()) - reached - {DOCS / "README.md"} == set()
+
+
+def test_both_languages_have_the_same_pages() -> None:
+    english, indonesian = ({page.name for page in (DOCS / language).iterdir()} for language in LANGUAGES)
+    assert english == indonesian
+
+
+@pytest.mark.parametrize("name", sorted(page.name for page in (DOCS / "en").glob("*.md")))
+def test_both_languages_have_the_same_shape(name: str) -> None:
+    english, indonesian = (shape(DOCS / language / name) for language in LANGUAGES)
+    assert english == indonesian
+
+
+def shape(page: Path) -> dict[str, Any]:
+    """What must be alike in both languages: headings' levels, tables' lengths, what is in the fences."""
+    skipped = tuple(f"`kewang {name}" for name in generate.FOR_DEVELOPERS)
+    kept = [(level, text) for level, text in headings(page) if not text.startswith(skipped)]
+    return {
+        "headings": [level for level, _ in kept],
+        "rows": [len(rows) for heading, rows in tables(page) if not heading.startswith(skipped)],
+        "fences": [commands_of(fence) for fence in fences_of(page) if not about_developers(fence)],
+    }
+
+
+def about_developers(fence: Fence) -> bool:
+    return fence.text.startswith(tuple(f"kewang {name}" for name in generate.FOR_DEVELOPERS))
+
+
+def commands_of(fence: Fence) -> list[str]:
+    """The fence without comments and without words that stand for something of the reader's."""
+    return [re.sub(r"\b[A-Z]{3,}[A-Z-]*\b", "…", line.partition("#")[0]).rstrip() for line in fence.text.splitlines()]
+
+
+def test_no_page_names_a_foreign_host_or_a_path_of_this_machine() -> None:
+    own = [part for part in (str(CHECKOUT), str(Path.home())) if len(part) > 4]
+    for path in committed_texts():
+        text = path.read_text()
+        hosts = set(re.findall(r"[a-z0-9]+://([^/:\s`'\")]*)", text)) - {""}
+        assert hosts <= HOSTS, path
+        assert not [part for part in [*own, "/root/", "/home/"] if part in text], path
+
+
+def test_pictures_are_small_and_used() -> None:
+    pictures = set((DOCS / "img").iterdir())
+    assert {path.name for path in pictures} == {"live-page.png"}
+    assert all(path.stat().st_size <= MAX_PICTURE_BYTES for path in pictures)
+    assert (
+        "docs/img/live-page.png" in links(CHECKOUT / "README.md")
+        or "docs/img/live-page.png" in (CHECKOUT / "README.md").read_text()
+    )
+
+
+def test_decisions_are_numbered_listed_and_complete() -> None:
+    folder = DOCS / "decisions"
+    written = sorted(path.name for path in folder.glob("0*.md"))
+    assert [int(name[:4]) for name in written] == list(range(1, len(written) + 1))
+    assert links(folder / "README.md") == written
+    for name in written:
+        assert [text for level, text in headings(folder / name) if level == 2] == [
+            "Context",
+            "Decision",
+            "Consequences",
+        ]
+
+
+def test_the_readme_says_where_each_library_is_used() -> None:
+    (rows,) = [rows for heading, rows in tables(CHECKOUT / "README.md") if heading == "Which library is used where"]
+    named = {row[0].split()[0]: row for row in rows}
+    assert named.keys() == {"paho-mqtt", "aiomqtt", "influxdb-client", "pydantic", "numpy", "grafana-api", "pytest"}
+    for library, (_, where, since) in named.items():
+        modules = [CHECKOUT / target for target in re.findall(r"\]\(([^)]+\.py)\)", where)]
+        imported = {module.name: imports(module, library) for module in modules}
+        assert all(imported.values()), f"{library}: {imported}"
+        assert modules or since == "later" or library == "pytest"
+
+
+def imports(module: Path, library: str) -> bool:
+    name = {"paho-mqtt": "paho", "influxdb-client": "influxdb_client"}.get(library, library)
+    return re.search(rf"^\s*(import|from) {name}\b", module.read_text(), re.MULTILINE) is not None
+
+
+def test_headings_and_fences_are_well_formed() -> None:
+    for page in pages():
+        levels = [level for level, _ in headings(page)]
+        assert levels[:1] == [1], page
+        assert levels.count(1) == 1, page
+        assert all(after <= before + 1 for before, after in pairwise(levels)), page
+        assert "```" not in prose(page), page
+
+
+def test_examples_name_every_key() -> None:
+    commented = EXAMPLES.joinpath("edge.toml").read_text() + EXAMPLES.joinpath("gateway.toml").read_text()
+    edge = tomllib.loads(EXAMPLES.joinpath("edge.toml").read_text())
+    gateway = tomllib.loads(EXAMPLES.joinpath("gateway.toml").read_text())
+    optional = {"broker.tls.cert_file", "broker.tls.key_file"}
+    models: list[tuple[type[BaseModel], dict[str, Any]]] = [(EdgeSettings, edge), (GatewaySettings, gateway)]
+    for model, values in models:
+        missing = [key for key in generate.settings_keys(model) if not has(values, key.split("."))]
+        assert set(missing) == optional
+    assert all(f"# {key.rpartition('.')[2]} = " in commented for key in optional)
+    for name, driver in generate.source_models().items():
+        given = {key for source in edge["sources"] if source["driver"] == name for key in source}
+        assert given == driver.model_fields.keys()
+
+
+def has(values: Any, keys: Sequence[str]) -> bool:
+    return not keys or (isinstance(values, dict) and keys[0] in values and has(values[keys[0]], keys[1:]))
