@@ -12,48 +12,59 @@ from gateway.console.overview import Device
 from gateway.metrics import CONTENT_TYPE, GatewayMetrics
 
 
-def routes(live: Live, facts: Facts, metrics: GatewayMetrics) -> APIRouter:
-    """`/health`, `/ready`, `/metrics` and `/api/v1/...`."""
-    router = APIRouter()
+class Api:
+    """Routes for programs."""
 
-    @router.get("/health")
-    async def health() -> JSONResponse:
-        stuck = facts.stuck()
+    def __init__(self, live: Live, facts: Facts, metrics: GatewayMetrics) -> None:
+        self._live, self._facts, self._metrics = live, facts, metrics
+
+    def router(self) -> APIRouter:
+        """`/health`, `/ready`, `/metrics` and `/api/v1/...`."""
+        router = APIRouter()
+        router.add_api_route("/health", self.health)
+        router.add_api_route("/ready", self.ready)
+        router.add_api_route("/metrics", self.metrics)
+        router.add_api_route("/api/v1/devices", self.devices)
+        router.add_api_route("/api/v1/ledger", self.ledger)
+        router.add_api_route("/api/v1/quarantine", self.quarantine)
+        return router
+
+    async def health(self) -> Response:
+        """200 while the process lives and its loops turn."""
+        stuck = self._facts.stuck()
         return JSONResponse({"ok": not stuck, "stuck": stuck}, 503 if stuck else 200)
 
-    @router.get("/ready")
-    async def ready() -> JSONResponse:
-        reasons = why_not_ready(facts, await live.overview())
+    async def ready(self) -> Response:
+        """200 while it does its work; else 503 and why not."""
+        reasons = why_not_ready(self._facts, await self._live.overview())
         return JSONResponse({"ok": not reasons, "reasons": reasons}, 503 if reasons else 200)
 
-    @router.get("/metrics")
-    async def prometheus() -> Response:
-        return Response(metrics.text(), media_type=CONTENT_TYPE)
+    async def metrics(self) -> Response:
+        """For Prometheus."""
+        return Response(self._metrics.text(), media_type=CONTENT_TYPE)
 
-    @router.get("/api/v1/devices")
-    async def devices() -> JSONResponse:
-        overview = await live.overview()
-        listed = [device_figures(d, overview) for site in overview.sites for d in site.devices]
+    async def devices(self) -> Response:
+        """Every device: state, site, newest readings."""
+        overview = await self._live.overview()
+        listed = [device_figures(device, overview) for site in overview.sites for device in site.devices]
         return _answer(overview, {"devices": listed})
 
-    @router.get("/api/v1/ledger")
-    async def ledger() -> JSONResponse:
-        overview = await live.overview()
-        kept = overview.books
-        by_device = {name: asdict(balance) for name, balance in kept.by_device.items()}
-        window = {"from_ms": kept.from_ms, "to_ms": kept.to_ms}
-        return _answer(overview, {**window, **asdict(kept.total), "devices": by_device})
+    async def ledger(self) -> Response:
+        """The ledger of the last 24 hours, of all and by device."""
+        overview = await self._live.overview()
+        books = overview.books
+        by_device = {name: asdict(balance) for name, balance in books.by_device.items()}
+        window = {"from_ms": books.from_ms, "to_ms": books.to_ms}
+        return _answer(overview, {**window, **asdict(books.total), "devices": by_device})
 
-    @router.get("/api/v1/quarantine")
-    async def quarantine() -> JSONResponse:
-        overview = await live.overview()
+    async def quarantine(self) -> Response:
+        """Rows in quarantine that nobody deleted, newest first."""
+        overview = await self._live.overview()
         rows = [
             {**asdict(row.series), "date_ms": row.date_ms, "reason": row.reason, "row": row.row}
             for row in overview.quarantine
         ]
         return _answer(overview, {"open": len(rows), "more": len(rows) >= QUARANTINE_SHOWN, "rows": rows})
-
-    return router
 
 
 def why_not_ready(facts: Facts, overview: Overview) -> list[str]:

@@ -1,13 +1,13 @@
 """The console's web app: pages, server-sent events, JSON, health. It reads only; every figure is the store's."""
 
 import asyncio
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
-from fastapi import Depends, FastAPI, Request, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
 
-from gateway.console.api import routes
+from gateway.console.api import Api
 from gateway.console.events import Events
 from gateway.console.facts import Facts, Options
 from gateway.console.headers import SafeHeaders
@@ -38,42 +38,58 @@ def create_app(
     live = Live(history, facts, clock, options)
     renderer = Renderer(facts, live.sparks, options)
     events = Events(live, renderer, options, stopping or asyncio.Event())
-    devices = Devices(history, live, facts, clock)
+    devices = Devices(history, live, facts, clock, options)
     app = FastAPI(title="Kewang", docs_url=None, redoc_url=None, openapi_url="/api/v1/openapi.json")
     app.add_middleware(SafeHeaders)
-    app.include_router(routes(live, facts, metrics))
+    app.include_router(Pages(renderer, events, devices, options).router())
+    app.include_router(Api(live, facts, metrics).router())
+    app.mount("/ui", StaticFiles(directory=pages.STATIC))
+    return app
 
-    def language_of(request: Request, lang: str | None = None) -> Language:
-        return as_language(lang) or as_language(request.cookies.get(COOKIE)) or options.language
 
-    def html(name: str, request: Request, language: Language, known: dict[str, Any], status: int = 200) -> HTMLResponse:
-        """A page; remembers a language chosen by `?lang=`."""
-        response = HTMLResponse(renderer.fragment(name, language, known), status, _NO_STORE)
+class Pages:
+    """What people open, in their language: `?lang=`, else the one they chose before, else the default."""
+
+    def __init__(self, renderer: Renderer, events: Events, devices: Devices, options: Options) -> None:
+        self._renderer, self._events, self._devices, self._options = renderer, events, devices, options
+
+    def router(self) -> APIRouter:
+        """`/`, `/device/{name}`, `/events` and the palette."""
+        router = APIRouter(include_in_schema=False)
+        router.add_api_route("/", self.live)
+        router.add_api_route("/device/{name}", self.device)
+        router.add_api_route("/events", self.stream)
+        router.add_api_route("/ui/palette.css", colours)
+        return router
+
+    async def live(self, request: Request) -> Response:
+        """The live page."""
+        page = await self._events.page(self._language(request))
+        return self._html("live", request, {"page": page})
+
+    async def device(self, name: str, request: Request) -> Response:
+        """One device, or 404."""
+        page = await self._devices.page(name)
+        if page is None:
+            return self._html("unknown", request, {}, 404)
+        return self._html("device", request, {"page": page, "overview": page.overview, "now_ms": page.overview.now_ms})
+
+    async def stream(self, request: Request) -> Response:
+        """Server-sent events for an open live page."""
+        return self._events.response(self._language(request))
+
+    def _language(self, request: Request) -> Language:
+        asked, before = request.query_params.get("lang"), request.cookies.get(COOKIE)
+        return as_language(asked) or as_language(before) or self._options.language
+
+    def _html(self, name: str, request: Request, known: dict[str, Any], status: int = 200) -> HTMLResponse:
+        language = self._language(request)
+        response = HTMLResponse(self._renderer.fragment(name, language, known), status, _NO_STORE)
         if "lang" in request.query_params:
             response.set_cookie(COOKIE, language, max_age=_YEAR_S, samesite="lax", httponly=True)
         return response
 
-    @app.get("/", response_class=HTMLResponse)
-    async def live_page(request: Request, language: Annotated[Language, Depends(language_of)]) -> HTMLResponse:
-        return html("live", request, language, {"page": await events.page(language)})
 
-    @app.get("/device/{name}", response_class=HTMLResponse)
-    async def device_page(
-        name: str, request: Request, language: Annotated[Language, Depends(language_of)]
-    ) -> HTMLResponse:
-        page = await devices.page(name)
-        if page is None:
-            return html("unknown", request, language, {}, 404)
-        overview = page.overview
-        return html("device", request, language, {"page": page, "overview": overview, "now_ms": overview.now_ms})
-
-    @app.get("/events")
-    async def stream(language: Annotated[Language, Depends(language_of)]) -> Response:
-        return events.response(language)
-
-    @app.get("/ui/palette.css")
-    async def colours() -> Response:
-        return Response(palette.css(), media_type="text/css", headers=_A_DAY)
-
-    app.mount("/ui", StaticFiles(directory=pages.STATIC))
-    return app
+async def colours() -> Response:
+    """The palette as a style sheet."""
+    return Response(palette.css(), media_type="text/css", headers=_A_DAY)

@@ -50,6 +50,8 @@ class Options:
     zone: tzinfo = WIT
     tick_s: float = 2.0
     """One set of reads, and one update of every open page, in this time."""
+    device_s: float = 10.0
+    """An open page of one device asks again after this."""
     ledger_s: float = 10.0
     """The ledger and the quarantine are read again after this."""
     read_limit_s: float = 10.0

@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway.console.balance import Balance, Books
-from gateway.console.facts import Facts
+from gateway.console.facts import Facts, Options
 from gateway.console.live import Live, Overview, open_quarantine
 from gateway.console.overview import Device
 from gateway.ledger import HourLedger
 from gateway.ports import Clock, History, Misconfigured, Refused, RetryLater
 from kewang.wire.placement import Placement
 
-FRESH_MS: Final = 5000
 _REMEMBERED: Final = 64
 _TRENDS: Final = 400
 
@@ -32,10 +31,11 @@ class DevicePage:
 
 
 class Devices:
-    """Reads device pages; each at most once in `FRESH_MS`, however many look at it."""
+    """Reads device pages; each at most twice in the time in which it asks again, however many look at it."""
 
-    def __init__(self, history: History, live: Live, facts: Facts, clock: Clock) -> None:
+    def __init__(self, history: History, live: Live, facts: Facts, clock: Clock, options: Options) -> None:
         self._history, self._live, self._facts, self._clock = history, live, facts, clock
+        self._fresh_ms = options.device_s * 500
         self._read: OrderedDict[str, tuple[int, DevicePage]] = OrderedDict()
 
     async def page(self, name: str) -> DevicePage | None:
@@ -45,7 +45,11 @@ class Devices:
         if device is None:
             return None
         read_ms, known = self._read.get(name, (-(2**62), None))
-        if known is None or self._clock.mono_ms() - read_ms > FRESH_MS or known.overview.trouble != overview.trouble:
+        if (
+            known is None
+            or self._clock.mono_ms() - read_ms > self._fresh_ms
+            or known.overview.trouble != overview.trouble
+        ):
             known = await self._page(overview, device)
             self._read[name] = (self._clock.mono_ms(), known)
             if len(self._read) > _REMEMBERED:

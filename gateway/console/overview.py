@@ -114,7 +114,10 @@ def sites_of(
         for name in sorted(heard | set(placements))
         if not (name in placements and placements[name].now.life in REFUSED_LIVES)
     ]
-    devices = [replace(device, lost=lost.get(device.name, 0)) for device in devices]
+    return _by_site([replace(device, lost=lost.get(device.name, 0)) for device in devices])
+
+
+def _by_site(devices: list[Device]) -> tuple[Site, ...]:
     devices.sort(key=lambda device: device.place.site if device.place else "")
     grouped = groupby(devices, key=lambda device: device.place.site if device.place else None)
     sites = [Site(name, tuple(sorted(some, key=lambda d: (not d.troubled, d.name)))) for name, some in grouped]

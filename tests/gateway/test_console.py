@@ -47,7 +47,7 @@ async def test_a_town_is_shown_in_both_languages(store: Store) -> None:
     assert "di luar rentang: rh_pct=140.2" in indonesian
     assert "Relative humidity" in english
     assert "silent since" in english
-    assert "every reading accounted for" in english
+    assert "of what was stated so far" in english
 
 
 async def test_figures_are_the_stores(store: Store) -> None:

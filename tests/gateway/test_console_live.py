@@ -140,6 +140,16 @@ async def test_the_browser_swaps_in_what_is_written(tab: Tab) -> None:
         await tab.until("document.body.innerText.includes('42.8')")
 
 
+async def test_a_device_page_asks_again(tab: Tab) -> None:
+    store = MemoryStore()
+    await town.settle(store, now_ms(), town.TOWN[:1])
+    async with console(store, replace(QUICK, device_s=0.2)) as shown:
+        await tab.open(f"{shown.address}/device/mardika-01", *SIZES["phone"], phone=True)
+        for temp_c, seen in ((41.7, "41,7"), (42.8, "42,8")):
+            await warmer(store, temp_c)
+            await tab.until(f"document.body.innerText.includes('{seen}')")
+
+
 async def test_a_page_that_hears_nothing_says_so(tab: Tab) -> None:
     store = MemoryStore()
     await town.settle(store, now_ms())
@@ -156,4 +166,4 @@ async def test_without_javascript_the_figures_are_there(tab: Tab) -> None:
     await town.settle(store, now_ms())
     async with console(store) as shown:
         await tab.open(f"{shown.address}/?lang=en", *SIZES["phone"], phone=True, script=False)
-        await tab.until("document.body && document.body.innerText.includes('every reading accounted for')")
+        await tab.until("document.body && document.body.innerText.includes('of what was stated so far')")
