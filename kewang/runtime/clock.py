@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 ClockTrust = Literal["kernel", "trusted", "untrusted"]
-"""`kernel`: believed while the kernel says it is synchronised; `trusted`: always, `untrusted`: never (demo, benches)."""
+"""`kernel`: believed while the kernel calls it synchronised; `trusted`: always, `untrusted`: never (demo, benches)."""
 
 _TIME_ERROR = 5
 _STA_UNSYNC = 0x40
