@@ -51,7 +51,9 @@ class InfluxHistory:
     async def rewinds(self) -> list[Rewind]:
         found = await self._select(f"SELECT rw, rf FROM {self._kept('rewind')}")
         rows = [row for series in found for row in series.dicts()]
-        return sorted((Rewind(int(r["rw"]), int(r.get("rf", 0))) for r in rows if "rw" in r), key=lambda r: r.number)
+        return sorted(
+            (Rewind(int(r["rw"]), int(r.get("rf", 0))) for r in rows if "rw" in r), key=lambda r: (r.number, r.since_ms)
+        )
 
     @_understood
     async def series(self) -> list[SeriesId]:
@@ -69,7 +71,8 @@ class InfluxHistory:
             f"SELECT {identifier(metric)} FROM {self._raw(series.stream)} WHERE {_of(series)} AND "
             f"{_between(from_ms, to_ms)} ORDER BY time DESC LIMIT {MAX_VALUES}"
         )
-        return [(date_ms, float(value)) for one in found for date_ms, value in reversed(one.rows)]
+        rows = [(date_ms, value) for one in found for date_ms, value in reversed(one.rows)]
+        return [(date_ms, float(value)) for date_ms, value in rows if not isinstance(value, str)]
 
     @_understood
     async def dates(self, series: SeriesId, from_ms: int, to_ms: int) -> list[int]:
@@ -106,10 +109,9 @@ class InfluxHistory:
                 f"SELECT run, hour, made, dropped FROM {self._raw('tally')} WHERE {_between(first_ms, end_ms)} "
                 f"AND hour >= {from_hour} AND hour < {to_hour} GROUP BY device, source"
             )
-            for device, source, row in _whole_tallies(found):
-                key = (device, source, int(row["hour"]), str(row["run"]))
-                made, dropped = highest.get(key, (0, 0))
-                highest[key] = max(made, int(row["made"])), max(dropped, int(row["dropped"]))
+            for device, source, run, hour, made, dropped in _whole_tallies(found):
+                most, lost = highest.get((device, source, hour, run), (0, 0))
+                highest[device, source, hour, run] = max(most, made), max(lost, dropped)
         return highest
 
     @_understood
@@ -201,12 +203,13 @@ def _counted(answer: list[Series]) -> Iterable[tuple[_Cell, int]]:
             yield cell, max(count or 0 for count in counts)
 
 
-def _whole_tallies(answer: list[Series]) -> Iterable[tuple[str, str, dict[str, Any]]]:
-    """(device, source, row) of the rows that have all fields."""
+def _whole_tallies(answer: list[Series]) -> Iterable[tuple[str, str, str, int, int, int]]:
+    """(device, source, run, hour, made, dropped) of the rows that have all of them."""
     for series in answer:
-        for row in series.dicts():
-            if row.keys() >= {"run", "hour", "made", "dropped"}:
-                yield series.tags["device"], series.tags["source"], row
+        device, source = series.tags["device"], series.tags["source"]
+        for _, run, hour, made, dropped in series.rows:
+            if run is not None and made is not None and dropped is not None:
+                yield device, source, run, hour, made, dropped
 
 
 def _refused(row: dict[str, Any]) -> Refused:

@@ -23,7 +23,7 @@ def rewinds(db: _Db) -> list[Rewind]:
     if (found := _named(db, "rewind", "rw", "rf")) is None:
         return []
     table, number, since = found
-    rows = db.execute(f"SELECT {number}, coalesce({since}, 0) FROM {table} WHERE {number} IS NOT NULL ORDER BY 1")
+    rows = db.execute(f"SELECT {number}, coalesce({since}, 0) FROM {table} WHERE {number} IS NOT NULL ORDER BY 1, 2")
     return [Rewind(*row) for row in rows]
 
 
@@ -54,7 +54,7 @@ def values(db: _Db, of: SeriesId, metric: str, from_ms: int, to_ms: int) -> list
     rows = db.execute(
         f"SELECT p.date_ms, p.{column} FROM series s JOIN {table} p ON p.series_id = s.id "
         f"WHERE s.measurement = ? AND s.device = ? AND s.source = ? AND p.date_ms >= ? AND p.date_ms < ? "
-        f"AND p.{column} IS NOT NULL ORDER BY p.date_ms DESC LIMIT {MAX_VALUES}",
+        f"AND typeof(p.{column}) IN ('real', 'integer') ORDER BY p.date_ms DESC LIMIT {MAX_VALUES}",
         (of.stream, of.device, of.source, from_ms, to_ms),
     ).fetchall()
     return [(date_ms, float(value)) for date_ms, value in reversed(rows)]

@@ -76,7 +76,8 @@ class MemoryStore:
     async def rewinds(self) -> list[Rewind]:
         await self._answer()
         return sorted(
-            (Rewind(int(f["rw"]), int(f.get("rf", 0))) for _, _, f in self._of("rewind")), key=lambda r: r.number
+            (Rewind(int(f["rw"]), int(f.get("rf", 0))) for _, _, f in self._of("rewind")),
+            key=lambda r: (r.number, r.since_ms),
         )
 
     async def series(self) -> list[SeriesId]:
@@ -98,7 +99,10 @@ class MemoryStore:
         found = [
             (date_ms, float(fields[metric]))
             for tags, date_ms, fields in self._of(series.stream)
-            if _series(series.stream, tags) == series and from_ms <= date_ms < to_ms and metric in fields
+            if _series(series.stream, tags) == series
+            and from_ms <= date_ms < to_ms
+            and metric in fields
+            and not isinstance(fields[metric], str)
         ]
         return sorted(found)[-10_000:]
 
