@@ -17,6 +17,7 @@ import kewang.cli
 from edge.settings import EdgeSettings
 from edge.sources.registers import Register
 from gateway.settings import GatewaySettings
+from kewang.ui.words import LOCALE, read_po
 from kewang.wire import topics
 from kewang.wire.catalogue import METRICS
 from kewang.wire.placement import Place
@@ -272,3 +273,18 @@ def test_examples_name_every_key() -> None:
 
 def has(values: Any, keys: Sequence[str]) -> bool:
     return not keys or (isinstance(values, dict) and keys[0] in values and has(values[keys[0]], keys[1:]))
+
+
+@pytest.mark.parametrize(("language", "heading"), [("en", "The live page"), ("id", "Halaman langsung")])
+def test_words_said_to_be_on_the_page_are(language: str, heading: str) -> None:
+    catalogue = read_po(LOCALE / "id.po")
+    texts = catalogue.keys() if language == "en" else catalogue.values()
+    known = [re.sub(r"%\(\w+\)s", "...", part) for text in texts for part in text.split("\0")]
+    (rows,) = [rows for above, rows in tables(DOCS / language / "operate.md") if above == heading]
+    quoted = [re.sub(r"\*", "", part).strip() for row in rows for part in row[0].split("·")]
+    assert len(quoted) > 12
+    assert [text for text in quoted if text not in known] == QUOTED_ELSEWHERE[language]
+
+
+QUOTED_ELSEWHERE = {"en": ["the clock in the corner"], "id": ["jam di sudut"]}
+"""What the page shows without words."""
