@@ -1,0 +1,241 @@
+"""How much of the database's own speed is left when readings come by MQTT through the real gateway.
+
+Publisher (this process) ─> Mosquitto ─> gateway ─> influxd, then the very same points pushed raw into a fresh influxd,
+in bodies of the size the gateway wrote and over as many connections. One run, one machine.
+"""
+
+import http.client
+import itertools
+import json
+import math
+import threading
+import time
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final
+
+from firmware_sim.device import SOURCE, FleetPlan
+from firmware_sim.truth import DEFAULT_METRICS, Truth
+from gateway.line_protocol import encode
+from gateway.ports import Table, Value
+from gateway.settings import StoreSettings
+from kewang.bench.envelope import envelope
+from kewang.bench.line import DATABASE, FleetRun, Line, prepare
+from kewang.bench.parts import Influxd
+from kewang.bench.process import PartFailed
+
+RATIO: Final = 0.35
+CPU_US: Final = 10.0
+QUEUE_BATCHES: Final = 20_000
+"""Of the gateway here: the whole window of the fleet fits, so that nothing is dropped and sent again."""
+_POLICY: Final = "raw"
+_LIMIT_S: Final = 120.0
+_CONNECTIONS: Final = 4
+_ROW_MS: Final = 100
+_CLOSE: Final = 1e-9
+_FULLY_CHECKED: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class IngestPlan:
+    """Sizes. `window`: batches of a device that may be unnamed at one time."""
+
+    devices: int = 800
+    batches: int = 50
+    rows: int = 30
+    window: int = 5
+    unbatched: int = 30
+    """Messages of one row, of each device, for the unbatched figure."""
+    seed: int = 1
+
+    @property
+    def readings(self) -> int:
+        """In all."""
+        return self.devices * self.batches * self.rows
+
+    def fleet(self) -> FleetPlan:
+        """The batched load: everything encoded before the first message."""
+        return self._plan("ingest", self.rows, self.batches)
+
+    def unbatched_fleet(self) -> FleetPlan:
+        """A row a message."""
+        return self._plan("single", 1, self.unbatched)
+
+    def _plan(self, prefix: str, rows: int, batches: int) -> FleetPlan:
+        return FleetPlan(
+            devices=self.devices,
+            connections=_CONNECTIONS,
+            prefix=prefix,
+            seed=self.seed,
+            rows=rows,
+            batches=batches,
+            interval_s=0,
+            row_ms=_ROW_MS,
+            window=self.window,
+            ahead=True,
+        )
+
+
+def measure(plan: IngestPlan, ratio: float = RATIO, cpu_us: float = CPU_US) -> dict[str, Any]:
+    """The full result. Raises MissingPart, PartFailed."""
+    started_s = time.monotonic()
+    with Line("influxd", {"queue_batches": QUEUE_BATCHES}) as line:
+        assert line.influxd is not None
+        run = line.run_fleet(plan.fleet(), _LIMIT_S)
+        writes = line.gateway.signals()["write_seconds_count"]
+        wrong = compare(line.influxd.url, run, plan)
+        rows_per_write = max(plan.rows, round(run.report.rows_named / writes))
+        single = line.run_fleet(plan.unbatched_fleet(), _LIMIT_S)
+    raw_per_s = raw_push(list(bodies(run, plan, rows_per_write)), plan.readings, StoreSettings().writers)
+    figures = _figures(plan, run, raw_per_s) | {
+        "unbatched_messages_per_s": round(single.rows_per_s),
+        "unbatched_cpu_us_per_message": round(single.gateway_cpu_us, 1),
+        "lost": wrong.lost,
+        "rows_per_write": rows_per_write,
+        "devices": plan.devices,
+        "resent": run.report.resent,
+        "peers": [],
+    }
+    failed = wrong.sentences + _too_slow(figures, ratio, cpu_us)
+    if run.report.outstanding or single.report.outstanding:
+        failed.append(f"{run.report.outstanding + single.report.outstanding} batches were never named")
+    return envelope(
+        "bench ingest",
+        seed=plan.seed,
+        parts=["mosquitto", "influxd", "aiomqtt", "paho-mqtt", "aiohttp"],
+        started_s=started_s,
+        failed=failed,
+        figures=figures,
+    )
+
+
+def _figures(plan: IngestPlan, run: FleetRun, raw_per_s: float) -> dict[str, Any]:
+    return {
+        "ratio": round(run.rows_per_s / raw_per_s, 3),
+        "readings_per_s": round(run.rows_per_s),
+        "raw_readings_per_s": round(raw_per_s),
+        "fields_per_s": round(run.rows_per_s * len(DEFAULT_METRICS)),
+        "gateway_cpu_us_per_reading": round(run.gateway_cpu_us, 2),
+        "store_cpu_us_per_reading": round(run.store_cpu_us, 2),
+        "broker_cpu_us_per_reading": round(run.broker_cpu_us, 2),
+        "gateway_rss_mb": round(run.gateway_peak_mb, 1),
+        "rows_per_batch": plan.rows,
+        "fields_per_reading": len(DEFAULT_METRICS),
+    }
+
+
+def _too_slow(figures: Mapping[str, Any], ratio: float, cpu_us: float) -> list[str]:
+    failed = []
+    if figures["ratio"] < ratio:
+        failed.append(f"ratio {figures['ratio']} to the raw push, less than {ratio}")
+    if figures["gateway_cpu_us_per_reading"] > cpu_us:
+        failed.append(f"the gateway takes {figures['gateway_cpu_us_per_reading']} us a reading, more than {cpu_us}")
+    return failed
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What the database holds against what was published."""
+
+    lost: int
+    sentences: list[str]
+
+
+def compare(url: str, run: FleetRun, plan: IngestPlan) -> Comparison:
+    """Number and sum of every device's values, and every row of a few devices, against the rows computed again."""
+    fleet, truth = plan.fleet(), Truth(plan.seed)
+    sums = ", ".join(f"sum({name})" for name in DEFAULT_METRICS)
+    found = {
+        series["tags"]["device"]: series["values"][0][1:]
+        for series in _ask(url, f'SELECT count({DEFAULT_METRICS[0]}), {sums} FROM "{_POLICY}".env GROUP BY device')
+    }
+    lost, wrong = 0, []
+    for index, name in enumerate(fleet.names()):
+        rows = [truth.row(name, number) for number in range(1, plan.batches * plan.rows + 1)]
+        count, *summed = found.get(name, [0, *(0 for _ in DEFAULT_METRICS)])
+        lost += max(0, len(rows) - count)
+        same = all(
+            math.isclose(a, b, rel_tol=_CLOSE) for a, b in zip(summed, map(sum, zip(*rows, strict=True)), strict=True)
+        )
+        if count > len(rows) or (count == len(rows) and not same):
+            wrong.append(f"{name} holds {count} rows with other values than were published")
+        elif index < _FULLY_CHECKED and count == len(rows) and _rows(url, name) != _dated(rows, run.t0_ms[name]):
+            wrong.append(f"{name} holds other rows than were published")
+    sentences = [f"{lost} readings are lost"] if lost else []
+    return Comparison(lost, sentences + wrong[:_FULLY_CHECKED])
+
+
+def _dated(rows: Sequence[tuple[float, ...]], t0_ms: int) -> list[list[float]]:
+    return [[t0_ms + index * _ROW_MS, *map(float, row)] for index, row in enumerate(rows)]
+
+
+def _rows(url: str, device: str) -> list[list[float]]:
+    names = ", ".join(DEFAULT_METRICS)
+    series = _ask(url, f"SELECT {names} FROM \"{_POLICY}\".env WHERE device = '{device}'")
+    return [[row[0], *map(float, row[1:])] for one in series for row in one["values"]]
+
+
+def _ask(url: str, statement: str) -> list[dict[str, Any]]:
+    query = urllib.parse.urlencode({"db": DATABASE, "q": statement, "epoch": "ms"})
+    with urllib.request.urlopen(f"{url}/query?{query}", timeout=_LIMIT_S) as answer:
+        series: list[dict[str, Any]] = json.load(answer)["results"][0].get("series", [])
+    return series
+
+
+def bodies(run: FleetRun, plan: IngestPlan, rows_per_body: int) -> Iterator[bytes]:
+    """The points of the run as the gateway writes them, in its order: a batch of each device, then the next."""
+    truth, names = Truth(plan.seed), plan.fleet().names()
+    tables = (_table(truth, name, batch, run.t0_ms[name], plan.rows) for batch in range(plan.batches) for name in names)
+    while body := list(itertools.islice(tables, max(1, rows_per_body // plan.rows))):
+        yield encode(body)
+
+
+def _table(truth: Truth, device: str, batch: int, t0_ms: int, rows: int) -> Table:
+    first = batch * rows
+    dated: list[tuple[Value, ...]] = [
+        (t0_ms + index * _ROW_MS, *map(float, truth.row(device, index + 1))) for index in range(first, first + rows)
+    ]
+    return Table("env", (("device", device), ("source", SOURCE)), DEFAULT_METRICS, dated)
+
+
+def raw_push(bodies: Sequence[bytes], readings: int, connections: int) -> float:
+    """Readings a second that a fresh influxd takes. Raises PartFailed if it refuses one."""
+    with TemporaryDirectory(prefix="kewang-bench-") as folder, Influxd(Path(folder)) as influxd:
+        prepare(f"influx1+{influxd.url}/{DATABASE}")
+        push = _Push(influxd, bodies)
+        threads = [threading.Thread(target=push.work, name=f"push-{n}") for n in range(connections)]
+        began_s = time.monotonic()
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        if push.refused:
+            raise PartFailed(f"the raw push was refused: {push.refused}")
+        return readings / (time.monotonic() - began_s)
+
+
+class _Push:
+    """Bodies on their way; each thread takes the next one."""
+
+    def __init__(self, influxd: Influxd, bodies: Sequence[bytes]) -> None:
+        self._influxd, self._bodies, self._lock = influxd, iter(bodies), threading.Lock()
+        self.refused: str | None = None
+
+    def work(self) -> None:
+        """Push until none is left or one is refused."""
+        connection = http.client.HTTPConnection(self._influxd.host, self._influxd.port, timeout=_LIMIT_S)
+        while self.refused is None:
+            with self._lock:
+                body = next(self._bodies, None)
+            if body is None:
+                break
+            connection.request("POST", f"/write?db={DATABASE}&rp={_POLICY}&precision=ms", body)
+            answer = connection.getresponse()
+            said = answer.read()
+            if answer.status != http.client.NO_CONTENT:
+                self.refused = f"{answer.status} {said!r}"
+        connection.close()
