@@ -17,8 +17,6 @@ import kewang.cli
 from edge.settings import EdgeSettings
 from edge.sources.registers import Register
 from gateway.settings import GatewaySettings
-from kewang.ui.words import LOCALE, read_po
-from kewang.wire import topics
 from kewang.wire.catalogue import METRICS
 from kewang.wire.placement import Place
 from tests.docs_examples.pages import (
@@ -105,19 +103,6 @@ def test_every_command_and_option_is_documented() -> None:
         assert f"`kewang {name}`" in titles
         options = {spelled for parameter in command.params for spelled in parameter.opts if spelled.startswith("--")}
         assert options - {"--help"} <= shown.get(f"`kewang {name}`", set()), name
-
-
-def test_every_topic_is_documented() -> None:
-    text = (DOCS / "dev" / "protocol.md").read_text()
-    assert f"`{topics.ROOT}/{{shard}}/{{device}}/{{channel}}`" in text
-    assert f"`{topics.gateway('some-id').replace('some-id', '{id}')}`" in text
-    rows = documented_channels()
-    assert rows == set(topics.CHANNELS)
-
-
-def documented_channels() -> set[str]:
-    (rows,) = [rows for heading, rows in tables(DOCS / "dev" / "protocol.md") if heading == "Topics"]
-    return {name for row in rows for name in re.findall(r"`([^`]+)`", row[0])}
 
 
 def calls(page: Path) -> list[list[str]]:
@@ -273,18 +258,3 @@ def test_examples_name_every_key() -> None:
 
 def has(values: Any, keys: Sequence[str]) -> bool:
     return not keys or (isinstance(values, dict) and keys[0] in values and has(values[keys[0]], keys[1:]))
-
-
-@pytest.mark.parametrize(("language", "heading"), [("en", "The live page"), ("id", "Halaman langsung")])
-def test_words_said_to_be_on_the_page_are(language: str, heading: str) -> None:
-    catalogue = read_po(LOCALE / "id.po")
-    texts = catalogue.keys() if language == "en" else catalogue.values()
-    known = [re.sub(r"%\(\w+\)s", "...", part) for text in texts for part in text.split("\0")]
-    (rows,) = [rows for above, rows in tables(DOCS / language / "operate.md") if above == heading]
-    quoted = [re.sub(r"\*", "", part).strip() for row in rows for part in row[0].split("·")]
-    assert len(quoted) > 12
-    assert [text for text in quoted if text not in known] == QUOTED_ELSEWHERE[language]
-
-
-QUOTED_ELSEWHERE = {"en": ["the clock in the corner"], "id": ["jam di sudut"]}
-"""What the page shows without words."""
