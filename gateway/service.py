@@ -64,11 +64,14 @@ def open_settings_store(store: StoreSettings) -> Store:
     )
 
 
-async def serve(settings: GatewaySettings, stopping: asyncio.Event) -> None:
-    """Run pipeline and console until `stopping`. Raises SettingsError or OSError before it starts."""
+async def serve(settings: GatewaySettings, stopping: asyncio.Event, pipeline_class: type[Pipeline] = Pipeline) -> None:
+    """Run pipeline and console until `stopping`. Raises SettingsError or OSError before it starts.
+
+    `pipeline_class`: the bench runs a spoilt one, to see that it notices.
+    """
     timers = settings.times()
     store = open_settings_store(settings.store)
-    pipeline = Pipeline(
+    pipeline = pipeline_class(
         settings.id,
         MqttSubscription(settings.broker, settings.id, settings.shards, timers.keepalive_s),
         store,

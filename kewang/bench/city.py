@@ -11,6 +11,7 @@ Nothing outlives the block, nor us.
 import asyncio
 import contextlib
 import json
+import logging
 import os
 import shutil
 import tempfile
@@ -24,7 +25,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
+from firmware_sim.journal import read_journal
 from firmware_sim.layout import map_file
+from kewang.bench.disk import SmallDisk
 from kewang.bench.guard import Guard
 from kewang.bench.houses import House, InfluxHouse, SqliteHouse
 from kewang.bench.link import Links
@@ -34,7 +37,9 @@ from kewang.bench.programs import HOST, Attached, BoardsProgram, EdgeProgram, Ga
 from kewang.bench.stored import outbox_dropped, outbox_open, outbox_rows
 from kewang.bench.truth import COMMIT_MS, Ending, Evidence, Series, Truth, compare
 from kewang.runtime.broker import BrokerSettings
-from provisioning.placements import keep_published, read_placements
+from provisioning import placements
+
+logging.getLogger("provisioning.placements").setLevel(logging.ERROR)  # here brokers are killed on purpose
 
 SOURCE: Final = "env-1"
 
@@ -92,6 +97,7 @@ class City:
         self.gateway = self._gateway()
         self.edges = {device.name: self._edge(device) for device in plan.devices}
         self._keeper = PlacementKeeper(self.broker.port, self._write_placements())
+        self.disks = {device.name: self._small_disk(device.name) for device in plan.devices if device.small_disk}
         for part in self.parts():
             part.guard = self.guard
 
@@ -103,7 +109,8 @@ class City:
         """Start everything. Raises MissingPart, PartFailed, TimeoutError."""
         self.started_s = time.monotonic()
         self._at_once(filter(None, [self.broker, self.house.part, self.boards, self.gateway]))
-        self._keeper.start()
+        if any(device.placement for device in self.plan.devices):
+            self._keeper.start()
         # A gateway that listens already answers each agent's birth; else they would wait for their next heartbeat.
         wait_for(lambda: self.gateway.get("/ready") is not None, READY_LIMIT_S)
         self._at_once(self.edges.values())
@@ -123,6 +130,8 @@ class City:
                 part.stop()
         if self.links:
             self.links.close()
+        for disk in self.disks.values():
+            disk.close()
         self.guard.close()
         if not keep_folder:
             shutil.rmtree(self.folder, ignore_errors=True)
@@ -144,8 +153,9 @@ class City:
         """Kill an agent, or stop it by SIGTERM; either is written down, for what it could not commit."""
         edge = self.edges[name]
         if edge.is_running:
+            began_ms = time.time_ns() // 1_000_000
             edge.kill9() if kill else edge.stop()
-            self.endings.append(Ending(name, time.time_ns() // 1_000_000, kill))
+            self.endings.append(Ending(name, began_ms, time.time_ns() // 1_000_000, kill))
 
     def destroy_outbox(self, name: str) -> None:
         """Wipe a killed agent: what only its outbox held is excused."""
@@ -157,6 +167,10 @@ class City:
     def journals(self) -> dict[Series, Path]:
         """Each board's journal, by who reads it."""
         return {(name, SOURCE): self.boards.journal(index) for index, name in enumerate(self.with_board)}
+
+    def last_given(self, name: str) -> int:
+        """The running number of the last reading that this device's board gave out."""
+        return max((given.number for given in read_journal(self.journals()[name, SOURCE])), default=0)
 
     @property
     def with_board(self) -> list[str]:
@@ -183,8 +197,8 @@ class City:
         with ThreadPoolExecutor(16, "stop") as pool:
             list(pool.map(lambda name: self.end_edge(name, kill=False), self.edges))
 
-    def truth(self) -> Truth:
-        """Journals against the database and the outboxes. The agents must be stopped, the database running."""
+    def truth(self) -> dict[Series, Truth]:
+        """Of each board: its journal against database and outbox. The agents must be stopped, the database running."""
         held = {name: outbox_rows(edge.outbox) for name, edge in self.edges.items()}
         return compare(
             Evidence(
@@ -248,6 +262,12 @@ class City:
             keepalive_s=plan.keepalive_s,
         )
 
+    def _small_disk(self, name: str) -> SmallDisk:
+        disk = SmallDisk(self.edges[name].data_folder)
+        if disk.mounted:
+            self.guard.mounted(disk.folder)
+        return disk
+
     def _write_placements(self) -> Path:
         file = self.folder / "placements.json"
         file.write_text(json.dumps({device.name: device.placement for device in self.plan.devices if device.placement}))
@@ -281,4 +301,6 @@ class PlacementKeeper:
     async def _keep(self) -> None:
         self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
         client_id = f"placements-{os.getpid()}"
-        await keep_published(self._broker, lambda: read_placements(self._file), self._stopping, client_id=client_id)
+        await placements.keep_published(
+            self._broker, lambda: placements.read_placements(self._file), self._stopping, client_id=client_id
+        )

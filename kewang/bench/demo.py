@@ -18,7 +18,7 @@ from kewang.bench.ambon import THIS_MACHINE, Spot, spots
 from kewang.bench.city import City, CityPlan, Device
 from kewang.bench.envelope import envelope
 from kewang.bench.process import Part, free_port, is_free
-from kewang.bench.truth import Truth
+from kewang.bench.truth import Truth, summed
 from kewang.runtime.clock import kernel_synchronised
 
 PAGE_PORT: Final = 8080
@@ -70,7 +70,7 @@ class Demo:
             self._show_address(city)
             self._watch(city, started_s)
             drained = self._finish(city)
-            return self._result(city, city.truth(), drained, started_s)
+            return self._result(city, summed(city.truth().values()), drained, started_s)
 
     def _plan(self) -> CityPlan:
         options = self.options

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from firmware_sim.faults import Fault, switch
-from kewang.bench.process import Part, free_port, free_ports
+from kewang.bench.process import Part, PartFailed, free_port, free_ports
 
 HOST = "127.0.0.1"
 _PROBE_TIMEOUT_S = 2.0
@@ -131,6 +131,13 @@ class EdgeProgram(Part):
 
     def command(self) -> Sequence[str]:
         return [sys.executable, "-m", "kewang", "edge", "run", "-c", str(self.write_config())]
+
+    def wipe(self) -> None:
+        """Forget everything; the folder itself stays, for a disk may be mounted there."""
+        if self.is_running:
+            raise PartFailed(f"{self.device} is running. Stop it before wiping {self.data_folder}")
+        for file in self.data_folder.iterdir():
+            file.unlink()
 
     def is_ready(self) -> bool:
         """Whether it answers on its status socket."""

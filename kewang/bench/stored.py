@@ -206,17 +206,30 @@ def outbox_open(file: Path) -> int:
         return -1
 
 
+def outbox_newest(file: Path) -> int:
+    """The highest running number in the newest batch of a board; 0 if there is none or it can't be read now."""
+    query = "SELECT body.body FROM batch JOIN body USING (ord) WHERE batch.stream = ? ORDER BY ord DESC LIMIT 1"
+    try:
+        with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as db:
+            found = db.execute(query, (STREAM,)).fetchone()
+    except sqlite3.Error:
+        return 0
+    return max((row.number for row in _rows_of(found[0], _OPEN)), default=0) if found else 0
+
+
 def outbox_rows(file: Path) -> list[Held]:
     """Every row of boards in the outbox of a stopped agent, from a copy: looking changes nothing."""
     query = "SELECT batch.state, body.body FROM batch JOIN body USING (ord) WHERE batch.stream = ?"
-    found: list[Held] = []
-    for state, text in _of_copy(file, query, (STREAM,)):
-        body = json.loads(text)
-        if RUNNING_NUMBER in body["k"]:
-            column = body["k"].index(RUNNING_NUMBER) + 1
-            named = ((body["src"], int(row[column]), body["bt"]) for row in body["r"])
-            found += [Held(*name, open=state == _OPEN, refused=state == _REFUSED) for name in named]
-    return found
+    return [row for state, text in _of_copy(file, query, (STREAM,)) for row in _rows_of(text, state)]
+
+
+def _rows_of(text: bytes, state: int) -> list[Held]:
+    body = json.loads(text)
+    if RUNNING_NUMBER not in body["k"]:
+        return []
+    column = body["k"].index(RUNNING_NUMBER) + 1
+    numbers = (int(row[column]) for row in body["r"])
+    return [Held(body["src"], number, body["bt"], state == _OPEN, state == _REFUSED) for number in numbers]
 
 
 def outbox_dropped(file: Path, device: str) -> dict[tuple[str, str, str, int], int]:

@@ -20,17 +20,26 @@ Series = tuple[str, str]
 COMMIT_MS: Final = 500
 """How long a commit may take on a busy machine: added to `flush_s`."""
 _IN_FLIGHT_MS: Final = 300
-"""A board answers a request this long after the asking agent was killed, at most."""
+"""A board answers a request this long after the asking agent ended, at most."""
 _EXAMPLES: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """The bench ended an agent: killed it, or stopped it by SIGTERM."""
+    """The bench ended an agent, by `kill -9` or SIGTERM, between `began_ms` and `unix_ms` (Unix ms)."""
 
     device: str
+    began_ms: int
     unix_ms: int
     killed: bool
+
+    def explains(self, given_ms: int, window_ms: int) -> bool:
+        """Whether a reading given out then may have been in memory only.
+
+        A killed agent loses what it had not flushed; a stopped one commits first, but for an answer on its way.
+        """
+        since_ms = self.unix_ms - window_ms if self.killed else self.began_ms - _IN_FLIGHT_MS
+        return since_ms <= given_ms <= self.unix_ms + _IN_FLIGHT_MS
 
 
 @dataclass(slots=True)
@@ -77,19 +86,25 @@ class Evidence:
     flush_s: float = 10.0
 
 
-def compare(evidence: Evidence) -> Truth:
-    """The truth about all boards."""
+def compare(evidence: Evidence) -> dict[Series, Truth]:
+    """The truth about each board; what nobody gave out counts as wrong under its own name."""
     points: dict[Series, dict[int, list[StoredPoint]]] = defaultdict(lambda: defaultdict(list))
-    total = Truth()
+    found: dict[Series, Truth] = defaultdict(Truth)
     for point in evidence.points:
         series = point.device, point.source
         if series in evidence.journals:
             points[series][point.number].append(point)
         else:
-            total.wrong += 1
-            total.examples.append(f"wrong: {point.device}/{point.source} {point.number}: nobody gave it out")
-    for series in evidence.journals:
-        total.add(_Board(evidence, series, points[series]).truth())
+            found[series].wrong += 1
+            found[series].examples.append(f"wrong: {point.device}/{point.source} {point.number}: nobody gave it out")
+    return dict(found) | {series: _Board(evidence, series, points[series]).truth() for series in evidence.journals}
+
+
+def summed(truths: Iterable[Truth]) -> Truth:
+    """All of it together."""
+    total = Truth()
+    for truth in truths:
+        total.add(truth)
     return total
 
 
@@ -107,7 +122,7 @@ class _Board:
         self.refused = {row.number for row in mine if row.refused}
         self.dropped = evidence.dropped.get(series, 0)
         self.excused = evidence.excused.get(series, set())
-        self.endings = sorted((e.unix_ms, e.killed) for e in evidence.endings if e.device == device)
+        self.endings = [ending for ending in evidence.endings if ending.device == device]
         self.window_ms = int(evidence.flush_s * 1000) + COMMIT_MS
         self.found = Truth()
 
@@ -167,11 +182,11 @@ class _Board:
     def _is_unflushed(self, number: int) -> bool:
         """After the last committed row of its run, and within the flush time before the bench ended the agent."""
         given_ms = self.given[number].unix_ms
-        ending_ms = next((ms for ms, _ in self.endings if ms + _IN_FLIGHT_MS >= given_ms), None)
-        if ending_ms is None or ending_ms - given_ms > self.window_ms:
+        ending = next((each for each in self.endings if each.explains(given_ms, self.window_ms)), None)
+        if ending is None:
             return False
         later = (self.given[n].unix_ms for n in self.committed if n > number and n in self.given)
-        return all(later_ms > ending_ms for later_ms in later)
+        return all(later_ms > ending.unix_ms for later_ms in later)
 
     def _example(self, kind: str, number: int, text: str) -> None:
         if len(self.found.examples) < _EXAMPLES:

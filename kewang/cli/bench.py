@@ -67,3 +67,36 @@ def ingest(
     with part_errors():
         result = measure(IngestPlan(devices=devices, batches=batches, seed=seed))
     emit(result, as_json)
+
+
+@app.command()
+def chaos(
+    seeds: Annotated[int, typer.Option(min=1, help="Stories, each a city of its own.")] = 20,
+    store: Annotated[str, typer.Option(help="sqlite or influxd.")] = "influxd",
+    seconds_per_seed: Annotated[float, typer.Option(min=8, help="How long the harm of one story goes on.")] = 20.0,
+    sabotage: Annotated[str, typer.Option(help="none, early-ack or tag: a spoilt gateway, to be found out.")] = "none",
+    jobs: Annotated[int, typer.Option(min=1, max=16, help="Cities at one time.")] = 4,
+    seed: Annotated[int, typer.Option("--seed", help="The first story.")] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Kill and wipe broker, gateway, agents and database, cut links, fill disks, step clocks: nothing may be missing.
+
+    Every value the simulated boards gave out is looked for in the database, row by row, and the ledger must balance.
+    With a sabotage the gateway is spoilt: then this must report losses (early-ack) or duplicates (tag), and exit 1.
+
+    Examples:
+
+        kewang bench chaos --seeds 20 --store sqlite
+
+        kewang bench chaos --seeds 4 --sabotage early-ack
+    """
+    from kewang.bench.chaos import SABOTAGES, ChaosOptions, run
+    from kewang.bench.envelope import emit
+
+    for name, given, known in (("--store", store, ("sqlite", "influxd")), ("--sabotage", sabotage, SABOTAGES)):
+        if given not in known:
+            raise typer.BadParameter(f"{given!r} is none of {', '.join(known)}", param_hint=name)
+    with part_errors():
+        options = ChaosOptions(seeds, seed, seconds_per_seed, store, sabotage, jobs)
+        result = run(options, lambda text: typer.echo(text, err=True))
+    emit(result, as_json)
