@@ -263,6 +263,8 @@ def test_batches_of_an_earlier_run_are_marked_by_its_name(place: Place) -> None:
     (own,) = second.commit([env(3000)])
     store(second, entries[1])
     assert everything(second) == [entries[0], own]
+    assert second.apply(Ack(ok=((first.run, 0, 2**53),)), {}) is not None
+    assert everything(second) == [own]
 
 
 def test_a_rewind_reopens_what_no_longer_counts(place: Place) -> None:
@@ -418,14 +420,28 @@ def test_what_a_dropped_heartbeat_stated_is_stated_again(place: Place) -> None:
     size = batch_bytes(place)
     outbox = place.open(budget_bytes=3 * size)
     outbox.date(ANCHOR_MS, 2)
-    outbox.commit([env(1000, source="env-2")])
+    (stored,) = outbox.commit([env(1000, source="env-2")])
     outbox.commit([heartbeat(2000)])
+    store(outbox, stored)
     for mono_ms in range(3000, 8000, 1000):
         outbox.commit([env(mono_ms)])
     (beat,) = outbox.commit([heartbeat(9000)])
     stated = {t.source: (t.made, t.dropped) for t in batch(outbox, beat).tallies}
-    assert stated["env-2"] == (1, 1)
-    assert stated["box"][0] == 2
+    assert stated["env-2"] == (1, 0)
+    assert stated["box"] == (2, 1)
+
+
+def test_a_boot_dated_to_drop_its_rows_sends_one_commit_later(place: Place) -> None:
+    size = batch_bytes(place)
+    outbox = place.open(boot="boot-2", budget_bytes=3 * size)
+    for mono_ms in range(1000, 20_000, 1000):
+        outbox.commit([env(mono_ms)])
+        if outbox.anchor_ms is not None:
+            break
+    assert outbox.anchor_ms is not None
+    assert not outbox.sendable
+    outbox.commit([env(30_000)])
+    assert outbox.sendable
 
 
 def test_undated_rows_are_dated_before_they_are_dropped(place: Place) -> None:

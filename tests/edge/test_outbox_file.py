@@ -231,6 +231,33 @@ def test_half_a_file_is_half_saved(tmp_path: Path) -> None:
     outbox.close()
 
 
+def test_a_wide_hole_costs_what_was_in_it(tmp_path: Path) -> None:
+    """As many batches are saved as can be read one by one."""
+    path = tmp_path / "outbox.db"
+    outbox = dated(path)
+    orders = [
+        entry.order for start in range(30) for entry in outbox.commit([env(start * 100_000 + n) for n in range(100)])
+    ]
+    outbox.close()
+    pages = path.stat().st_size // PAGE_BYTES
+    with path.open("r+b") as file:
+        file.seek(PAGE_BYTES * (pages * 2 // 5))
+        file.write(bytes(PAGE_BYTES * (pages // 5)))
+    with closing(sqlite3.connect(path)) as db:
+        readable = sum(is_readable(db, order) for order in orders)
+    outbox = dated(path)
+    assert len(everything(outbox)) == readable
+    assert 1000 < readable < 3000 - 300
+    outbox.close()
+
+
+def is_readable(db: sqlite3.Connection, order: int) -> bool:
+    try:
+        return db.execute("SELECT body FROM body WHERE ord = ?", (order,)).fetchone() is not None
+    except sqlite3.DatabaseError:
+        return False
+
+
 def test_what_salvage_can_not_save_is_counted(tmp_path: Path) -> None:
     """A batch whose rows can't be read any more, but whose line in the list can, is a declared loss."""
     path = tmp_path / "outbox.db"
@@ -374,6 +401,7 @@ while refused < 3 and start_ms < 10**7:
         assert outbox.status().held_rows + outbox.status().dropped_rows == before.held_rows + before.dropped_rows
     else:
         print("kept", *(f"{entry.run}:{entry.number}" for entry in entries), flush=True)
+print("budget", outbox.status().budget_bytes, flush=True)
 resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 outbox.commit([Draft("env", "env-1", ("temp_c",), ((start_ms + 500, (29.5,)),))])
 status = outbox.status()
@@ -390,6 +418,7 @@ def test_a_full_disk_refuses_or_drops_and_counts(tmp_path: Path) -> None:
     assert process.returncode == 0
     kept = [line for line in lines if line.startswith("kept")]
     assert any(line.startswith("refused") and "free space on this disk" in line for line in lines)
+    assert next(int(line.split()[1]) for line in lines if line.startswith("budget")) < PLENTY_BYTES
     held, dropped = map(int, lines[-1].split()[1:])
     assert held + dropped == 100 * len(kept) + 1
     outbox = dated(path)
@@ -411,6 +440,18 @@ def test_a_draft_no_message_can_carry_is_refused_and_changes_nothing(tmp_path: P
     with pytest.raises(ValueError, match="names no source"):
         outbox.commit([env(1000, source="Env 1")])
     assert outbox.status().open_batches == 0
+    outbox.close()
+
+
+def test_an_error_in_the_middle_of_a_commit_takes_all_of_it_back(tmp_path: Path) -> None:
+    outbox = dated(tmp_path / "outbox.db")
+    before = outbox.status()
+    bad = Draft("env", "env-2", ("temp_c",), ((1000, ("warm",)),))  # type: ignore[arg-type]
+    with pytest.raises(TypeError):
+        outbox.commit([env(1000), bad])
+    assert outbox.status() == before
+    (entry,) = outbox.commit([env(1000)])
+    assert entry.number == 1
     outbox.close()
 
 
