@@ -12,6 +12,8 @@ import json
 import socket
 import subprocess
 import sys
+import tarfile
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
@@ -19,6 +21,7 @@ from typing import ClassVar
 from kewang.bench.process import Part, PartFailed, find_program, free_port
 
 _PROBE_TIMEOUT_S = 1.0
+_RESTORE_LIMIT_S = 30.0
 # CONNECT of MQTT 3.1.1 with a clean session, a keepalive of 5 s and the client id "ready".
 _MQTT_CONNECT = bytes.fromhex("10 11 0004 4d515454 04 02 0005 0005") + b"ready"
 _MQTT_CONNACK = 0x20
@@ -175,10 +178,23 @@ class Influxd(Part):
     def restore(self, backup: Path) -> None:
         """Bring back the databases of `backup` that are not there. Only while it runs; it is restarted on the way.
 
-        1.6.7 answers queries about restored points with nothing until it is started anew.
+        1.6.7's restore command returns before the server has the files, and the server answers queries about restored
+        points with nothing until it is started anew.
         """
+        before = self._data_files()
         self._influxd("restore", "-portable", "-host", f"{self.host}:{self.backup_port}", str(backup))
+        self._wait_for_files(before + _files_in(backup))
         self.restart()
+
+    def _wait_for_files(self, wanted: int) -> None:
+        deadline_s = time.monotonic() + _RESTORE_LIMIT_S
+        while self._data_files() < wanted:
+            if time.monotonic() > deadline_s:
+                raise PartFailed(f"influxd restored {self._data_files()} files of {wanted}:\n{self.log_tail()}")
+            time.sleep(0.02)
+
+    def _data_files(self) -> int:
+        return sum(1 for _ in (self.data_folder / "data").rglob("*.tsm"))
 
     def _influxd(self, *arguments: str) -> None:
         done = subprocess.run([find_program("influxd"), *arguments], capture_output=True, text=True, check=False)
@@ -196,6 +212,15 @@ class Influxd(Part):
             "http.log-enabled": False,
             "monitor.store-enabled": False,
         }
+
+
+def _files_in(backup: Path) -> int:
+    """Data files in the archives of a portable backup."""
+    files = 0
+    for path in backup.glob("*.tar.gz"):
+        with tarfile.open(path) as archive:
+            files += sum(name.endswith(".tsm") for name in archive.getnames())
+    return files
 
 
 def accepts_tcp(host: str, port: int) -> bool:
