@@ -111,7 +111,7 @@ def inflate(payload: bytes) -> bytes:
 def load_object(message: bytes) -> dict[str, Any]:
     """A JSON object without repeated keys and without NaN; WireError for everything else."""
     try:
-        loaded = json.loads(message.decode(), object_pairs_hook=_unique, parse_constant=_no_constant)
+        loaded = _DECODER.decode(message.decode())
     except WireError:
         raise
     except (ValueError, RecursionError) as error:
@@ -130,6 +130,9 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(token: str) -> NoReturn:
     raise WireError(f"not JSON: {token}")
+
+
+_DECODER: Final = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant)
 
 
 def _batch(body: dict[str, Any]) -> Batch:
