@@ -49,6 +49,11 @@ def open_file(path: Path, *, read_only: bool = False, busy_s: float = BUSY_S) ->
     return connection
 
 
+def has_schema(connection: sqlite3.Connection) -> bool:
+    """Whether the store's tables are there: a file that was just made, or an empty one, has none."""
+    return _pragma(connection, "user_version") > 0
+
+
 def mapped(error: sqlite3.Error, path: Path) -> RetryLater | Misconfigured:
     """The one place that says what an SQLite error asks of the gateway."""
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF

@@ -9,13 +9,13 @@ from typing import TypeVar
 
 from gateway import sqlite_queries as queries
 from gateway.ports import Point, Refused, Rewind, SeriesId
-from gateway.sqlite_file import identity, mapped, open_file
+from gateway.sqlite_file import has_schema, identity, mapped, open_file
 
 T = TypeVar("T")
 
 
 class SqliteHistory:
-    """History of the file at `path`; a file that is not there yet is empty."""
+    """History of the file at `path`; a file that is not there yet, or not set up yet, is empty."""
 
     def __init__(self, path: Path, now_ms: Callable[[], int]) -> None:
         self.path, self._now_ms = path, now_ms
@@ -67,6 +67,9 @@ class SqliteHistory:
         try:
             if self._db is None:
                 self._db, self._file = open_file(self.path, read_only=True), file
+                if not has_schema(self._db):
+                    self._close()
+                    return empty
             return query(self._db)
         except sqlite3.Error as error:
             self._close()
