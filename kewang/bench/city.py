@@ -183,9 +183,12 @@ class City:
         return -1 if -1 in opened else sum(opened)
 
     def drain(self, limit_s: float) -> bool:
-        """Let no board give out more and wait until the outboxes wait for nothing; whether they got there in time."""
+        """Let no board give out more and wait until the outboxes wait for nothing; whether they got there in time.
+
+        A heartbeat more, so that the last readings are tallied in the database too.
+        """
         self.boards.hush()
-        quiet_s = time.monotonic() + self.plan.flush_s + COMMIT_MS / 1000
+        quiet_s = time.monotonic() + self.plan.flush_s + self.plan.box_interval_s + COMMIT_MS / 1000
         try:
             wait_for(lambda: time.monotonic() > quiet_s and self.open_rows() == 0, limit_s)
         except TimeoutError:

@@ -12,6 +12,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -28,6 +29,9 @@ _PARTS_BIN = Path(".parts/bin")
 _SYSTEM_FOLDERS = ("/usr/local/sbin", "/usr/sbin")
 # Below Linux's ephemeral range: an outgoing connection can't take the port between our look and the part's bind.
 _PORTS = range(15000, 30000)
+_giving = threading.Lock()
+_given: set[int] = set()
+"""Ports given out by this process: several parts may be made before the first of them listens."""
 
 
 class MissingPart(RuntimeError):
@@ -61,11 +65,14 @@ def free_port() -> int:
 
 
 def free_ports(count: int) -> int:
-    """The first of `count` TCP ports in a row that nobody listens on now."""
+    """The first of `count` TCP ports in a row that nobody listens on now, and that nobody was given before."""
     while True:
-        port = random.choice(_PORTS)
-        if all(is_free(each) for each in range(port, port + count)):
-            return port
+        first = random.choice(_PORTS)
+        wanted = range(first, first + count)
+        with _giving:
+            if _given.isdisjoint(wanted) and all(map(is_free, wanted)):
+                _given.update(wanted)
+                return first
 
 
 def is_free(port: int, host: str = "127.0.0.1") -> bool:

@@ -19,7 +19,7 @@ RUNNING_NUMBER: Final = "sim_n"
 STREAM: Final = "env"
 _LIMIT_S: Final = 30.0
 _OPEN: Final = 0
-_REFUSED: Final = 3
+_REFUSED: Final = 103
 
 
 @dataclass(frozen=True, slots=True)
