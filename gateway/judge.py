@@ -138,11 +138,16 @@ def _refused(series: SeriesId, batch: Batch, row: Row, reason: str) -> Refused:
 
 
 def _heartbeat_tables(series: SeriesId, batch: Batch, window: Window) -> list[Table]:
-    """What a heartbeat says beside its readings, dated by its first row: open rows held, and tallies."""
+    """What a heartbeat says beside its readings, dated by its first row: open rows held, and tallies.
+
+    Tallies of a box whose clock is ahead are kept: it states them once, and rows in quarantine are counted too.
+    """
     date_ms = batch.t0_ms + batch.rows[0][0]
-    if _date_problem(date_ms, window):
+    if date_ms < window.oldest_ms:
         return []
-    tables = [] if batch.held is None else [Table("sys", _tags(series), ("held",), [(date_ms, float(batch.held))])]
+    tables = []
+    if batch.held is not None and date_ms <= window.newest_ms:
+        tables.append(Table("sys", _tags(series), ("held",), [(date_ms, float(batch.held))]))
     stated = sorted(enumerate(batch.tallies), key=lambda entry: entry[1].source)
     for source, entries in groupby(stated, key=lambda entry: entry[1].source):
         rows = [(date_ms + i, tally.run, tally.hour, tally.made, tally.dropped) for i, tally in entries]

@@ -117,11 +117,17 @@ def test_a_heartbeat_says_what_is_held_and_the_tallies() -> None:
     assert env == Table("tally", (device, ("source", "env-1")), fields, rows)
 
 
-def test_only_a_heartbeat_of_a_believed_date_is_heard() -> None:
+def test_a_heartbeat_ahead_of_the_clock_still_states_its_tallies() -> None:
     tallies = [Tally("4f1e", "env-1", 495_833, 360, 0)]
-    early = batch([10**10, 12.0], metrics=("cpu_pct",), held=41, tallies=tallies)
-    assert not judge(BOX, early, WINDOW).tables
-    other = batch([0, 29.0], metrics=("temp_c",), held=41, tallies=tallies)
+    ahead = batch([10**10, 12.0], metrics=("cpu_pct",), held=41, tallies=tallies)
+    (stated,) = judge(BOX, ahead, WINDOW).tables
+    assert (stated.measurement, stated.rows) == ("tally", [(NOW_MS + 10**10, "4f1e", 495_833, 360, 0)])
+    old = batch([-(10**10), 12.0], metrics=("cpu_pct",), held=41, tallies=tallies)
+    assert not judge(BOX, old, WINDOW).tables
+
+
+def test_only_the_box_states_tallies() -> None:
+    other = batch([0, 29.0], metrics=("temp_c",), held=41, tallies=[Tally("4f1e", "env-1", 495_833, 360, 0)])
     assert [table.measurement for table in judge(ENV, other, WINDOW).tables] == ["env"]
 
 
