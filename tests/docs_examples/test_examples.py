@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from configparser import RawConfigParser
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from edge.settings import read_settings as read_edge_settings
 from edge.sources.registers import read_map
 from gateway.settings import read_settings as read_gateway_settings
 from kewang.bench.parts import Mosquitto
+from kewang.bench.process import find_program
 from kewang.runtime.settings import secret
 from kewang.wire.ack import decode_ack
 from kewang.wire.batch import decode, encode
@@ -195,28 +196,51 @@ def test_units_start_a_command_that_exists_and_let_it_ask_for_the_clock(unit: Pa
     assert "SystemCallFilter=adjtimex" in text
 
 
-async def test_the_broker_example_lets_a_device_speak_only_for_itself(tmp_path: Path) -> None:
-    lines = EXAMPLES.joinpath("mosquitto.conf").read_text().splitlines()
-    options = dict(line.split(" ", 1) for line in lines if line and not line.startswith("#"))
-    for ours in ("allow_anonymous", "password_file", "listener"):
-        del options[ours]
-    users = {"gw1": "a", "mardika-1": "b", "passo-1": "c"}
-    acl = tmp_path / "kewang.acl"
-    shutil.copy(EXAMPLES / "mosquitto.acl", acl)
-    acl.chmod(0o600)
-    with Mosquitto(tmp_path / "broker", users=users, options=options | {"acl_file": acl}) as broker:
-        async with client(broker, "gw1", "a") as gateway, client(broker, "mardika-1", "b") as device:
-            await gateway.subscribe([(each, 1) for each in filters(["d/env"])])
-            await device.subscribe(build("mardika-1", "a"), qos=1)
-            await device.publish(build("passo-1", "d/env"), "foreign", qos=1)
-            await device.publish(build("mardika-1", "d/env"), "own", qos=1)
-            assert await first(gateway) == b"own"
-            await gateway.publish(build("mardika-1", "a"), "ack", qos=1)
-            assert await first(device) == b"ack"
+class ExampleBroker(Mosquitto):
+    """Mosquitto on the example's own two files, but for the port and the folder."""
+
+    def command(self) -> Sequence[str]:
+        acl, config = self.folder / "kewang.acl", self.folder / "kewang.conf"
+        acl.write_bytes(EXAMPLES.joinpath("mosquitto.acl").read_bytes())
+        acl.chmod(0o600)
+        text = EXAMPLES.joinpath("mosquitto.conf").read_text()
+        text = text.replace("listener 1883\n", f"listener {self.port} {self.host}\n")
+        text = text.replace("/etc/mosquitto/kewang.acl", str(acl))
+        text = text.replace("/etc/mosquitto/kewang.passwd", str(self._write_password_file()))
+        # Started by root it would else drop to a user who can't read our folder.
+        config.write_text(f"user root\n{text}")
+        return [str(find_program("mosquitto")), "-c", str(config)]
 
 
-def client(broker: Mosquitto, user: str, password: str) -> aiomqtt.Client:
-    return aiomqtt.Client(broker.host, broker.port, username=user, password=password, identifier=user, timeout=20)
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[ExampleBroker]:
+    with ExampleBroker(tmp_path, users={"gw1": "a", "mardika-1": "b", "passo-1": "c"}) as started:
+        yield started
+
+
+async def test_the_broker_example_lets_a_device_speak_only_for_itself(broker: Mosquitto) -> None:
+    async with client(broker, "gw1", "a") as gateway, client(broker, "mardika-1", "b") as device:
+        await gateway.subscribe([(each, 1) for each in filters(["d/env"])])
+        await device.subscribe(build("mardika-1", "a"), qos=1)
+        await device.publish(build("passo-1", "d/env"), "foreign", qos=1)
+        await device.publish(build("mardika-1", "d/env"), "own", qos=1)
+        assert await first(gateway) == b"own"
+        await gateway.publish(build("mardika-1", "a"), "ack", qos=1)
+        assert await first(device) == b"ack"
+
+
+async def test_the_broker_example_lets_nobody_take_a_foreign_client_id(broker: Mosquitto) -> None:
+    async with client(broker, "gw1", "a") as gateway, client(broker, "passo-1", "c") as victim:
+        await victim.subscribe(build("passo-1", "a"), qos=1)
+        async with client(broker, "mardika-1", "b", identifier="passo-1"):
+            await gateway.publish(build("passo-1", "a"), "ack", qos=1)
+            assert await first(victim) == b"ack"
+
+
+def client(broker: Mosquitto, user: str, password: str, identifier: str = "") -> aiomqtt.Client:
+    return aiomqtt.Client(
+        broker.host, broker.port, username=user, password=password, identifier=identifier or user, timeout=20
+    )
 
 
 async def first(of: aiomqtt.Client) -> bytes:
