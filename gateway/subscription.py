@@ -1,8 +1,9 @@
 """Subscription over MQTT: the one place of the gateway that knows the library."""
 
+import asyncio
 import logging
 from collections.abc import AsyncGenerator
-from typing import Final
+from typing import Final, cast
 
 import aiomqtt
 
@@ -15,6 +16,8 @@ from kewang.wire.state import GatewayState
 _CHANNELS: Final = (*topics.UP, topics.PLACEMENT)
 _QUEUED_MESSAGES: Final = 5000
 """Messages of a busy moment that wait for the pipeline. More are dropped (by aiomqtt): the edges send them again."""
+_AT_ONCE: Final = 50
+"""Messages taken before everybody else in the program has a turn."""
 
 logging.getLogger("aiomqtt").setLevel(logging.CRITICAL)
 
@@ -28,6 +31,7 @@ class MqttSubscription:
         self._shards = shards
         self._keepalive_s = int(keepalive_s)
         self._client: aiomqtt.Client | None = None
+        self._queue: asyncio.Queue[aiomqtt.Message] = asyncio.Queue()
 
     @property
     def connected(self) -> bool:
@@ -42,8 +46,10 @@ class MqttSubscription:
                 self._client = client
                 await self.publish(topics.gateway(self._gateway), self._state("on"), retain=True)
                 async for message in client.messages:
-                    if isinstance(message.payload, bytes):
-                        yield Message(message.topic.value, message.payload, message.retain)
+                    yield _taken(message)
+                    # Waiting costs aiomqtt more than a message does, so what came meanwhile is taken along.
+                    for _ in range(min(self._queue.qsize(), _AT_ONCE)):
+                        yield _taken(self._queue.get_nowait())
         except (aiomqtt.MqttError, OSError, SettingsError) as error:
             raise SubscriptionLost(f"broker {self._broker.host}:{self._broker.port}: {error}") from error
         finally:
@@ -60,6 +66,7 @@ class MqttSubscription:
 
     def _new_client(self) -> aiomqtt.Client:
         broker = self._broker
+        self._queue = asyncio.Queue(_QUEUED_MESSAGES)
         client = aiomqtt.Client(
             broker.host,
             broker.port,
@@ -70,7 +77,7 @@ class MqttSubscription:
             clean_session=True,
             tls_context=broker.tls_context(),
             will=aiomqtt.Will(topics.gateway(self._gateway), self._state("off"), qos=1, retain=True),
-            max_queued_incoming_messages=_QUEUED_MESSAGES,
+            queue_type=cast("type[asyncio.Queue[aiomqtt.Message]]", lambda maxsize: self._queue),
             max_inflight_messages=200,
         )
         client.pending_calls_threshold = 1000
@@ -78,3 +85,7 @@ class MqttSubscription:
 
     def _state(self, st: str) -> bytes:
         return GatewayState.model_validate({"st": st, "shards": self._shards}).encode()
+
+
+def _taken(message: aiomqtt.Message) -> Message:
+    return Message(message.topic.value, message.payload, message.retain)
