@@ -80,7 +80,7 @@ class Demo:
             page_port=page_port(options.port),
             language=options.language,
             faster=_CHAOS_FASTER if options.chaos else 1.0,
-            box_interval_s=5.0,
+            box_interval_s=2.0,
             seed=options.seed,
         )
 

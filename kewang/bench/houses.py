@@ -87,16 +87,18 @@ class SqliteHouse:
     def backup(self, into: Path) -> Backup:
         taken_ms = time.time_ns() // 1_000_000
         into.mkdir()
-        with (
-            contextlib.closing(sqlite3.connect(self.file)) as source,
-            contextlib.closing(sqlite3.connect(into / "kewang.db")) as target,
-        ):
-            source.backup(target)
+        if self.file.exists():
+            with (
+                contextlib.closing(sqlite3.connect(self.file)) as source,
+                contextlib.closing(sqlite3.connect(into / "kewang.db")) as target,
+            ):
+                source.backup(target)
         return Backup(into, taken_ms)
 
     def restore(self, backup: Backup) -> None:
         self.wipe()
-        shutil.copy(backup.at / "kewang.db", self.file)
+        saved = backup.at / "kewang.db"
+        self.file.write_bytes(saved.read_bytes() if saved.exists() else b"")
 
 
 class InfluxHouse:
