@@ -180,7 +180,9 @@ def in_tutorial(folder: Path, command: list[str]) -> subprocess.CompletedProcess
     )
 
 
-@pytest.mark.parametrize("unit", sorted(EXAMPLES.glob("*.service")), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "unit", [EXAMPLES / f"kewang-{name}.service" for name in ("edge", "gateway")], ids=lambda path: path.stem
+)
 def test_units_start_a_command_that_exists_and_let_it_ask_for_the_clock(unit: Path) -> None:
     text = unit.read_text()
     parser = RawConfigParser(strict=False)
