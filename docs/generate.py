@@ -7,6 +7,7 @@ a setting without one is an error, so that no page is half translated.
 
 import importlib
 import importlib.util
+import json
 import re
 import sys
 import types
@@ -36,7 +37,7 @@ _KINDS: Final = {str: "text", int: "whole number", float: "number", bool: "true 
 
 
 class Untranslated(Exception):
-    """A text has no Indonesian in `docs/words.id.po`."""
+    """Texts have no Indonesian in `docs/words.id.po`; the message holds the lines to fill in there."""
 
 
 class Words:
@@ -45,20 +46,23 @@ class Words:
     def __init__(self, language: Language) -> None:
         self.language = language
         self.known = {} if language == "en" else read_po(WORDS)
-        self.used: set[str] = set()
+        self.used: dict[str, None] = {}
 
     def __call__(self, text: str) -> str:
-        """`text` in this language. Raises Untranslated."""
-        if self.language == "en":
-            return text
-        self.used.add(text)
-        if not self.known.get(text):
-            raise Untranslated(f"{WORDS.name} lacks: {text}")
-        return self.known[text]
+        """`text` in this language; itself if nobody has translated it."""
+        self.used[text] = None
+        return self.known.get(text, text)
+
+    def check(self) -> None:
+        """Raise Untranslated if a text that was used has no translation."""
+        missing = [text for text in self.used if not self.known.get(text)] if self.language != "en" else []
+        if missing:
+            entries = (f'msgid {json.dumps(text, ensure_ascii=False)}\nmsgstr ""' for text in missing)
+            raise Untranslated(f"{WORDS} lacks:\n\n" + "\n\n".join(entries))
 
 
 def blocks(words: Words) -> dict[str, str]:
-    """Every generated block by its name, in one language."""
+    """Every generated block by its name, in one language. Raises Untranslated."""
     made: dict[str, Callable[[Words], Iterator[str]]] = {
         "edge": _edge,
         "gateway": _gateway,
@@ -66,7 +70,9 @@ def blocks(words: Words) -> dict[str, str]:
         "commands": _commands,
         "metrics": _metrics,
     }
-    return {name: "\n".join(make(words)).strip() for name, make in made.items()}
+    texts = {name: "\n".join(make(words)).strip() for name, make in made.items()}
+    words.check()
+    return texts
 
 
 def rendered(page: Path, made: dict[str, str]) -> str:
@@ -260,7 +266,11 @@ def _metric(metric: Metric, language: Language) -> str:
 
 def main() -> int:
     """Write or check the pages; the exit code."""
-    pages = outdated()
+    try:
+        pages = outdated()
+    except Untranslated as error:
+        print(error, file=sys.stderr)
+        return 1
     check = "--check" in sys.argv[1:]
     for page, text in pages.items():
         if not check:

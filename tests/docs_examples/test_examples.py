@@ -216,7 +216,7 @@ class ExampleBroker(Mosquitto):
 
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[ExampleBroker]:
-    with ExampleBroker(tmp_path, users={"gw1": "a", "mardika-1": "b", "passo-1": "c"}) as started:
+    with ExampleBroker(tmp_path, users={"gw1": "a", "mardika-1": "b", "passo-1": "c", "provisioning": "d"}) as started:
         yield started
 
 
@@ -229,6 +229,15 @@ async def test_the_broker_example_lets_a_device_speak_only_for_itself(broker: Mo
         assert await first(gateway) == b"own"
         await gateway.publish(build("mardika-1", "a"), "ack", qos=1)
         assert await first(device) == b"ack"
+
+
+async def test_the_broker_example_lets_only_provisioning_place_devices(broker: Mosquitto) -> None:
+    async with client(broker, "gw1", "a") as gateway, client(broker, "mardika-1", "b") as device:
+        await gateway.subscribe([(each, 1) for each in filters(["p"])])
+        await device.publish(build("mardika-1", "p"), "foreign", qos=1)
+        async with client(broker, "provisioning", "d") as provisioning:
+            await provisioning.publish(build("mardika-1", "p"), "placed", qos=1)
+        assert await first(gateway) == b"placed"
 
 
 async def test_the_broker_example_lets_nobody_take_a_foreign_client_id(broker: Mosquitto) -> None:
