@@ -8,7 +8,7 @@ import typer
 
 from kewang.cli.common import FOUND, UNREACHABLE, USAGE, AsJson, Config, Verbose, fail, print_json, settings_errors
 from kewang.cli.store import SecretFile, Url, User, show, store_settings, with_store
-from kewang.runtime.program import run_until_signalled, set_up_logging
+from kewang.runtime.program import collect_rarely, run_until_signalled, set_up_logging
 
 if TYPE_CHECKING:
     from gateway.ports import Store
@@ -28,6 +28,7 @@ def run(config: Config = None, check: bool = False, verbose: Verbose = False) ->
         settings = read_settings(config)
         if check:
             return
+        collect_rarely()
         try:
             code = run_until_signalled(lambda stopping: serve(settings, stopping))
         except OSError as error:
