@@ -22,7 +22,7 @@ from kewang.bench.stored import outbox_newest
 
 _BACKUP_AT: Final = 0.3
 """The backup is made when this share of the time before its restore is over."""
-_COMMITS_AGAIN_S: Final = 20.0
+_READINGS_AGAIN_S: Final = 20.0
 _COMMAND_LIMIT_S: Final = 30.0
 
 
@@ -73,6 +73,8 @@ class Havoc:
                 part.start()
 
     def _make_backup(self) -> None:
+        """As soon as there is something worth keeping: the database may have been wiped just now."""
+        wait_for(lambda: self.city.database.count() > 0, _READINGS_AGAIN_S)
         self._backup = self.city.house.backup(self.city.folder / "backup")
 
     def _begin(self, act: Act) -> None:
@@ -139,7 +141,7 @@ class Havoc:
     def _wait_for_commits(self, name: str) -> None:
         """Until what was read meanwhile is committed: only then does a kill cost no more than usual."""
         given = self.city.last_given(name)
-        wait_for(lambda: outbox_newest(self.city.edges[name].outbox) >= given, _COMMITS_AGAIN_S)
+        wait_for(lambda: outbox_newest(self.city.edges[name].outbox) >= given, _READINGS_AGAIN_S)
 
     def _begin_store(self, act: Act) -> None:
         house = self.city.house
