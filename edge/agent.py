@@ -196,7 +196,7 @@ class Agent:
                 async with self.uplink.connect(will) as self.link:
                     backoff.succeeded()
                     await self._talk(self.link)
-            except* LinkDown as error:
+            except* (LinkDown, OutboxFull) as error:
                 self.link_error = str(error.exceptions[0])
                 await backoff.failed(error.exceptions[0])
             finally:

@@ -5,6 +5,7 @@
 
 import asyncio
 import json
+import logging
 import socket
 from dataclasses import asdict
 from pathlib import Path
@@ -12,6 +13,8 @@ from typing import Any
 
 from edge.agent import Agent, Sampling
 from edge.ports import OutboxStatus
+
+log = logging.getLogger(__name__)
 
 ASK_TIMEOUT_S = 3.0
 
@@ -34,7 +37,12 @@ async def answer(agent: Agent, device: str, path: Path) -> None:
         await writer.drain()
         writer.close()
 
-    async with await asyncio.start_unix_server(reply, sock=_listening(path)) as server:
+    try:
+        listening = _listening(path)
+    except OSError as error:
+        log.warning("`kewang edge status` will not work: no socket at %s: %s", path, error)
+        return
+    async with await asyncio.start_unix_server(reply, sock=listening) as server:
         await server.serve_forever()
 
 

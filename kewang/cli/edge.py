@@ -16,7 +16,7 @@ NeededConfig = Annotated[Path, typer.Option("--config", "-c", help="Settings fil
 @app.command()
 def run(config: NeededConfig, check: bool = False, verbose: Verbose = False) -> None:
     """Run the agent until SIGTERM or Ctrl-C. `--check` only validates the settings."""
-    from edge.ports import OutboxBusy
+    from edge.ports import OutboxBusy, OutboxFull, OutboxTooNew
     from edge.service import serve
     from edge.settings import read_settings
 
@@ -27,7 +27,7 @@ def run(config: NeededConfig, check: bool = False, verbose: Verbose = False) -> 
             return
         try:
             code = run_until_signalled(lambda stopping: serve(settings, stopping))
-        except OutboxBusy as error:
+        except (OutboxBusy, OutboxFull, OutboxTooNew) as error:
             fail(str(error), UNREACHABLE)
     raise typer.Exit(code)
 

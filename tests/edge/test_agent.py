@@ -181,3 +181,20 @@ async def test_status_is_told_over_a_socket(tmp_path: Path) -> None:
         "name": "env-1", "stream": "env", "last_age_s": 0, "last": {"temp_c": 21.0}, "readings": 1,
         "pending_rows": 0, "shed_rows": 0, "errors": 0, "error": "unplugged",
     }  # fmt: skip
+
+
+async def test_an_agent_without_a_place_for_its_socket_works_all_the_same(tmp_path: Path) -> None:
+    bench = Bench(ScriptedSource("env-1", [(21.0,)]))
+    async with bench.running():
+        await answer(bench.agent, "ambon-m1", tmp_path / ("long" * 40) / "outbox.sock")
+        await until(lambda: bench.agent.samplings[0].readings >= 2)
+
+
+async def test_a_disk_that_fails_is_waited_for() -> None:
+    bench = Bench(ScriptedSource("env-1", [(21.0,)]))
+    async with bench.running() as link:
+        bench.outbox.full = True
+        link.cut()
+        again, _ = await bench.uplink.links.get()
+        bench.outbox.full = False
+        assert (await next_state(again)).st == "on"
