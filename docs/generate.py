@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, Union, get_args, get_origin
 
 import typer
+from prometheus_client.parser import text_string_to_metric_families
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
@@ -25,6 +26,7 @@ import kewang.cli
 from edge.settings import EdgeSettings
 from edge.sources import driver, installed
 from edge.sources.registers import Register, RegisterMap
+from gateway.metrics import GatewayMetrics
 from gateway.settings import GatewaySettings
 from kewang.ui.words import LANGUAGES, Language, read_po
 from kewang.wire.catalogue import METRICS, Metric
@@ -69,6 +71,7 @@ def blocks(words: Words) -> dict[str, str]:
         "register-map": _register_map,
         "commands": _commands,
         "metrics": _metrics,
+        "signals": _signals,
     }
     texts = {name: "\n".join(make(words)).strip() for name, make in made.items()}
     words.check()
@@ -262,6 +265,15 @@ def _metric(metric: Metric, language: Language) -> str:
         meaning += ": " + ", ".join(f"{code} {metric.word(code, language)}" for code, *_ in metric.codes)
     limits = f"{metric.low:.16g} | {metric.high:.16g}"
     return f"| `{metric.name}` | {meaning} | {metric.unit or '–'} | {limits} | {metric.decimals} |"
+
+
+def _signals(words: Words) -> Iterator[str]:
+    """What `/metrics` gives out, in Prometheus' names."""
+    yield f"| {words('Name')} | {words('Meaning')} |\n|---|---|"
+    for family in text_string_to_metric_families(GatewayMetrics().text().decode()):
+        if not family.name.endswith("_created"):
+            name = family.name + ("_total" if family.type == "counter" else "")
+            yield f"| `{name}` | {words(family.documentation)} |"
 
 
 def main() -> int:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from gateway.console.facts import Options
 from gateway.registry import MAX_SOURCES
 from kewang.ui.words import LOCALE, read_po
 from kewang.wire import topics
@@ -127,3 +128,8 @@ def test_times_of_the_protocol_are_those_of_the_code() -> None:
         f"more than {timers.ahead_s / 60:g} min ahead",
     ):
         assert said in text, said
+
+
+def test_a_device_is_silent_after_what_the_page_says() -> None:
+    assert f"not heard for {Options().silent_s:g} s" in (DOCS / "en" / "operate.md").read_text()
+    assert f"selama {Options().silent_s:g} detik" in (DOCS / "id" / "operate.md").read_text()
