@@ -239,7 +239,7 @@ def _option(parameter: Any, words: Words) -> str:
     spelled = [*parameter.opts, *parameter.secondary_opts]
     names = ", ".join(f"`{name}`" for name in spelled) if spelled[0].startswith("-") else f"`{parameter.name.upper()}`"
     default = parameter.default
-    shown = "–" if callable(default) or default in (None, False, (), []) else f"`{_plain(default)}`"
+    shown = "–" if callable(default) or default is None or default is False or default == () else f"`{_plain(default)}`"
     if parameter.required:
         shown = f"**{words('needed')}**"
     meaning = " ".join((getattr(parameter, "help", None) or "").split())
