@@ -27,7 +27,7 @@ _TICK_S: Final = 0.5
 _FIRST_READING_LIMIT_S: Final = 30.0
 _DRAIN_LIMIT_S: Final = 60.0
 _FAULT_EVERY_S: Final = 40.0
-_FAULT_FROM_S: Final = 5.0
+_FAULT_FROM_S: Final = 3.0
 _FAULT_LENGTH_S: Final = 2.0
 _KILL_EVERY_S: Final = 6.0
 _DOWN_S: Final = 2.0
@@ -149,15 +149,16 @@ class Demo:
         )
 
     def _failures(self, truth: Truth, stored: set[str], drained: bool) -> list[str]:
-        silent = sorted({spot.device for spot in self.spots} - stored)
+        too_early = self.first_reading_s is None and self.stopping.is_set()
+        silent = [] if too_early else sorted({spot.device for spot in self.spots} - stored)
         checks = (
             (not truth.lost, f"{truth.lost} readings lost"),
             (not truth.duplicates, f"{truth.duplicates} readings stored twice"),
             (not truth.wrong, f"{truth.wrong} readings wrong"),
             (not silent, f"nothing stored of {', '.join(silent)}"),
             (drained, f"{truth.in_outbox} readings still wait in outboxes after {_DRAIN_LIMIT_S:g} s"),
-            (truth.stored > 0, "no reading was stored"),
-            (self.first_reading_s is not None, "the page never showed a reading"),
+            (too_early or truth.stored > 0, "no reading was stored"),
+            (too_early or self.first_reading_s is not None, "the page never showed a reading"),
         )
         return [text for well, text in checks if not well]
 

@@ -1,0 +1,113 @@
+"""The demo as a person runs it, in a process of its own."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from kewang.bench.ambon import THIS_MACHINE, spots
+from kewang.bench.process import free_port, wait_for
+
+LIMIT_S = 60.0
+KEYS = """schema command version commit seed cores parts seconds ok failed devices sites readings_produced
+    readings_stored lost duplicates wrong unflushed dropped_declared in_outbox quarantined broker store
+    first_reading_s"""
+
+
+@contextmanager
+def demo(folder: Path, *words: str) -> Iterator[subprocess.Popen[str]]:
+    """`kewang demo` with its temporary files in `folder`; killed if a test leaves it running."""
+    command = [sys.executable, "-m", "kewang", "demo", *words]
+    environment = {**os.environ, "TMPDIR": str(folder)}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A short path: the agents' sockets have little room for theirs."""
+    with tempfile.TemporaryDirectory() as name:
+        yield Path(name)
+
+
+def result_of(process: subprocess.Popen[str]) -> dict[str, Any]:
+    out, told = process.communicate(timeout=LIMIT_S)
+    assert out, told
+    result: dict[str, Any] = json.loads(out.splitlines()[-1])
+    assert process.returncode == (0 if result["ok"] else 1), told
+    return result
+
+
+def test_a_city_has_this_machine_and_three_sites() -> None:
+    for count in (4, 5, 12):
+        chosen = spots(count)
+        assert len({spot.device for spot in chosen}) == count
+        assert len({spot.site for spot in chosen}) >= 3
+        assert THIS_MACHINE in chosen
+
+
+def test_it_proves_that_nothing_is_missing_and_leaves_nothing(folder: Path) -> None:
+    with demo(folder, "--seconds", "15", "--json", "--devices", "4") as process:
+        result = result_of(process)
+    assert result.keys() >= set(KEYS.split())
+    assert result["ok"], result["failed"]
+    assert (result["lost"], result["duplicates"], result["wrong"], result["in_outbox"]) == (0, 0, 0, 0)
+    assert result["devices"] == 4
+    assert result["sites"] >= 3
+    assert result["quarantined"] > 0
+    assert result["readings_stored"] > 0
+    assert result["this_machine_readings"] > 0
+    assert not list(folder.iterdir())
+
+
+def test_ctrl_c_ends_it_in_order(folder: Path) -> None:
+    port = free_port()
+    page = f"http://127.0.0.1:{port}/api/v1/devices"
+    with demo(folder, "--port", str(port), "--json", "--lang", "en") as process:
+        wait_for(lambda: shows_reading(page), LIMIT_S)
+        os.kill(process.pid, signal.SIGINT)
+        result = result_of(process)
+    assert result["ok"], result["failed"]
+    assert not list(folder.iterdir())
+
+
+def shows_reading(page: str) -> bool:
+    try:
+        with urllib.request.urlopen(page, timeout=5) as answer:
+            return any(source["stream"] == "env" for each in json.load(answer)["devices"] for source in each["sources"])
+    except OSError:
+        return False
+
+
+def test_killed_it_takes_everything_with_it(folder: Path) -> None:
+    with demo(folder) as process:
+        wait_for(lambda: len(psutil.Process(process.pid).children()) >= 9, LIMIT_S)
+        children = psutil.Process(process.pid).children(recursive=True)
+        process.kill()
+        psutil.wait_procs(children, LIMIT_S)
+        assert not [child for child in children if child.is_running()]
+        wait_for(lambda: not list(folder.iterdir()), LIMIT_S)
+
+
+def test_a_port_of_somebody_else_is_refused_with_the_next_step(folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        with demo(folder, "--port", str(other.getsockname()[1])) as process:
+            _, told = process.communicate(timeout=LIMIT_S)
+        assert process.returncode == 3
+        assert "choose another with --port" in told
