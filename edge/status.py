@@ -50,8 +50,12 @@ def _listening(path: Path) -> socket.socket:
     """A socket at `path`, in place of one that an agent killed earlier left there."""
     path.unlink(missing_ok=True)
     listening = socket.socket(socket.AF_UNIX)
-    listening.bind(str(path))
-    path.chmod(0o600)
+    try:
+        listening.bind(str(path))
+        path.chmod(0o600)
+    except OSError:
+        listening.close()
+        raise
     return listening
 
 
