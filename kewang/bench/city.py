@@ -200,15 +200,21 @@ class City:
         with ThreadPoolExecutor(16, "stop") as pool:
             list(pool.map(lambda name: self.end_edge(name, kill=False), self.edges))
 
-    def truth(self) -> dict[Series, Truth]:
+    def truth(self, well_dated: frozenset[str] = frozenset()) -> dict[Series, Truth]:
         """Of each board: its journal against database and outbox. The agents must be stopped, the database running."""
         held = {name: outbox_rows(edge.outbox) for name, edge in self.edges.items()}
         return compare(
             Evidence(
-                self.journals(), self.database.points(), held, self._dropped(), self.endings, self.excused,
-                self.plan.flush_s,
+                journals=self.journals(),
+                points=self.database.points(),
+                held=held,
+                dropped=self._dropped(),
+                endings=self.endings,
+                excused=self.excused,
+                flush_s=self.plan.flush_s,
+                well_dated=well_dated,
             )
-        )  # fmt: skip
+        )
 
     def _dropped(self) -> dict[Series, int]:
         """What each device declared as dropped: in its outbox, or in a heartbeat of an outbox since destroyed."""

@@ -21,6 +21,10 @@ COMMIT_MS: Final = 500
 """How long a commit may take on a busy machine: added to `flush_s`."""
 _IN_FLIGHT_MS: Final = 300
 """A board answers a request this long after the asking agent ended, at most."""
+_BEHIND_MS: Final = 15_000
+"""A box dated by the gateway may be this far behind: an answer of 5 s and a correction not made below 10 s."""
+_AHEAD_MS: Final = 5_000
+"""No date is ahead of the truth; so late may a busy agent look at what it was answered."""
 _EXAMPLES: Final = 20
 
 
@@ -84,6 +88,8 @@ class Evidence:
     excused: Mapping[Series, set[int]] = field(default_factory=dict)
     """Running numbers whose loss has a name: an outbox destroyed by the bench."""
     flush_s: float = 10.0
+    well_dated: frozenset[str] = frozenset()
+    """Devices whose clock was never wrong, or never asked: their dates must be near the journal's."""
 
 
 def compare(evidence: Evidence) -> dict[Series, Truth]:
@@ -123,6 +129,7 @@ class _Board:
         self.dropped = evidence.dropped.get(series, 0)
         self.excused = evidence.excused.get(series, set())
         self.endings = [ending for ending in evidence.endings if ending.device == device]
+        self.well_dated = device in evidence.well_dated
         self.window_ms = int(evidence.flush_s * 1000) + COMMIT_MS
         self.found = Truth()
 
@@ -160,6 +167,8 @@ class _Board:
         said = {name: value for name, value in given.values.items() if value is not None}
         if held != said:
             return f"given {said}, stored {held}"
+        if self.well_dated and not -_BEHIND_MS <= point.date_ms - given.unix_ms <= _AHEAD_MS:
+            return f"given out at {given.unix_ms}, dated {point.date_ms}"
         believed = is_believed(given)
         if point.reason is None and not believed:
             return "out of range, and stored as if it were not"

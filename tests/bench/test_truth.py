@@ -102,6 +102,13 @@ def test_the_same_reading_at_two_dates_or_in_two_series_is_a_duplicate(journal: 
     assert truth(journal, [*all_but(), tagged]).duplicates == 1
 
 
+@pytest.mark.parametrize(("off_ms", "wrong"), [(-14_000, 0), (4_000, 0), (-16_000, 1), (6_000, 1)])
+def test_the_date_counts_where_the_clock_was_never_wrong(journal: Path, off_ms: int, wrong: int) -> None:
+    moved = [*all_but(3), point(3, date_ms=T0_MS + 3 * SECOND_MS + off_ms)]
+    assert truth(journal, moved, well_dated=frozenset({BOARD[0]})).wrong == wrong
+    assert truth(journal, moved).wrong == 0
+
+
 def test_refused_first_and_stored_later_at_its_own_date_is_stored_once(journal: Path) -> None:
     found = truth(journal, [*all_but(), point(3, reason="date: ahead of the gateway's clock")])
     assert counts(found) == {"readings_produced": 10, "readings_stored": 9, "quarantined": 1}
