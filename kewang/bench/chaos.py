@@ -26,6 +26,8 @@ from kewang.bench.process import wait_for
 from kewang.bench.truth import Series, Truth, summed
 
 PARTS: Final = ("edge", "gateway", "broker", "store")
+BROKER: Final = "mosquitto"
+NAMES: Final = ("pasar-1", "pasar-2", "kali-1")
 SABOTAGES: Final = ("none", "early-ack", "tag")
 _FASTER: Final = 15.0
 _DRAIN_LIMIT_S: Final = 90.0
@@ -119,15 +121,15 @@ def story(seed: int, options: ChaosOptions) -> tuple[CityPlan, Cast]:
     """The city of a seed, and who in it can suffer what."""
     rng = random.Random(f"city-{seed}")
     rebuilds = seed % 2 == 0
-    devices = (
-        Device("pasar-1", "market-env", small_disk=not rebuilds),
-        Device("pasar-2", "market-env", clock="untrusted"),
-        Device("kali-1", "river", clock=rng.choice(("trusted", "untrusted"))),
+    clocks = "trusted", "untrusted", rng.choice(("trusted", "untrusted"))
+    devices = tuple(
+        Device(name, board, clock=clock, small_disk=not rebuilds and name == NAMES[0])
+        for name, board, clock in zip(NAMES, ("market-env", "market-env", "river"), clocks, strict=True)
     )
     plan = CityPlan(
         devices,
         store=options.store,
-        broker="mosquitto",
+        broker=BROKER,
         faster=_FASTER,
         interval_s=0.1,
         flush_s=1.0,
@@ -138,9 +140,8 @@ def story(seed: int, options: ChaosOptions) -> tuple[CityPlan, Cast]:
         board_faults=_board_faults(rng),
         sabotage=None if options.sabotage == "none" else options.sabotage,
     )
-    names = [device.name for device in devices]
     stepping = [device.name for device in devices if device.clock == "trusted"]
-    return plan, Cast(names, stepping, None if rebuilds else names[0], rebuilds)
+    return plan, Cast(NAMES, stepping, None if rebuilds else NAMES[0], rebuilds)
 
 
 def _board_faults(rng: random.Random) -> str:
@@ -240,16 +241,15 @@ def _kept(city: City) -> Path:
 
 
 def _result(options: ChaosOptions, results: list[SeedResult], started_s: float) -> dict[str, Any]:
-    truth = summed(result.truth for result in results)
     kills: Counter[str] = sum((result.kills for result in results), Counter())
     done: Counter[str] = sum((result.done for result in results), Counter())
     failed = [f"seed {result.seed}: {reason}" for result in results for reason in result.failed]
     failed += [f"no {part} was killed" for part in PARTS if not kills[part]]
     figures = {
-        "devices": 3,
+        "devices": len(NAMES),
         "sites": 1,
-        **truth.figures(),
-        "broker": "mosquitto",
+        **summed(result.truth for result in results).figures(),
+        "broker": BROKER,
         "store": options.store,
         "sabotage": options.sabotage,
         "seeds": options.seeds,
@@ -259,11 +259,7 @@ def _result(options: ChaosOptions, results: list[SeedResult], started_s: float) 
         "ledger_balanced": all(result.ledger_balanced for result in results),
         "per_seed": [result.figures() for result in results],
     }
+    parts = [BROKER, options.store]
     return envelope(
-        "bench chaos",
-        seed=options.first_seed,
-        parts=["mosquitto", options.store],
-        started_s=started_s,
-        failed=failed,
-        figures=figures,
+        "bench chaos", seed=options.first_seed, parts=parts, started_s=started_s, failed=failed, figures=figures
     )

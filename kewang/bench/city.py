@@ -8,14 +8,9 @@
 Nothing outlives the block, nor us.
 """
 
-import asyncio
-import contextlib
 import json
-import logging
-import os
 import shutil
 import tempfile
-import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -30,16 +25,13 @@ from firmware_sim.layout import map_file
 from kewang.bench.disk import SmallDisk
 from kewang.bench.guard import Guard
 from kewang.bench.houses import House, InfluxHouse, SqliteHouse
+from kewang.bench.keeper import PlacementKeeper
 from kewang.bench.link import Links
 from kewang.bench.parts import Amqtt, Broker, Mosquitto
 from kewang.bench.process import READY_LIMIT_S, MissingPart, Part, find_program, wait_for
-from kewang.bench.programs import HOST, Attached, BoardsProgram, EdgeProgram, GatewayProgram
+from kewang.bench.programs import Attached, BoardsProgram, EdgeProgram, GatewayProgram
 from kewang.bench.stored import outbox_dropped, outbox_open, outbox_rows
 from kewang.bench.truth import COMMIT_MS, Ending, Evidence, Series, Truth, compare
-from kewang.runtime.broker import BrokerSettings
-from provisioning import placements
-
-logging.getLogger("provisioning.placements").setLevel(logging.ERROR)  # here brokers are killed on purpose
 
 SOURCE: Final = "env-1"
 
@@ -281,35 +273,3 @@ class City:
         file = self.folder / "placements.json"
         file.write_text(json.dumps({device.name: device.placement for device in self.plan.devices if device.placement}))
         return file
-
-
-class PlacementKeeper:
-    """Keeps placements published, in a thread of its own."""
-
-    def __init__(self, broker_port: int, file: Path) -> None:
-        self._broker = BrokerSettings(host=HOST, port=broker_port)
-        self._file = file
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._stopping: asyncio.Event | None = None
-        self._thread = threading.Thread(target=self._run, name="placements", daemon=True)
-
-    def start(self) -> None:
-        """Begin."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End."""
-        if self._loop and self._stopping:
-            with contextlib.suppress(RuntimeError):
-                self._loop.call_soon_threadsafe(self._stopping.set)
-            self._thread.join()
-
-    def _run(self) -> None:
-        asyncio.run(self._keep())
-
-    async def _keep(self) -> None:
-        self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
-        client_id = f"placements-{os.getpid()}"
-        await placements.keep_published(
-            self._broker, lambda: placements.read_placements(self._file), self._stopping, client_id=client_id
-        )

@@ -37,10 +37,10 @@ def envelope(
     failed: Sequence[str] = (),
     figures: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """The result of `command`: the keys of all, then its `figures`.
+    """The keys of all, then the `figures` of `command`.
 
-    `parts`: names of the programs that took part; `started_s`: `time.monotonic()` at the start; `failed`: what was
-    not as it must be, one sentence each; the result is ok if there is none.
+    `parts`: names of programs; `started_s`: `time.monotonic()` at the start; `failed`: a sentence for each thing
+    that is not as it must be.
     """
     return {
         "schema": SCHEMA,

@@ -1,4 +1,4 @@
-"""The whole line with real processes: sensor, Modbus, agent, Mosquitto, gateway, database. Every row is looked for."""
+"""The whole line with real processes: sensor, Modbus, agent, broker, gateway, database. Every row is looked for."""
 
 import pytest
 
@@ -12,22 +12,20 @@ LIMIT_S = 60.0
 READINGS = 40
 
 
-def city_of(store: str) -> City:
+def city_of(broker: str, store: str) -> City:
     """Two boards, one of them on a box without a clock, and a box alone."""
     devices = (
         Device("pasar-1", "market-env", {"site": "pasar"}),
         Device("kali-1", "river", {"site": "kali"}, clock="untrusted"),
         Device("kotak-1"),
     )
-    plan = CityPlan(
-        devices, store=store, broker="mosquitto", faster=10, interval_s=0.1, flush_s=0.5, box_interval_s=0.5
-    )
+    plan = CityPlan(devices, store=store, broker=broker, faster=10, interval_s=0.1, flush_s=0.5, box_interval_s=0.5)
     return City(plan)
 
 
-@pytest.mark.parametrize("store", ["sqlite", "influxd"])
-def test_from_sensor_to_database(store: str) -> None:
-    with city_of(store) as city:
+@pytest.mark.parametrize(("broker", "store"), [("mosquitto", "sqlite"), ("mosquitto", "influxd"), ("amqtt", "sqlite")])
+def test_from_sensor_to_database(broker: str, store: str) -> None:
+    with city_of(broker, store) as city:
         wait_for(lambda: city.database.count() >= READINGS, LIMIT_S)
         city.boards.switch(0, Fault.OUT_OF_RANGE)
         wait_for(lambda: city.database.count("quarantine") > 0, LIMIT_S)
