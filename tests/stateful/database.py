@@ -6,10 +6,11 @@ import json
 import random
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from gateway.ports import RetryLater, Rewind, Table, Value
+from gateway.ports import Poison, RetryLater, Rewind, Split, Table, Value
 from gateway.rewinds import add_rewind
 from tests.fakes import MemoryStore
 from tests.stateful.truth import NUMBER_METRIC, Contents, Identity, Reading, Truth, copy_of
@@ -38,10 +39,12 @@ class Database(MemoryStore):
         self.quarantine: Contents = defaultdict(set)
         self.failing = 0.0
         """Share of writes that are taken in part, or whole, and answered with an error."""
+        self.lag_s = 0.03
         self.strict = True
         self.refuse = self._refuses
         self.backups: list[Backup] = []
         self._down = 0
+        self._choked_until_s = 0.0
 
     def _refuses(self, table: Table, row: Sequence[Value]) -> bool:
         return self.strict and table.measurement == "env" and POISON_C in row
@@ -55,22 +58,29 @@ class Database(MemoryStore):
         self._down = max(0, self._down - 1)
         self.away = self._down > 0
 
-    def come_up(self) -> None:
-        """Back for good."""
-        self._down, self.away = 0, False
+    def choke(self, until_s: float) -> None:
+        """Until then every write ends in an error, whatever was written; reads go on."""
+        self._choked_until_s = max(until_s, self._choked_until_s)
+
+    def recover(self) -> None:
+        """Nothing fails any more."""
+        self._down, self.away, self.failing, self._choked_until_s = 0, False, 0.0, 0.0
+        self.lag_s = 0.03
 
     async def _answer(self) -> None:
         self.away = self._down > 0
         await super()._answer()
 
     async def write(self, tables: Sequence[Table]) -> None:
-        await asyncio.sleep(self.rng.uniform(0.001, 0.03))
-        whole = self.rng.random() >= self.failing
+        await asyncio.sleep(self.rng.uniform(0.001, self.lag_s))
+        choked = asyncio.get_running_loop().time() < self._choked_until_s
+        whole = not choked and self.rng.random() >= self.failing
         taken = tables if whole else self._part(tables)
-        await super().write(taken)
-        for table in taken:
-            self._note(table)
-        await asyncio.sleep(self.rng.uniform(0.001, 0.03))
+        with nullcontext() if whole else suppress(Split, Poison):
+            await super().write(taken)
+            for table in taken:
+                self._note(table)
+        await asyncio.sleep(self.rng.uniform(0.001, self.lag_s))
         if not whole:
             raise RetryLater("no answer in time", self.rng.uniform(0.1, 2))
 

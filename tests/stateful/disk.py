@@ -78,7 +78,7 @@ class Disk:
 
 
 class WatchedOutbox:
-    """ports.Outbox: the real one on `disk`; its owner learns of every commit and of every batch that leaves the ring."""
+    """ports.Outbox: the real one on `disk`; the truth learns of every commit and of what leaves the ring."""
 
     def __init__(self, disk: Disk, budget_bytes: int, boot: str, timers: Timers, now_s: Callable[[], float]) -> None:
         self.disk, self.now_s = disk, now_s

@@ -1,4 +1,4 @@
-"""A broker in memory with a bad network: loses, doubles and reorders messages, cuts links, forgets, brings back the old."""
+"""A broker in memory with a bad network: it loses, doubles and reorders messages, cuts links, brings back the old."""
 
 import asyncio
 import random

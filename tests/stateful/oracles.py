@@ -84,5 +84,3 @@ def live_is_live(world: World) -> None:
 def _found(world: World) -> set[Reading]:
     database = world.database
     return {reading for where in (database.raw, database.quarantine) for at in where.values() for reading in at}
-
-

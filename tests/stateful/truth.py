@@ -1,4 +1,4 @@
-"""What really happened to every reading: seen at the disk and at the database, never told to the programs under test."""
+"""What really happened to every reading, seen at the disk and at the database, unknown to the programs."""
 
 from collections import defaultdict
 from dataclasses import dataclass, field

@@ -35,7 +35,11 @@ class Setup:
     poison: float = 0.0
     wild: float = 0.0
     credit: int = 20
+    store_lag_s: float = 0.03
+    """Longest time before, and after, a write takes effect."""
     trusted: bool = True
+    error_ms: int = 0
+    """Of the first boot's clock."""
     build: Build = field(default_factory=lambda: Build(Timers().faster(10)))
     pipeline: type[Pipeline] = Pipeline
 
@@ -71,11 +75,12 @@ class World:
 
     def __init__(self, setup: Setup, folder: Path) -> None:
         self.setup, self.folder, self.rng = setup, folder, random.Random(setup.seed)
+        random.seed(setup.seed)  # the programs' own jitter
         self.loop, self.truth = VirtualLoop(), Truth()
         self.weather = Weather(self.rng, setup.loss, setup.duplicates, setup.reordering)
         self.habits = Habits(self.rng, self.truth, setup.poison, setup.wild)
         self.database = Database(self.truth, self.rng, self.wall_ms)
-        self.database.failing = setup.store_errors
+        self.database.failing, self.database.lag_s = setup.store_errors, setup.store_lag_s
         self.broker = Broker(self.weather, DEVICE)
         self.gateways: list[Gateway] = []
         self.cards = self.born = 0
@@ -85,7 +90,7 @@ class World:
 
     async def _begin(self) -> None:
         self.add_gateway()
-        self.boxes[0].power_on(0, trusted=self.setup.trusted)
+        self.boxes[0].power_on(self.setup.error_ms, trusted=self.setup.trusted)
 
     def wall_ms(self) -> int:
         """The true time."""
@@ -104,6 +109,11 @@ class World:
         """One more gateway process. Inside the loop."""
         self.born += 1
         self.gateways.append(Gateway(f"gw{self.born}", self))
+
+    def have_a_gateway(self) -> None:
+        """At least one. Inside the loop."""
+        if not self.gateways:
+            self.add_gateway()
 
     async def kill_gateway(self) -> None:
         """The oldest one dies."""
@@ -149,13 +159,12 @@ class World:
                 return
 
     async def _calm(self) -> None:
-        self.weather.calm, self.database.failing = True, 0.0
+        self.weather.calm = True
         self.broker.start()
-        self.database.come_up()
+        self.database.recover()
         while len(self.gateways) > 2:
             await self.kill_gateway()
-        if not self.gateways:
-            self.add_gateway()
+        self.have_a_gateway()
         for box in self.boxes:
             box.uplink.mend()
             box.start()

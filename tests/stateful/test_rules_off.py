@@ -1,0 +1,34 @@
+"""Every rule is needed: without it the same tests fail, within a bounded number of examples."""
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from tests.stateful.machine import Line
+from tests.stateful.rules_off import RULES, RuleOff
+from tests.stateful.world import Setup
+
+EXAMPLES = 150
+
+search = settings(
+    max_examples=EXAMPLES,
+    stateful_step_count=12,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    phases=[Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rule", RULES.values(), ids=RULES.keys())
+def test_without_the_rule_the_oracles_notice(rule: RuleOff) -> None:
+    class Without(Line):
+        faults = frozenset(rule.faults.split())
+
+        def arranged(self, setup: Setup) -> Setup:
+            return rule.arranged(setup)
+
+    with pytest.raises(AssertionError, match=rule.noticed):
+        run_state_machine_as_test(Without, settings=search)
