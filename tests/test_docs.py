@@ -208,6 +208,11 @@ def test_pictures_are_small_and_used() -> None:
     )
 
 
+def test_contributing_tells_what_every_folder_of_tests_is_for() -> None:
+    told = set(re.findall(r"`tests/([a-z_]+)`", (CHECKOUT / "CONTRIBUTING.md").read_text()))
+    assert {path.parent.name for path in (CHECKOUT / "tests").glob("*/test_*.py")} == told
+
+
 def test_decisions_are_numbered_listed_and_complete() -> None:
     folder = DOCS / "decisions"
     written = sorted(path.name for path in folder.glob("0*.md"))
