@@ -72,11 +72,18 @@ class Line:
                 if part is self.gateway:
                     prepare(self.gateway.store_url)
                 part.start()
-            wait_for(lambda: self.gateway.get("/ready") is not None, READY_LIMIT_S)
+            self._wait_until_ready()
         except BaseException:
             self.close()
             raise
         return self
+
+    def _wait_until_ready(self) -> None:
+        """Until the gateway has the broker and knows the rewinds."""
+        try:
+            wait_for(lambda: self.gateway.get("/ready") is not None, READY_LIMIT_S)
+        except TimeoutError:
+            raise PartFailed(f"the gateway is not ready:\n{self.gateway.log_tail()}") from None
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

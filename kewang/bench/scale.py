@@ -26,7 +26,7 @@ class ScalePlan:
     """`readings_per_s` of the whole fleet, whatever its size; measured for `seconds` after all devices are known."""
 
     devices: Sequence[int] = DEVICES
-    readings_per_s: float = 12_000
+    readings_per_s: float = 3_000
     seconds: float = 40.0
     seed: int = 1
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from kewang.cli.common import UNREACHABLE, AsJson, fail
+from kewang.cli.common import UNREACHABLE, USAGE, AsJson, fail
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -99,4 +99,65 @@ def chaos(
     with part_errors():
         options = ChaosOptions(seeds, seed, seconds_per_seed, store, sabotage, jobs)
         result = run(options, lambda text: typer.echo(text, err=True))
+    emit(result, as_json)
+
+
+@app.command()
+def edge(
+    sources: Annotated[int, typer.Option(min=1, help="Boards that the agent reads over Modbus.")] = 10,
+    interval_s: Annotated[float, typer.Option(min=0.1, help="Seconds between two readings of a source.")] = 10.0,
+    seconds: Annotated[float, typer.Option(min=1, help="Seconds of measuring.")] = 60.0,
+    as_json: AsJson = False,
+) -> None:
+    """What the agent costs on a device: at most 60 MB, 2 % of a core and 1.5 s to the first commit.
+
+    Example: kewang bench edge --json
+    """
+    from kewang.bench.edge import EdgePlan, measure
+    from kewang.bench.envelope import emit
+
+    with part_errors():
+        result = measure(EdgePlan(sources=sources, interval_s=interval_s, seconds=seconds))
+    emit(result, as_json)
+
+
+@app.command()
+def scale(
+    devices: Annotated[str, typer.Option(help="Sizes of the fleet, by commas.")] = "100,1000,10000",
+    readings_per_s: Annotated[float, typer.Option(min=1, help="Readings a second of the whole fleet.")] = 3000,
+    seconds: Annotated[float, typer.Option(min=1, help="Seconds of measuring at each size.")] = 40.0,
+    seed: Seed = 1,
+    as_json: AsJson = False,
+) -> None:
+    """The gateway's processor a reading at the same rate from 100, 1,000 and 10,000 devices: within 15 %.
+
+    Example: kewang bench scale --json
+    """
+    from kewang.bench.envelope import emit
+    from kewang.bench.scale import ScalePlan, measure
+
+    sizes = [int(size) for size in devices.split(",") if size.strip().isdigit() and int(size) > 0]
+    if not sizes:
+        fail(f"--devices {devices!r}: write numbers such as 100,1000", USAGE)
+    with part_errors():
+        result = measure(ScalePlan(sizes, readings_per_s, seconds, seed))
+    emit(result, as_json)
+
+
+@app.command()
+def fuzz(
+    payloads: Annotated[int, typer.Option(min=1, help="Mutated payloads through decoder and judge.")] = 1_000_000,
+    messages: Annotated[int, typer.Option(min=1, help="Mutated payloads through a running gateway.")] = 20_000,
+    seed: Seed = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Mutated payloads: no crash, memory bounded, every message accounted for.
+
+    Example: kewang bench fuzz --payloads 100000 --messages 2000 --seed 7
+    """
+    from kewang.bench.envelope import emit
+    from kewang.bench.fuzz import FuzzPlan, measure
+
+    with part_errors():
+        result = measure(FuzzPlan(payloads, messages, seed))
     emit(result, as_json)
