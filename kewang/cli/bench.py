@@ -161,3 +161,42 @@ def fuzz(
     with part_errors():
         result = measure(FuzzPlan(payloads, messages, seed))
     emit(result, as_json)
+
+
+@app.command()
+def backlog(
+    devices: Annotated[int, typer.Option(min=1, help="Devices with a backlog.")] = 20,
+    days: Annotated[float, typer.Option(min=0.01, help="Days of readings on each, every 10 s.")] = 3.0,
+    store: Annotated[str, typer.Option(help="influxd or sqlite.")] = "influxd",
+    seed: Seed = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Three days of 20 devices drain while live readings go on: stored 2 s (p95) after their commit, nothing lost.
+
+    Example: kewang bench backlog --store sqlite --json
+    """
+    from kewang.bench.backlog import BacklogPlan, measure
+    from kewang.bench.envelope import emit
+
+    if store not in ("influxd", "sqlite"):
+        fail(f"--store {store!r}: write influxd or sqlite", USAGE)
+    with part_errors():
+        result = measure(
+            BacklogPlan(devices=devices, days=days, store="sqlite" if store == "sqlite" else "influxd", seed=seed)
+        )
+    emit(result, as_json)
+
+
+@app.command("all")
+def all_(as_json: AsJson = False, only: Annotated[str, typer.Option(help="Only these, by commas.")] = "") -> None:
+    """Every measurement with its default sizes, one after the other, one line each; exit 1 if one is not ok.
+
+    Example: kewang bench all --only wire,edge
+    """
+    from kewang.bench.everything import BENCHES, run_all
+
+    chosen = [name for name in BENCHES if not only or name in only.split(",")]
+    if not chosen:
+        fail(f"--only {only!r}: choose from {', '.join(BENCHES)}", USAGE)
+    code = run_all(chosen, as_json)
+    raise typer.Exit(code)
