@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from gateway.ports import Rewind
 from kewang.wire.ack import MAX_LABELS, MAX_RANGES, Ack
+from kewang.wire.batch import MAX_REWIND
 
 MAX_DEVICES = 200_000
 MAX_UNREADABLE = 16
@@ -39,7 +40,23 @@ class Acks:
         self._interval_ms = interval_ms
         self._devices: OrderedDict[str, Memory] = OrderedDict()
         self._due: OrderedDict[str, int] = OrderedDict()
-        self.rewinds: list[Rewind] = []
+        self._rewinds: list[Rewind] = []
+        self._ahead: dict[str, int] = {}
+        self.devices_ahead = 0
+        """Devices that obeyed a rewind which the database, as read last, does not know: it was restored, and nobody
+        told the devices. They take no ack and hold everything."""
+
+    @property
+    def rewinds(self) -> list[Rewind]:
+        """As the database has them, by number."""
+        return self._rewinds
+
+    @rewinds.setter
+    def rewinds(self, rewinds: list[Rewind]) -> None:
+        # Counted here: between two reads a device may have learned of a new rewind from another gateway.
+        self._rewinds = rewinds
+        self._ahead = {device: number for device, number in self._ahead.items() if number > self.rewind}
+        self.devices_ahead = len(self._ahead)
 
     @property
     def rewind(self) -> int:
@@ -50,6 +67,10 @@ class Acks:
         """A birth or a batch came: the next ack answers it."""
         memory = self._memory(device)
         memory.answers, memory.device_rewind = (run, up_ms), device_rewind
+        if self.rewind < device_rewind <= MAX_REWIND:
+            self._ahead[device] = device_rewind
+        elif device in self._ahead:
+            del self._ahead[device]
 
     def stored(self, device: str, run: str, number: int, rewind: int, why: str | None = None) -> None:
         """A batch is stored, or quarantined in part (`why`), by a write that began under `rewind`."""
@@ -121,7 +142,8 @@ class Acks:
         if memory is None:
             memory = self._devices[device] = Memory(facts_rewind=self.rewind)
             if len(self._devices) > MAX_DEVICES:
-                self._devices.popitem(last=False)
+                forgotten, _ = self._devices.popitem(last=False)
+                self._ahead.pop(forgotten, None)
         else:
             self._devices.move_to_end(device)
         return memory

@@ -9,7 +9,7 @@ from typing import Any, Final, ParamSpec, TypeVar
 
 from gateway.influxql import KEPT_FOR_EVER, RAW, Ask, Series, identifier, ms, string
 from gateway.points import MAX_DATE_MS
-from gateway.ports import Misconfigured, Point, Refused, Rewind, SeriesId
+from gateway.ports import Misconfigured, Point, Refused, Rewind, SeriesId, Span
 from kewang.runtime.clock import SystemClock
 from kewang.wire.names import BOX_SOURCE, STREAMS
 from kewang.wire.tally import HOUR_MS
@@ -102,17 +102,29 @@ class InfluxHistory:
         return dict(total)
 
     @_understood
-    async def tallies(self, from_hour: int, to_hour: int) -> dict[tuple[str, str, int, str], tuple[int, int]]:
+    async def tallies(
+        self, from_hour: int, to_hour: int, dated: Span | None = None, device: str | None = None
+    ) -> dict[tuple[str, str, int, str], tuple[int, int]]:
         highest: dict[tuple[str, str, int, str], tuple[int, int]] = {}
-        for first_ms, end_ms in _steps(from_hour * HOUR_MS, (to_hour + 1) * HOUR_MS):
+        spans = [dated] if dated else _steps(from_hour * HOUR_MS, (to_hour + 1) * HOUR_MS)
+        of = f" AND device = {string(device)}" if device is not None else ""
+        for span in spans:
             found = await self._select(
-                f"SELECT run, hour, made, dropped FROM {self._raw('tally')} WHERE {_between(first_ms, end_ms)} "
-                f"AND hour >= {from_hour} AND hour < {to_hour} GROUP BY device, source"
+                f"SELECT run, hour, made, dropped FROM {self._raw('tally')} WHERE {_between(*span)} "
+                f"AND hour >= {from_hour} AND hour < {to_hour}{of} GROUP BY device, source"
             )
             for device, source, run, hour, made, dropped in _whole_tallies(found):
                 most, lost = highest.get((device, source, hour, run), (0, 0))
                 highest[device, source, hour, run] = max(most, made), max(lost, dropped)
         return highest
+
+    @_understood
+    async def tally_points(self, span: Span, step_ms: int) -> dict[int, int]:
+        found = await self._select(
+            f"SELECT count(made) FROM {self._raw('tally')} WHERE {_between(*span)} "
+            f"GROUP BY time({ms(step_ms)}) fill(none)"
+        )
+        return {start_ms: count for series in found for start_ms, count in series.rows if count}
 
     @_understood
     async def held(self) -> dict[str, int]:

@@ -37,6 +37,7 @@ class GatewayMetrics:
         self._queue = self._gauge("queue_messages", "Messages taken and not yet in a write")
         self._in_flight = self._gauge("writes_in_flight", "Writes the store has not answered yet")
         self._devices = self._gauge("devices_seen", "Devices heard since the start")
+        self._ahead = self._gauge("devices_ahead", "Devices that obeyed a rewind the database does not know")
         self._connected = self._gauge("broker_connected", "1 while connected to the broker")
         self._write_s = Histogram(
             "kewang_gateway_write_seconds",
@@ -97,6 +98,10 @@ class GatewayMetrics:
     def devices(self, seen: int) -> None:
         """How many devices were heard since the start."""
         self._devices.set(seen)
+
+    def devices_ahead(self, devices: int) -> None:
+        """How many devices hold everything, because the database was restored without a rewind."""
+        self._ahead.set(devices)
 
     def turned(self, loop: str) -> None:
         """A periodic loop went round once more."""

@@ -168,6 +168,7 @@ class Pipeline:
     def _refresh(self) -> None:
         self.metrics.queue(len(self.queue))
         self.metrics.devices(len(self.registry.devices))
+        self.metrics.devices_ahead(self.acks.devices_ahead)
         if self.subscription.connected != self.metrics.broker_connected:
             self.metrics.broker(self.subscription.connected)
 

@@ -7,6 +7,9 @@ from typing import Final, Protocol
 Value = float | int | str | None
 """A field's value: float, int, str by its type; None = no value. Metrics are always float."""
 
+Span = tuple[int, int]
+"""Unix ms: from, to (excluded)."""
+
 Tags = tuple[tuple[str, str], ...]
 """(key, value) by key, no empty values."""
 
@@ -158,8 +161,15 @@ class History(Protocol):
         """(device, source, Unix hour) -> number of dates that are stored or in quarantine, counted without listing
         them; may be lower than the truth where a series has gaps in its fields, never higher."""
 
-    async def tallies(self, from_hour: int, to_hour: int) -> dict[tuple[str, str, int, str], tuple[int, int]]:
-        """(device, source, Unix hour, run) -> highest (made, dropped) stated."""
+    async def tallies(
+        self, from_hour: int, to_hour: int, dated: Span | None = None, device: str | None = None
+    ) -> dict[tuple[str, str, int, str], tuple[int, int]]:
+        """(device, source, Unix hour, run) -> highest (made, dropped) stated of these hours: by all heartbeats ever,
+        or only by those `dated` within a span, or of one `device`."""
+
+    async def tally_points(self, span: Span, step_ms: int) -> dict[int, int]:
+        """How many tallies the heartbeats dated within each step of `span` stated: start of the step -> number, without
+        those of 0. Cheap; a span whose numbers are the same as before has no new tally."""
 
     async def held(self) -> dict[str, int]:
         """Device -> open rows it stated in its newest heartbeat."""

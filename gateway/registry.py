@@ -27,6 +27,8 @@ class Device:
     """Runs born, the present one last."""
     two_boxes: int = 0
     """How often a run came back after another: two boxes with one identity."""
+    two_boxes_ms: int | None = None
+    """When it did last."""
 
 
 class Registry:
@@ -62,8 +64,17 @@ class Registry:
         again = birth.bt in known.runs[:-1]
         if birth.bt not in known.runs[-1:]:
             known.runs = [*(run for run in known.runs if run != birth.bt), birth.bt][-_RUNS_REMEMBERED:]
-        known.two_boxes += again
+        if again:
+            known.two_boxes, known.two_boxes_ms = known.two_boxes + 1, known.heard_ms
         return again
+
+    def two_boxes(self, since_ms: int) -> set[str]:
+        """Devices whose identity was seen on two boxes since then."""
+        return {
+            name
+            for name, device in self.devices.items()
+            if device.two_boxes_ms is not None and device.two_boxes_ms >= since_ms
+        }
 
     def has_room(self, device: str, source: str) -> bool:
         """Whether `source` may be stored: one of the first 64 of its device."""

@@ -6,6 +6,7 @@ import logging
 import socket
 from collections.abc import Iterator, Mapping
 from typing import Final
+from zoneinfo import ZoneInfo
 
 import uvicorn
 
@@ -24,6 +25,8 @@ log = logging.getLogger(__name__)
 
 STUCK_S: Final = 45.0
 """A loop that has not gone round for so long is stuck."""
+TWO_BOXES_MS: Final = 3_600_000
+"""A device is marked for so long after two boxes used its identity."""
 
 
 class LiveFacts:
@@ -43,6 +46,16 @@ class LiveFacts:
 
     def rewinds_read(self) -> bool:
         return self._pipeline.rewinds.known.is_set()
+
+    def rewind(self) -> int:
+        return self._pipeline.acks.rewind
+
+    def devices_ahead(self) -> int:
+        return self._pipeline.acks.devices_ahead
+
+    def two_boxes(self) -> set[str]:
+        """Within the last hour."""
+        return self._pipeline.registry.two_boxes(self._pipeline.clock.mono_ms() - TWO_BOXES_MS)
 
     def store_trouble(self) -> str | None:
         return self._pipeline.health.failing
@@ -112,6 +125,7 @@ class _Server(uvicorn.Server):
 
 def _console(settings: GatewaySettings, pipeline: Pipeline, store: Store, stopping: asyncio.Event) -> uvicorn.Server:
     facts = LiveFacts(settings.id, pipeline)
-    options = Options(language=settings.console.language)
+    shown = settings.console
+    options = Options(shown.language, ZoneInfo(shown.time_zone), silent_s=shown.silent_s, stale_s=shown.stale_s)
     app = create_app(store, facts, pipeline.metrics, pipeline.clock, options, stopping)
     return _Server(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=2))

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 from typing import Literal
+from zoneinfo import ZoneInfo
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from kewang.runtime.broker import BrokerSettings
 from kewang.runtime.settings import Settings, load
@@ -32,6 +33,22 @@ class ConsoleSettings(Settings):
     host: str = Field("127.0.0.1", description="Address the page listens on.")
     port: int = Field(8080, ge=0, le=65535, description="Port of the page; 0 = a free one.")
     language: Literal["id", "en"] = Field("id", description="Language of the page until its reader chooses one.")
+    time_zone: str = Field("Asia/Jayapura", description="Time zone of the page's clock, by its name (Asia/Makassar).")
+    silent_s: float = Field(
+        90.0, ge=1, le=86_400, description="A device is called silent when its newest reading is older (s)."
+    )
+    stale_s: float = Field(
+        60.0, ge=1, le=86_400, description="The page calls itself stale when its newest reading is older (s)."
+    )
+
+    @field_validator("time_zone")
+    @classmethod
+    def _is_a_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ValueError, OSError):
+            raise ValueError(f"{name!r} is no time zone: take a name like Asia/Jayapura or UTC") from None
+        return name
 
 
 class TimerSettings(Settings):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from gateway import sqlite_queries as queries
-from gateway.ports import Point, Refused, Rewind, SeriesId
+from gateway.ports import Point, Refused, Rewind, SeriesId, Span
 from gateway.sqlite_file import has_schema, identity, mapped, open_file
 
 T = TypeVar("T")
@@ -42,8 +42,13 @@ class SqliteHistory:
     async def counts(self, from_ms: int, to_ms: int) -> dict[tuple[str, str, int], int]:
         return await self._read(lambda db: queries.counts(db, from_ms, to_ms), {})
 
-    async def tallies(self, from_hour: int, to_hour: int) -> dict[tuple[str, str, int, str], tuple[int, int]]:
-        return await self._read(lambda db: queries.tallies(db, from_hour, to_hour), {})
+    async def tallies(
+        self, from_hour: int, to_hour: int, dated: Span | None = None, device: str | None = None
+    ) -> dict[tuple[str, str, int, str], tuple[int, int]]:
+        return await self._read(lambda db: queries.tallies(db, from_hour, to_hour, dated, device), {})
+
+    async def tally_points(self, span: Span, step_ms: int) -> dict[int, int]:
+        return await self._read(lambda db: queries.tally_points(db, span, step_ms), {})
 
     async def held(self) -> dict[str, int]:
         return await self._read(queries.held, {})

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any, Final
 
-from gateway.ports import Point, Refused, Rewind, SeriesId
+from gateway.ports import Point, Refused, Rewind, SeriesId, Span
 from gateway.sqlite_file import quoted
 from gateway.sqlite_writer import columns_of, table_of
 from kewang.wire.names import BOX_SOURCE, STREAMS
@@ -15,6 +15,7 @@ DAY_MS: Final = 86_400_000
 MAX_VALUES: Final = 10_000
 # SQLite's division rounds towards zero; the hour of a date before 1970 is rounded down like all others.
 _HOUR: Final = f"((p.date_ms - ((p.date_ms % {HOUR_MS}) + {HOUR_MS}) % {HOUR_MS}) / {HOUR_MS})"
+_EVER: Final = (-(2**63), 2**63 - 1)
 _Db = sqlite3.Connection
 
 
@@ -87,7 +88,9 @@ def counts(db: _Db, from_ms: int, to_ms: int) -> dict[tuple[str, str, int], int]
     return dict(total)
 
 
-def tallies(db: _Db, from_hour: int, to_hour: int) -> dict[tuple[str, str, int, str], tuple[int, int]]:
+def tallies(
+    db: _Db, from_hour: int, to_hour: int, dated: Span | None, of_device: str | None
+) -> dict[tuple[str, str, int, str], tuple[int, int]]:
     """(device, source, hour, run) -> highest (made, dropped)."""
     if (found := _named(db, "tally", "hour", "run", "made", "dropped")) is None:
         return {}
@@ -95,11 +98,24 @@ def tallies(db: _Db, from_hour: int, to_hour: int) -> dict[tuple[str, str, int, 
     rows = db.execute(
         f"SELECT s.device, s.source, p.{hour}, p.{run}, max(p.{made}), max(p.{dropped}) "
         f"FROM series s JOIN {table} p ON p.series_id = s.id "
-        f"WHERE s.measurement = 'tally' AND p.{hour} >= ? AND p.{hour} < ? "
+        f"WHERE s.measurement = 'tally' AND p.{hour} >= ? AND p.{hour} < ? AND p.date_ms >= ? AND p.date_ms < ? "
+        "AND s.device = coalesce(?, s.device) "
         f"AND p.{run} IS NOT NULL AND p.{made} IS NOT NULL AND p.{dropped} IS NOT NULL GROUP BY 1, 2, 3, 4",
-        (from_hour, to_hour),
+        (from_hour, to_hour, *(dated or _EVER), of_device),
     )
     return {(device, source, of, name): (most, lost) for device, source, of, name, most, lost in rows}
+
+
+def tally_points(db: _Db, span: Span, step_ms: int) -> dict[int, int]:
+    """Start of a step of dates -> number of tallies."""
+    if (table := _table(db, "tally")) is None:
+        return {}
+    rows = db.execute(
+        f"SELECT p.date_ms / ?1 * ?1, count(*) FROM series s JOIN {table} p ON p.series_id = s.id "
+        "WHERE s.measurement = 'tally' AND p.date_ms >= ?2 AND p.date_ms < ?3 GROUP BY 1",
+        (step_ms, *span),
+    )
+    return dict(rows.fetchall())
 
 
 def held(db: _Db) -> dict[str, int]:

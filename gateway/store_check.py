@@ -133,6 +133,7 @@ async def _answers(store: Store, date_ms: int) -> str:
     await store.newest("env")
     await store.counts(date_ms, date_ms + HOUR_MS)
     await store.tallies(date_ms // HOUR_MS, date_ms // HOUR_MS + 1)
+    await store.tally_points((date_ms, date_ms + HOUR_MS), HOUR_MS)
     await store.held()
     return ""
 

@@ -16,6 +16,7 @@ from gateway.ports import (
     RetryLater,
     Rewind,
     SeriesId,
+    Span,
     Split,
     SubscriptionLost,
     Table,
@@ -116,17 +117,25 @@ class MemoryStore:
         dated = {(of, d) for of, d in self._dated(*STREAMS) if from_ms <= d < to_ms}
         return dict(Counter((of.device, of.source, d // 3_600_000) for of, d in dated))
 
-    async def tallies(self, from_hour: int, to_hour: int) -> dict[tuple[str, str, int, str], tuple[int, int]]:
+    async def tallies(
+        self, from_hour: int, to_hour: int, dated: Span | None = None, device: str | None = None
+    ) -> dict[tuple[str, str, int, str], tuple[int, int]]:
         await self._answer()
         highest: dict[tuple[str, str, int, str], tuple[int, int]] = {}
         whole = {"run", "hour", "made", "dropped"}
-        for tags, _, fields in (point for point in self._of("tally") if point[2].keys() >= whole):
+        for tags, date_ms, fields in (point for point in self._of("tally") if point[2].keys() >= whole):
             hour = int(fields["hour"])
             key = (tags["device"], tags["source"], hour, str(fields["run"]))
             made, dropped = highest.get(key, (0, 0))
-            if from_hour <= hour < to_hour:
+            wanted = (dated is None or dated[0] <= date_ms < dated[1]) and device in (None, tags["device"])
+            if wanted and from_hour <= hour < to_hour:
                 highest[key] = max(made, int(fields["made"])), max(dropped, int(fields["dropped"]))
         return highest
+
+    async def tally_points(self, span: Span, step_ms: int) -> dict[int, int]:
+        await self._answer()
+        dates = [date_ms for _, date_ms, fields in self._of("tally") if "made" in fields]
+        return dict(Counter(date_ms // step_ms * step_ms for date_ms in dates if span[0] <= date_ms < span[1]))
 
     async def held(self) -> dict[str, int]:
         await self._answer()

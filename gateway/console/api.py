@@ -1,7 +1,7 @@
 """The pages' figures as JSON, health and metrics. 503 with the reason while the store is away."""
 
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Final
 
 from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
@@ -10,6 +10,8 @@ from gateway.console.facts import Facts
 from gateway.console.live import QUARANTINE_SHOWN, Live, Overview
 from gateway.console.overview import Device
 from gateway.metrics import CONTENT_TYPE, GatewayMetrics
+
+_NAMED: Final = 20
 
 
 class Api:
@@ -35,9 +37,10 @@ class Api:
         return JSONResponse({"ok": not stuck, "stuck": stuck}, 503 if stuck else 200)
 
     async def ready(self) -> Response:
-        """200 while it does its work; else 503 and why not."""
+        """200 while it does its work; else 503 and why not. Warnings: it works, and a person is needed all the same."""
         reasons = why_not_ready(self._facts, await self._live.overview())
-        return JSONResponse({"ok": not reasons, "reasons": reasons}, 503 if reasons else 200)
+        warnings = warnings_of(self._facts)
+        return JSONResponse({"ok": not reasons, "reasons": reasons, "warnings": warnings}, 503 if reasons else 200)
 
     async def metrics(self) -> Response:
         """For Prometheus."""
@@ -50,11 +53,11 @@ class Api:
         return _answer(overview, {"devices": listed})
 
     async def ledger(self) -> Response:
-        """The ledger of the last 24 hours, of all and by device."""
+        """The ledger of the last 24 hours, of all and by device; after a start of as many as are read by now."""
         overview = await self._live.overview()
         books = overview.books
         by_device = {name: asdict(balance) for name, balance in books.by_device.items()}
-        window = {"from_ms": books.from_ms, "to_ms": books.to_ms}
+        window = {"from_ms": books.from_ms, "to_ms": books.to_ms, "closed_as_of_ms": books.closed_ms}
         return _answer(overview, {**window, **asdict(books.total), "devices": by_device})
 
     async def quarantine(self) -> Response:
@@ -78,6 +81,18 @@ def why_not_ready(facts: Facts, overview: Overview) -> list[str]:
     return [why for well, why in checks if not well]
 
 
+def warnings_of(facts: Facts) -> list[str]:
+    """What a person should do while the gateway does its work."""
+    ahead, doubled = facts.devices_ahead(), sorted(facts.two_boxes())
+    restored = (
+        f"{ahead} devices hold their readings back: the database was restored without a rewind; "
+        "run 'kewang rewind --from TIME' with the time of the backup"
+    )
+    return [restored] * bool(ahead) + [
+        f"two boxes share the identity {name}: replace or enrol one of them anew" for name in doubled[:_NAMED]
+    ]
+
+
 def device_figures(device: Device, overview: Overview) -> dict[str, Any]:
     """One device as JSON: state, place, newest readings by source, ledger."""
     sources = [
@@ -93,6 +108,7 @@ def device_figures(device: Device, overview: Overview) -> dict[str, Any]:
         "device": device.name,
         "site": device.place.site if device.place else None,
         "condition": device.condition,
+        "two_boxes": device.two_boxes,
         "last_ms": device.last_ms,
         "held": overview.books.stated_held.get(device.name, 0),
         "sources": sources,

@@ -1,6 +1,6 @@
 """What the console needs of the running gateway itself; everything else on its pages comes from the store."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Final, Protocol
@@ -28,6 +28,15 @@ class Facts(Protocol):
     def rewinds_read(self) -> bool:
         """Whether the rewinds were read, so that it may write."""
 
+    def rewind(self) -> int:
+        """The highest rewind of the database, 0 while unknown."""
+
+    def devices_ahead(self) -> int:
+        """Devices that obeyed a rewind the database does not know: it was restored and nobody told the devices."""
+
+    def two_boxes(self) -> Collection[str]:
+        """Devices whose identity two boxes used at a time."""
+
     def store_trouble(self) -> str | None:
         """Why the store takes no writes now; None while it does."""
 
@@ -53,7 +62,15 @@ class Options:
     device_s: float = 10.0
     """An open page of one device asks again after this."""
     ledger_s: float = 10.0
-    """The ledger and the quarantine are read again after this."""
+    """The ledger's running hour and the quarantine are read again after this."""
+    closed_s: float = 600.0
+    """Every hour of the ledger is read again after this: what a device sends days later is counted by then."""
+    ledger_budget_s: float = 2.0
+    """A turn of the ledger's reads goes on for so long, then the next one goes on from there."""
+    lost_after_s: float = 60.0
+    """Readings are called lost when two looks so far apart have not found them: two heartbeats."""
+    pause_per_read: float = 30.0
+    """Reads of the store take at most one part in so many of the time, each of the page and of the ledger."""
     read_limit_s: float = 10.0
     """The store is away for a reader that waits longer than this."""
     silent_s: float = 90.0

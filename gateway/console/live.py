@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from gateway.console.balance import Books, read_books
+from gateway.console.balance import Books
+from gateway.console.bookkeeper import Bookkeeper
 from gateway.console.facts import Facts, Options
 from gateway.console.overview import Device, Site, sites_of
 from gateway.console.sparks import Sparks, Wanted
@@ -54,19 +55,29 @@ class Live:
     def __init__(self, history: History, facts: Facts, clock: Clock, options: Options) -> None:
         self._history, self._facts, self._clock, self._options = history, facts, clock, options
         self.sparks = Sparks(history)
+        self._keeper = Bookkeeper(history, clock, options)
+        self._rewind = 0
         self._turn = asyncio.Lock()
         self._shown = Overview(0)
         self._due_ms = -(2**62)
         self._slow_due_ms = -(2**62)
+        self._heard_due_ms = -(2**62)
         self._heard: set[str] = set()
 
     async def overview(self) -> Overview:
         """The overview, at most a tick old."""
         async with self._turn:
-            if self._clock.mono_ms() >= self._due_ms:
+            began_ms = self._clock.mono_ms()
+            if began_ms >= self._due_ms:
                 self._shown = await self._read()
-                self._due_ms = self._clock.mono_ms() + int(self._options.tick_s * 900)
+                self._due_ms = self._pause(began_ms, self._options.tick_s * 0.9, self._options.stale_s / 4)
             return self._shown
+
+    def _pause(self, began_ms: int, least_s: float, most_s: float) -> int:
+        """When to read again: a large database is read the more rarely the longer it takes."""
+        now_ms = self._clock.mono_ms()
+        wanted_s = (now_ms - began_ms) * self._options.pause_per_read / 1000
+        return now_ms + int(max(least_s, min(wanted_s, most_s)) * 1000)
 
     async def _read(self) -> Overview:
         now_ms = self._clock.wall_ms()
@@ -87,15 +98,29 @@ class Live:
     async def _from_store(self, now_ms: int) -> Overview:
         points = [point for stream in STREAMS for point in await self._history.newest(stream)]
         books, quarantine = self._shown.books, self._shown.quarantine
-        if self._clock.mono_ms() >= self._slow_due_ms or self._shown.trouble:
-            self._heard = {series.device for series in await self._history.series()}
-            books = await read_books(self._history, now_ms)
+        began_ms = self._clock.mono_ms()
+        if began_ms >= self._slow_due_ms or self._shown.trouble:
+            await self._read_heard(began_ms)
+            books = await self._books(now_ms)
             quarantine = await open_quarantine(self._history)
-            self._slow_due_ms = self._clock.mono_ms() + int(self._options.ledger_s * 1000)
+            self._slow_due_ms = self._pause(began_ms, self._options.ledger_s, self._options.closed_s / 10)
         lost = {device: balance.lost for device, balance in books.by_device.items()}
-        sites = sites_of(points, self._heard, lost, self._facts.placements(), now_ms, self._options)
+        doubled, placements = self._facts.two_boxes(), self._facts.placements()
+        sites = sites_of(points, self._heard, lost, doubled, placements, now_ms, self._options)
         await self.sparks.refresh(self._on_cards(sites), now_ms, self._options.spark_reads)
         return Overview(now_ms, now_ms, None, sites, books, quarantine)
+
+    async def _read_heard(self, now_ms: int) -> None:
+        """Devices that have any reading; those of the last day are seen anyway."""
+        if now_ms >= self._heard_due_ms:
+            self._heard = {series.device for series in await self._history.series()}
+            self._heard_due_ms = now_ms + int(self._options.closed_s * 1000)
+
+    async def _books(self, now_ms: int) -> Books:
+        if self._rewind != (rewind := self._facts.rewind()):
+            self._rewind = rewind
+            self._keeper.forget()
+        return await self._keeper.books(now_ms)
 
     def _on_cards(self, sites: Sequence[Site]) -> list[Wanted]:
         devices = [device for site in sites for device in site.devices]

@@ -1,7 +1,7 @@
 """What the pages show, as plain values: devices by site with their state and newest readings. Pure."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Final, Literal
@@ -49,12 +49,14 @@ class Device:
     sources: tuple[Source, ...]
     lost: int = 0
     """Its missing readings beyond what it holds."""
+    two_boxes: bool = False
+    """Two boxes used its identity lately."""
 
     @property
     def troubled(self) -> bool:
         """Whether a person should look: it is silent or a part of it is, or readings are missing."""
         partly = self.clock_wrong or self.failing or any(source.silent for source in self.sources)
-        return self.condition != "ok" or bool(self.lost or partly)
+        return self.condition != "ok" or self.two_boxes or bool(self.lost or partly)
 
     @property
     def clock_wrong(self) -> bool:
@@ -94,6 +96,7 @@ def sites_of(
     points: Iterable[Point],
     heard_before: Iterable[str],
     lost: Mapping[str, int],
+    doubled: Collection[str],
     placements: Mapping[str, Placement],
     now_ms: int,
     options: Options,
@@ -101,7 +104,7 @@ def sites_of(
     """All devices that have a reading or a placement, by site, troubled sites first, the unplaced last.
 
     `points`: the newest of each series of the last day; `heard_before`: devices that have any reading;
-    `lost`: device -> readings missing.
+    `lost`: device -> readings missing; `doubled`: devices whose identity two boxes use.
     """
     by_device: dict[str, list[Point]] = defaultdict(list)
     for point in points:
@@ -114,7 +117,8 @@ def sites_of(
         for name in sorted(heard | set(placements))
         if not (name in placements and placements[name].now.life in REFUSED_LIVES)
     ]
-    return _by_site([replace(device, lost=lost.get(device.name, 0)) for device in devices])
+    marked = (replace(one, lost=lost.get(one.name, 0), two_boxes=one.name in doubled) for one in devices)
+    return _by_site(list(marked))
 
 
 def _by_site(devices: list[Device]) -> tuple[Site, ...]:

@@ -13,11 +13,10 @@ from markupsafe import Markup
 from gateway.console.facts import Facts, Options
 from gateway.console.live import QUARANTINE_SHOWN, Overview
 from gateway.console.overview import Reading, Site
+from gateway.console.phrases import LIVES, SHORT, STREAM_WORDS, reason_of, trouble_of, word_of
 from gateway.console.sparks import Sparks
-from gateway.ports import Refused
 from kewang.ui import figures, pages
-from kewang.ui.words import Language, words
-from kewang.wire.names import NO_SOURCE
+from kewang.ui.words import Language
 from kewang.wire.tally import HOUR_MS
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -76,7 +75,10 @@ class Renderer:
     def fragment(self, name: str, language: Language, known: dict[str, Any]) -> Markup:
         """One template, rendered."""
         template = self._environment(language).get_template(f"{name}.html")
-        return Markup(template.render(known, sparks=self._sparks, options=self._options, most=QUARANTINE_SHOWN))
+        ahead = self._facts.devices_ahead()
+        return Markup(
+            template.render(known, sparks=self._sparks, options=self._options, most=QUARANTINE_SHOWN, ahead=ahead)
+        )
 
     def _own(self) -> dict[str, Any]:
         facts = self._facts
@@ -110,6 +112,7 @@ class Renderer:
             "life": lambda life: word_of(LIVES, life, language),
             "stream": lambda stream: word_of(STREAM_WORDS, stream, language),
             "reason": lambda row: reason_of(row, language),
+            "trouble": lambda why: trouble_of(why, language),
             "short": lambda name: word_of(SHORT, name, language),
         }
 
@@ -117,59 +120,3 @@ class Renderer:
 def fragment_name(site: Site) -> str:
     """A name for a site's fragment that is safe in an event and an attribute, whatever the site is called."""
     return "site-" + sha256((site.name or "").encode()).hexdigest()[:12]
-
-
-def word_of(table: dict[str, str], key: str, language: Language) -> str:
-    """The word for `key`, in `language`; the key itself if it has none."""
-    return words(language).gettext(table[key]) if key in table else key
-
-
-def reason_of(row: Refused, language: Language) -> str:
-    """Why a row was refused: the kind in words, then the figures as they are."""
-    if row.series.source == NO_SOURCE:
-        return f"{word_of(REASONS, NO_SOURCE, language)}: {row.reason}"
-    kind, colon, rest = row.reason.partition(":")
-    return word_of(REASONS, kind, language) + colon + rest
-
-
-def _(text: str) -> str:
-    """Marks a text for the catalogues; it is translated where it is shown."""
-    return text
-
-
-LIVES: Final = {
-    "approved": _("approved"),
-    "installed": _("installed"),
-    "maintenance": _("in maintenance"),
-    "quarantined": _("set apart"),
-    "revoked": _("revoked"),
-    "retired": _("retired"),
-}
-"""What a placement says of a device's life."""
-
-STREAM_WORDS: Final = {
-    "env": _("environment"),
-    "cam": _("camera"),
-    "sys": _("the box itself"),
-    "evt": _("events"),
-}
-
-SHORT: Final = {
-    "cpu_pct": _("processor"),
-    "box_temp_c": _("box"),
-    "mem_pct": _("memory"),
-    "disk_pct": _("disk"),
-}
-"""Short names for the line of a card that is about the box itself."""
-
-REASONS: Final = {
-    "range": _("out of range"),
-    "unknown metric": _("unknown metric"),
-    "type": _("wrong type"),
-    "length": _("wrong length"),
-    "date": _("wrong date"),
-    "empty": _("no value"),
-    "store": _("refused by the database"),
-    NO_SOURCE: _("unreadable message"),
-}
-"""Kinds of refusal: what stands before the colon of a reason."""

@@ -258,6 +258,27 @@ async def test_tallies_give_the_highest_of_each_run(store: Store) -> None:
     }
 
 
+async def test_tallies_of_a_span_of_heartbeats_or_of_one_device(store: Store) -> None:
+    fields = ("run", "hour", "made", "dropped")
+    rows = [(T0, "a1", HOUR, 5, 0), (T0 + 1000, "a1", HOUR, 9, 2), (T0 + 2000, "b2", HOUR + 1, 4, 0)]
+    await store.write([table("tally", fields, rows), table("tally", fields, rows[:1], device="pasar-2")])
+    first, second = ("pasar-1", "env-1", HOUR, "a1"), ("pasar-2", "env-1", HOUR, "a1")
+    assert await store.tallies(HOUR, HOUR + 2, dated=(T0, T0 + 1000)) == {first: (5, 0), second: (5, 0)}
+    assert await store.tallies(HOUR, HOUR + 1, dated=(T0 + 1, T0 + HOUR_MS)) == {first: (9, 2)}
+    assert await store.tallies(HOUR, HOUR + 1, device="pasar-2") == {second: (5, 0)}
+    assert await store.tallies(HOUR, HOUR + 1, device="x' OR device = 'pasar-2") == {}
+
+
+async def test_tally_points_change_with_every_new_tally(store: Store) -> None:
+    fields = ("run", "hour", "made", "dropped")
+    assert await store.tally_points((T0, T0 + HOUR_MS), 300_000) == {}
+    for _ in range(2):
+        rows = [(T0 + 1000, "a1", HOUR, 5, 0), (T0 + 2000, "a1", HOUR, 6, 0), (T0 + 900_000, "a1", HOUR, 7, 0)]
+        await store.write([table("tally", fields, rows), table("tally", fields, rows[:1], device="pasar-2")])
+        assert await store.tally_points((T0, T0 + HOUR_MS), 300_000) == {T0: 3, T0 + 900_000: 1}
+    assert await store.tally_points((T0 + 1500, T0 + 2500), 300_000) == {T0: 1}
+
+
 async def test_held_is_of_the_newest_heartbeat(store: Store) -> None:
     fields = ("cpu_pct", "held")
     await store.write([table("sys", fields, [(T0, 1.0, 9.0), (T0 + 1, 2.0, 4.0), (T0 + 2, 3.0, None)], source="box")])

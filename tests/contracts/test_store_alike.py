@@ -76,6 +76,8 @@ async def everything(store: Store) -> list[Any]:
         [await store.dates(one, T0 + 1, T0 + HOUR_MS) for one in ids],
         await store.counts(T0 + 2, T0 + 2 * HOUR_MS),
         await store.tallies(HOUR, HOUR + 5),
+        await store.tallies(HOUR, HOUR + 9, (T0 + 1, T0 + HOUR_MS), "d-1"),
+        await store.tally_points((T0 + 1, T0 + HOUR_MS), HOUR_MS // 6),
         await store.held(),
         sorted((row.date_ms, row.series, row.reason, row.deleted) for row in await store.refused(T0, NOW_MS)),
     ]

@@ -18,7 +18,7 @@ from kewang.runtime.clock import SystemClock
 from kewang.wire.placement import Placement
 from tests.gateway.town import TownFacts
 
-QUICK = Options(tick_s=0.05, ledger_s=0.05)
+QUICK = Options(tick_s=0.05, ledger_s=0.05, closed_s=0.05, lost_after_s=0)
 LIMIT_S = 20.0
 
 

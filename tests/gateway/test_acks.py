@@ -161,3 +161,17 @@ def test_acks_of_a_device_are_a_second_apart_however_often_they_are_wanted(pause
     assert all(later - earlier >= 1000 for earlier, later in pairwise(told))
     made.want(DEVICE, now_ms)
     assert made.due(now_ms + 1000) == [DEVICE], "a wish is never lost"
+
+
+def test_devices_ahead_of_the_database_are_counted_when_the_rewinds_are_read() -> None:
+    made = acks(Rewind(5, 0))
+    for device, number in (("d1", 9), ("d2", 7), ("d3", 5), ("d4", 2**34)):
+        made.heard(device, RUN, 1, number)
+    assert made.devices_ahead == 0, "another gateway may have written a rewind since"
+    made.rewinds = [Rewind(5, 0)]
+    assert made.devices_ahead == 2
+    made.heard("d1", RUN, 2, 5)
+    made.rewinds = [Rewind(5, 0)]
+    assert made.devices_ahead == 1
+    made.rewinds = [Rewind(5, 0), Rewind(8, 1)]
+    assert made.devices_ahead == 0

@@ -241,3 +241,42 @@ async def test_metrics_are_prometheus_text() -> None:
         answer = await shown.client.get("/metrics")
         assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
         assert "kewang_gateway_rows_stored_total 0.0" in answer.text
+
+
+async def test_a_database_restored_without_rewind_is_told_with_the_next_step() -> None:
+    store = MemoryStore()
+    await town.settle(store, now_ms(), town.TOWN[:2])
+    async with console(store) as shown:
+        assert "REWIND" not in await shown.text("/")
+        assert (await shown.client.get("/ready")).json()["warnings"] == []
+        shown.facts.ahead = 3
+        page = await shown.until("/?lang=en", "DATABASE RESTORED WITHOUT REWIND")
+        assert "3 devices hold all their readings back and wait." in page
+        assert "kewang rewind --from TIME" in page
+        assert "BASIS DATA DIPULIHKAN TANPA REWIND" in await shown.until("/device/mardika-01?lang=id", "REWIND")
+        ready = await shown.client.get("/ready")
+        assert (ready.status_code, "kewang rewind --from TIME" in ready.json()["warnings"][0]) == (200, True)
+
+
+async def test_two_boxes_with_one_identity_are_marked() -> None:
+    store = MemoryStore()
+    await town.settle(store, now_ms(), town.TOWN[:2])
+    async with console(store) as shown:
+        shown.facts.doubled = {"mardika-02"}
+        page = await shown.until("/?lang=id", "dua kotak dengan identitas ini")
+        assert page.count("dua kotak dengan identitas ini") == 1
+        devices = (await shown.client.get("/api/v1/devices")).json()["devices"]
+        assert {one["device"]: one["two_boxes"] for one in devices} == {"mardika-01": False, "mardika-02": True}
+        assert "mardika-02" in (await shown.client.get("/ready")).json()["warnings"][0]
+
+
+async def test_the_gateways_words_are_told_in_indonesian() -> None:
+    store = MemoryStore()
+    await town.settle(store, now_ms(), town.TOWN[:1])
+    row = Refused(SeriesId("env", "mardika-01", "env-1"), now_ms(), "date: ahead of the gateway's clock", "{}")
+    await store.write(quarantine_tables([row]))
+    async with console(store) as shown:
+        shown.facts.trouble = "http://db:8086 does not answer: refused"
+        page = await shown.text("/")
+    assert "waktu salah: lebih maju daripada jam gateway" in page
+    assert "tidak menjawab (http://db:8086 does not answer: refused)" in page

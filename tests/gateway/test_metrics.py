@@ -18,6 +18,7 @@ def test_everything_counted_is_in_the_snapshot() -> None:
     metrics.broker(True)
     metrics.queue(7)
     metrics.devices(5)
+    metrics.devices_ahead(2)
     with metrics.write():
         assert metrics.snapshot()["writes_in_flight"] == 1
     told = metrics.snapshot()
@@ -38,6 +39,7 @@ def test_everything_counted_is_in_the_snapshot() -> None:
         "queue_messages": 7,
         "writes_in_flight": 0,
         "devices_seen": 5,
+        "devices_ahead": 2,
         "broker_connected": 1,
         "write_s_count": 1,
     }

@@ -62,3 +62,12 @@ def test_the_devices_unheard_longest_are_forgotten() -> None:
     assert len(known.devices) == MAX_DEVICES
     assert "d1" not in known.devices
     assert {"d0", "d2", "new"} <= known.devices.keys()
+
+
+def test_two_boxes_are_marked_for_a_while() -> None:
+    known = Registry()
+    for now_ms, run in enumerate(("a", "b", "a")):
+        known.heard(DEVICE, now_ms)
+        known.born(DEVICE, birth(run))
+    assert known.two_boxes(since_ms=2) == {DEVICE}
+    assert known.two_boxes(since_ms=3) == set()

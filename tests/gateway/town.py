@@ -1,7 +1,7 @@
 """A small town of devices in a store: day and night, market hours, one silent box, one unplaced, a few refused rows."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from gateway.ports import Refused, SeriesId, Sink, Table, Value
@@ -64,6 +64,8 @@ class TownFacts:
     ready: bool = True
     trouble: str | None = None
     loops_stuck: list[str] = field(default_factory=list)
+    ahead: int = 0
+    doubled: set[str] = field(default_factory=set)
 
     def placements(self) -> Mapping[str, Placement]:
         return self.known
@@ -73,6 +75,15 @@ class TownFacts:
 
     def rewinds_read(self) -> bool:
         return self.ready
+
+    def rewind(self) -> int:
+        return 1
+
+    def devices_ahead(self) -> int:
+        return self.ahead
+
+    def two_boxes(self) -> Collection[str]:
+        return self.doubled
 
     def store_trouble(self) -> str | None:
         return self.trouble
