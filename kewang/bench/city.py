@@ -72,16 +72,22 @@ class CityPlan:
 
 
 class City:
-    """The processes of a plan: `start`, hurt them, `drain`, then `truth`; `close` ends all and removes the folder."""
+    """The processes of a plan: `start`, hurt them, `drain`, then `truth`; `close` ends all and removes the folder.
+
+    Making one raises MissingPart before anything is written.
+    """
 
     def __init__(self, plan: CityPlan, folder: Path | None = None) -> None:
         self.plan = plan
+        make_broker = broker_of(plan)
+        if plan.store == "influxd":
+            find_program("influxd")
         self.folder = folder or Path(tempfile.mkdtemp(prefix="kewang-"))
         self.guard = Guard(self.folder)
         self.started_s = time.monotonic()
         self.endings: list[Ending] = []
         self.excused: dict[Series, set[int]] = defaultdict(set)
-        self.broker = self._broker()
+        self.broker = make_broker(self.folder / "broker")
         self.house: House = (InfluxHouse if plan.store == "influxd" else SqliteHouse)(self.folder / "store")
         self.database = self.house.database
         self.links = Links([device.name for device in plan.devices], self.broker.port) if plan.linked else None
@@ -219,17 +225,6 @@ class City:
             declared[device, source] += dropped
         return declared
 
-    def _broker(self) -> Broker:
-        if self.plan.broker != "amqtt":
-            try:
-                find_program("mosquitto")
-            except MissingPart:
-                if self.plan.broker == "mosquitto":
-                    raise
-            else:
-                return Mosquitto(self.folder / "broker")
-        return Amqtt(self.folder / "broker")
-
     def _gateway(self) -> GatewayProgram:
         return GatewayProgram(
             self.folder / "gateway",
@@ -273,3 +268,16 @@ class City:
         file = self.folder / "placements.json"
         file.write_text(json.dumps({device.name: device.placement for device in self.plan.devices if device.placement}))
         return file
+
+
+def broker_of(plan: CityPlan) -> type[Broker]:
+    """Mosquitto where it is found, else amqtt; or what the plan names. Raises MissingPart."""
+    if plan.broker == "amqtt":
+        return Amqtt
+    try:
+        find_program("mosquitto")
+    except MissingPart:
+        if plan.broker == "mosquitto":
+            raise
+        return Amqtt
+    return Mosquitto

@@ -22,16 +22,20 @@ from gateway.settings import read_settings
 from gateway.writer import Outcome
 from kewang.runtime.program import run_until_signalled, set_up_logging
 
-_WRITES_LATER_S = 1.5
+_WRITES_LATER_S = 2.0
 
 
 class EarlyAck(Pipeline):
-    """Says "stored", then writes, and forgets what the database did not take."""
+    """Says "stored" when a batch is queued, writes in its own time, and forgets what the database did not take."""
+
+    def offer(self, work: Work) -> bool:
+        queued = super().offer(work)
+        if queued:
+            self._name([work], [], self.acks.rewind)
+            self.acks.want(work.device, self.clock.mono_ms())
+        return queued
 
     async def _store(self, works: list[Work]) -> Outcome:
-        self._name(works, [], self.acks.rewind)
-        for work in works:
-            self.acks.want(work.device, self.clock.mono_ms())
         await asyncio.sleep(_WRITES_LATER_S)
         try:
             return await super()._store(works)

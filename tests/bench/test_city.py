@@ -65,18 +65,14 @@ def test_an_error_inside_ends_it_too() -> None:
 
 def test_its_processes_and_its_folder_go_with_who_started_it() -> None:
     checkout = Path(__file__).resolve().parents[2]
-    parent = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-c", DIES], cwd=checkout, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    assert parent.stdout
-    assert parent.stdin
-    folder, *pids = json.loads(parent.stdout.readline())
-    assert living(pids) == pids
-    os.kill(parent.pid, signal.SIGKILL)
-    parent.wait()
+    ) as parent:
+        assert parent.stdout
+        folder, *pids = json.loads(parent.stdout.readline())
+        assert living(pids) == pids
+        os.kill(parent.pid, signal.SIGKILL)
     wait_for(lambda: not living(pids) and not Path(folder).exists(), LIMIT_S)
-    parent.stdout.close()
-    parent.stdin.close()
 
 
 def test_what_a_wiped_agent_held_is_excused_by_number() -> None:
