@@ -5,7 +5,7 @@ from bisect import bisect_left
 from collections.abc import Iterable
 from typing import Final
 
-from edge.dating import SourceDates, next_date
+from edge.dating import SourceDates, apart_ms, next_date
 from edge.outbox_schema import meta, raise_meta
 from kewang.wire.batch import MIN_DATE_MS
 from kewang.wire.timers import Timers
@@ -41,7 +41,8 @@ class Dates:
     def date(self, source: str, anchor_ms: int, monos_ms: Iterable[int]) -> list[int]:
         """Dates of a source's next rows."""
         dates, free = self._of(source), self._spans.setdefault(source, Spans(self._db, source)).free
-        given = [next_date(dates, anchor_ms + mono_ms, free, self._timers) for mono_ms in monos_ms]
+        apart = apart_ms(source)
+        given = [next_date(dates, anchor_ms + mono_ms, free, self._timers, apart) for mono_ms in monos_ms]
         self._db.execute(
             "INSERT OR REPLACE INTO last VALUES (?, ?, ?, ?)", (source, dates.last_ms, dates.top_ms, self._run)
         )

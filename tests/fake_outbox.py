@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from edge.dating import SourceDates, by_hour, next_date
+from edge.dating import SourceDates, apart_ms, by_hour, next_date
 from edge.ports import Applied, Draft, Entry, OutboxFull, OutboxStatus
 from kewang.wire.ack import Ack
 from kewang.wire.batch import MAX_ROWS, MIN_DATE_MS, Batch, Row, fixed
@@ -137,7 +137,8 @@ class MemoryOutbox:
         anchor_ms, quality = disk.anchors[kept.boot]
         last = disk.last.setdefault(source, SourceDates(0, 0, True))
         free = self._free(source)
-        kept.dates = [next_date(last, anchor_ms + mono_ms, free, Timers()) for mono_ms, _ in kept.draft.rows]
+        apart = apart_ms(source)
+        kept.dates = [next_date(last, anchor_ms + mono_ms, free, Timers(), apart) for mono_ms, _ in kept.draft.rows]
         disk.wall_ms = max(disk.wall_ms, *kept.dates)
         self._count(kept, 0)
         rows: list[Row] = [

@@ -3,9 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.dating import SourceDates, by_hour, next_date
+from edge.dating import SourceDates, apart_ms, by_hour, next_date
 from kewang.wire.batch import MAX_DATE_MS, MIN_DATE_MS
-from kewang.wire.tally import HOUR_MS
+from kewang.wire.tally import HOUR_MS, MAX_TALLIES
 from kewang.wire.timers import Timers
 
 NOW_MS = 1_785_000_000_000
@@ -72,3 +72,11 @@ def test_no_date_is_given_twice_whatever_the_clock_does(steps: list[int]) -> Non
 
 def test_rows_by_hour() -> None:
     assert by_hour([HOUR_MS * 5, HOUR_MS * 5 - 1, HOUR_MS * 5 + 9]) == [(4, 1), (5, 2)]
+
+
+def test_heartbeats_leave_room_for_their_tallies() -> None:
+    apart = apart_ms("box")
+    assert (apart, apart_ms("env-1")) == (MAX_TALLIES, 1)
+    dates = SourceDates(NOW_MS, NOW_MS, fresh=False)
+    given = [next_date(dates, NOW_MS + wanted_ms, lambda ms: ms, TIMERS, apart) for wanted_ms in (-9000, 0, 120, 200)]
+    assert given == [NOW_MS + 50, NOW_MS + 100, NOW_MS + 150, NOW_MS + 200]
