@@ -106,6 +106,10 @@ class RuleOff:
         setup = with_build(setup, outbox=self.outbox, run_gap_s=self.run_gap_s)
         return setup if self.live_lane else with_build(setup, delivery=no_live_lane)
 
+    def kept(self) -> "RuleOff":
+        """The same arrangement with the rule in force."""
+        return RuleOff(self.faults, self.noticed, fixed=self.fixed)
+
 
 RULES = {
     "acknowledge only what is written": RuleOff("gateway database", "I3", pipeline=AcknowledgesBeforeWritten),

@@ -2,6 +2,7 @@
 
 import os
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
@@ -15,5 +16,7 @@ under_fire = settings(
 )
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(300 + 10 * EXAMPLES)
 def test_the_line_loses_nothing_whatever_happens() -> None:
     run_state_machine_as_test(Line, settings=under_fire)

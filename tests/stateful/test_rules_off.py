@@ -21,14 +21,29 @@ search = settings(
 )
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("rule", RULES.values(), ids=RULES.keys())
-def test_without_the_rule_the_oracles_notice(rule: RuleOff) -> None:
-    class Without(Line):
+def line(rule: RuleOff) -> type[Line]:
+    class Arranged(Line):
         faults = frozenset(rule.faults.split())
 
         def arranged(self, setup: Setup) -> Setup:
             return rule.arranged(setup)
 
+    return Arranged
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("rule", RULES.values(), ids=RULES.keys())
+def test_without_the_rule_the_oracles_notice(rule: RuleOff) -> None:
     with pytest.raises(AssertionError, match=rule.noticed):
-        run_state_machine_as_test(Without, settings=search)
+        run_state_machine_as_test(line(rule), settings=search)
+
+
+ARRANGED = {name: rule.kept() for name, rule in RULES.items() if rule.fixed}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("rule", ARRANGED.values(), ids=ARRANGED.keys())
+def test_with_the_rule_the_same_arrangement_holds(rule: RuleOff) -> None:
+    run_state_machine_as_test(line(rule), settings=settings(search, max_examples=12))

@@ -172,8 +172,8 @@ class World:
 
     def _flowing(self) -> bool:
         """Whether the first box has a connection and credit."""
-        agent = self.boxes[0].agent
-        return agent is not None and agent.link is not None and agent.delivery.credit > 0
+        agent, link = self.boxes[0].agent, self.broker.link
+        return agent is not None and link is not None and not link.frozen and agent.delivery.credit > 0
 
     def drained(self) -> bool:
         """Whether every reading is named, and with it every statement of the ledger."""
