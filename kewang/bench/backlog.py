@@ -34,8 +34,6 @@ _PROCESSES: Final = 2
 _POLL_S: Final = 0.1
 _COUNT_S: Final = 1.0
 """Counting the backlog costs the database something, so it is done more rarely."""
-_AFTER_S: Final = 5.0
-"""Live readings go on for so long after the backlog is through."""
 _LIMIT_S: Final = 400.0
 
 Found = dict[tuple[str, int], float]
@@ -51,6 +49,8 @@ class BacklogPlan:
     live_interval_s: float = 1.0
     store: StoreKind = "influxd"
     seed: int = 1
+    after_s: float = 5.0
+    """Live readings go on for so long after the backlog is through."""
 
     @property
     def rows(self) -> int:
@@ -149,7 +149,8 @@ def fill(path: Path, device: str, plan: BacklogPlan) -> None:
 
 def _committed(folder: Path, plan: BacklogPlan) -> Found:
     """(device, number) of each live reading -> when its commit returned."""
-    lines = ((name, json.loads(line)) for name in plan.names() for line in (folder / f"{name}.commits").open())
+    files = ((name, folder / f"{name}.commits") for name in plan.names())
+    lines = ((name, json.loads(line)) for name, file in files for line in file.read_text().splitlines())
     return {(name, int(number)): entry["s"] for name, entry in lines for number in entry["n"]}
 
 
@@ -171,7 +172,7 @@ class Watch:
         deadline_s = time.monotonic() + _LIMIT_S
         while time.monotonic() < deadline_s:
             self.look()
-            if self.drained_s and time.monotonic() > self.drained_s + _AFTER_S:
+            if self.drained_s and time.monotonic() > self.drained_s + self.plan.after_s:
                 return
             if not self.line.gateway.is_running:
                 raise PartFailed(f"the gateway ended:\n{self.line.gateway.log_tail()}")

@@ -11,7 +11,7 @@ import sys
 import time
 import traceback
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -46,6 +46,8 @@ _TAKEN_LIMIT_S: Final = 60.0
 _FAR_MS: Final = 2**43
 _EXAMPLES: Final = 5
 
+Decode = Callable[[bytes], Batch]
+
 
 @dataclass(frozen=True, slots=True)
 class FuzzPlan:
@@ -67,14 +69,14 @@ def measure(plan: FuzzPlan) -> dict[str, Any]:
     return envelope("bench fuzz", seed=plan.seed, parts=parts, started_s=started_s, failed=failed, figures=figures)
 
 
-def in_process(payloads: int, seed: int) -> dict[str, Any]:
+def in_process(payloads: int, seed: int, decode: Decode = decode) -> dict[str, Any]:
     """Through decoder, judge and line protocol, in chunks each with a seed of its own."""
     failed: list[str] = []
     read = refused = 0
-    before_bytes = _rss_after(lambda: _chunk(Mutator(seed), min(payloads, _CHUNK), failed, seed))
+    before_bytes = _rss_after(lambda: _chunk(Mutator(seed), min(payloads, _CHUNK), failed, seed, decode))
     for index in range(-(-payloads // _CHUNK)):
         count, chunk_seed = min(_CHUNK, payloads - index * _CHUNK), seed + index
-        good, bad = _chunk(Mutator(chunk_seed), count, failed, chunk_seed)
+        good, bad = _chunk(Mutator(chunk_seed), count, failed, chunk_seed, decode)
         read, refused = read + good, refused + bad
         if index % 20 == 0:
             print(f"fuzz: {index * _CHUNK + count} of {payloads}, seed {chunk_seed}", file=sys.stderr)
@@ -82,7 +84,7 @@ def in_process(payloads: int, seed: int) -> dict[str, Any]:
             break
     bombs = Mutator(seed)
     for _ in range(min(_BOMBS, payloads)):
-        _one(bombs.bomb(), failed, seed)
+        _one(bombs.bomb(), failed, seed, decode)
     more_mb = (_rss_after(lambda: None) - before_bytes) / MB
     if more_mb > MORE_MB:
         failed.append(f"the process grew by {more_mb:.0f} MB, more than {MORE_MB:g}")
@@ -90,19 +92,19 @@ def in_process(payloads: int, seed: int) -> dict[str, Any]:
     return told | {"failed": failed}
 
 
-def _rss_after(work: Any) -> int:
+def _rss_after(work: Callable[[], object]) -> int:
     work()
     gc.collect()
     return int(psutil.Process().memory_info().rss)
 
 
-def _chunk(mutator: Mutator, count: int, failed: list[str], seed: int) -> tuple[int, int]:
+def _chunk(mutator: Mutator, count: int, failed: list[str], seed: int, decode: Decode) -> tuple[int, int]:
     """(payloads that could be read, those that could not)."""
-    read = sum(_one(payload, failed, seed) for payload in mutator.payloads(count))
+    read = sum(_one(payload, failed, seed, decode) for payload in mutator.payloads(count))
     return read, count - read
 
 
-def _one(payload: bytes, failed: list[str], seed: int) -> bool:
+def _one(payload: bytes, failed: list[str], seed: int, decode: Decode) -> bool:
     """Whether the payload could be read; anything but a WireError is a failure."""
     try:
         batch = decode(payload)
