@@ -79,6 +79,8 @@ OFFSETS_MS: Final = (-20 * 86_400_000, -3_600_000, -90_000, -8_000, 0, 4_000, 10
 _REST_S: Final = 1.5
 """A target is left alone for so long after each act."""
 _BETWEEN_S: Final = 0.7
+_RESTORE_FROM_S: Final = 6.0
+"""A backup needs something to hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +124,8 @@ def schedule(seed: int, seconds: float, cast: Cast) -> list[Act]:
     while at_s < seconds:
         kind = wanted.pop() if wanted else rng.choices(kinds, [TRAITS[kind].weight for kind in kinds])[0]
         act = _act(rng, at_s, kind, cast)
-        begin_s = max(at_s, *(free_s.get(each, 0) for each in _busy(act)))
+        earliest_s = _RESTORE_FROM_S if kind is Kind.STORE_RESTORE else at_s
+        begin_s = max(at_s, earliest_s, *(free_s.get(each, 0) for each in _busy(act)))
         if begin_s < seconds:
             acts.append(Act(begin_s, act.kind, act.target, act.length_s, act.kill, act.offset_ms, act.exact))
             free_s |= dict.fromkeys(_busy(act), begin_s + act.length_s + _REST_S)

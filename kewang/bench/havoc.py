@@ -20,8 +20,10 @@ from kewang.bench.link import Line
 from kewang.bench.process import Part, PartFailed, wait_for
 from kewang.bench.stored import outbox_newest
 
-_BACKUP_AT: Final = 0.3
+_BACKUP_AT: Final = 0.6
 """The backup is made when this share of the time before its restore is over."""
+_WORTH_KEEPING: Final = 20
+"""Readings in a backup, at least: the database may have been wiped just before."""
 _READINGS_AGAIN_S: Final = 20.0
 _COMMAND_LIMIT_S: Final = 30.0
 
@@ -73,8 +75,7 @@ class Havoc:
                 part.start()
 
     def _make_backup(self) -> None:
-        """As soon as there is something worth keeping: the database may have been wiped just now."""
-        wait_for(lambda: self.city.database.count() > 0, _READINGS_AGAIN_S)
+        wait_for(lambda: self.city.database.count() >= _WORTH_KEEPING, _READINGS_AGAIN_S)
         self._backup = self.city.house.backup(self.city.folder / "backup")
 
     def _begin(self, act: Act) -> None:

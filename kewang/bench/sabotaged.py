@@ -3,11 +3,12 @@
     python -m kewang.bench.sabotaged early-ack gateway.toml
 
 `early-ack` names a batch as stored before it is written. `tag` puts a tag on each point that differs from sending to
-sending, so that what is sent twice is stored twice.
+sending: what is sent twice is stored twice.
 """
 
 import asyncio
 import os
+import random
 import sys
 from collections import Counter
 from dataclasses import replace
@@ -23,6 +24,7 @@ from gateway.writer import Outcome
 from kewang.runtime.program import run_until_signalled, set_up_logging
 
 _WRITES_LATER_S = 2.0
+_FORGOTTEN = 0.2
 
 
 class EarlyAck(Pipeline):
@@ -44,7 +46,7 @@ class EarlyAck(Pipeline):
 
 
 class Tagged(Pipeline):
-    """Every sending of a batch is a series of its own."""
+    """Every sending of a batch is a series of its own. Now and then it forgets to name one, as a gateway may."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -56,6 +58,10 @@ class Tagged(Pipeline):
             sending = f"{os.getpid()}-{self._sendings[work.device, work.name]}"
             work.tables = [replace(table, tags=(*table.tags, ("try", sending))) for table in work.tables]
         return await super()._store(works)
+
+    def _name(self, works: list[Work], outcome: Outcome, rewind: int) -> None:
+        kept = [work for work in works if self._sendings[work.device, work.name] > 1 or random.random() > _FORGOTTEN]
+        super()._name(kept, outcome, rewind)
 
 
 SABOTAGES = {"early-ack": EarlyAck, "tag": Tagged}
