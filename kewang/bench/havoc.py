@@ -47,9 +47,7 @@ class Havoc:
         for act in self.acts:
             steps.append((act.at_s, act.target, _bound(self._begin, act)))
             steps.append((act.at_s + act.length_s, act.target, _bound(self._end, act)))
-        backup = next((act.at_s * _BACKUP_AT for act in self.acts if act.kind is Kind.STORE_RESTORE), None)
-        if backup is not None:
-            steps.append((backup, "store", self._make_backup))
+        steps += [(at_s, "store", self._make_backup) for at_s in backup_times(self.acts)]
         threads: dict[str, ThreadPoolExecutor] = defaultdict(lambda: ThreadPoolExecutor(1, "havoc"))
         futures: list[Future[None]] = []
         for at_s, target, step in sorted(steps, key=lambda step: step[0]):
@@ -178,6 +176,16 @@ class Havoc:
         else:
             _run_rewind(city, self._backup.taken_ms)
         city.gateway.start()
+
+
+def backup_times(acts: Sequence[Act]) -> list[float]:
+    """When to make the backup for the first restore, while the database is well; empty if nothing is restored."""
+    restore = next((act for act in acts if act.kind is Kind.STORE_RESTORE), None)
+    if restore is None:
+        return []
+    at_s = restore.at_s * _BACKUP_AT
+    ends_s = (act.at_s + act.length_s for act in acts if act.target == "store" and act.at_s <= at_s)
+    return [max(at_s, *ends_s, 0.0)]
 
 
 async def _rewind_from(url: str, since_ms: int) -> None:

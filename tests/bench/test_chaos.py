@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from kewang.bench.acts import REBUILDS, TRAITS, Act, Cast, Kind, schedule
 from kewang.bench.chaos import PARTS, ChaosOptions, story
 from kewang.bench.disk import SmallDisk
+from kewang.bench.havoc import backup_times
 from kewang.bench.link import Line, Links
 
 LIMIT_S = 10.0
@@ -55,6 +56,17 @@ def test_a_disk_that_fills_up_and_a_lost_database_never_meet(seed: int) -> None:
     assert (Kind.DISK_FULL in kinds) == (cast.small_disk is not None)
     assert bool(kinds & REBUILDS) == cast.rebuilds
     assert cast.rebuilds != (cast.small_disk is not None)
+
+
+@given(SEEDS)
+def test_a_backup_is_made_before_it_is_restored_and_while_the_database_is_well(seed: int) -> None:
+    acts, _ = acts_of(seed)
+    store = [act for act in acts if act.target == "store"]
+    restores = [act.at_s for act in store if act.kind is Kind.STORE_RESTORE]
+    for at_s in backup_times(acts):
+        assert at_s < restores[0]
+        assert not [act for act in store if act.at_s <= at_s < act.at_s + act.length_s]
+    assert bool(backup_times(acts)) == bool(restores)
 
 
 def test_twenty_stories_have_everything() -> None:
