@@ -108,7 +108,7 @@ def device_figures(device: Device, overview: Overview) -> dict[str, Any]:
         "device": device.name,
         "site": device.place.site if device.place else None,
         "condition": device.condition,
-        "two_boxes": device.two_boxes,
+        "two_boxes": device.marks.two_boxes,
         "last_ms": device.last_ms,
         "held": overview.books.stated_held.get(device.name, 0),
         "sources": sources,

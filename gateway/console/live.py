@@ -2,21 +2,27 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from gateway.console.balance import Books
 from gateway.console.bookkeeper import Bookkeeper
 from gateway.console.facts import Facts, Options
-from gateway.console.overview import Device, Site, sites_of
+from gateway.console.overview import Device, Marks, Site, sites_of
 from gateway.console.sparks import Sparks, Wanted
-from gateway.ports import Clock, History, Misconfigured, Refused, RetryLater
+from gateway.ports import Clock, History, Misconfigured, Point, Refused, RetryLater
 from kewang.wire.batch import MAX_DATE_MS
 from kewang.wire.names import STREAMS
 
 log = logging.getLogger(__name__)
 QUARANTINE_SHOWN: Final = 1000
+LONGEST_TICK_S: Final = 15.0
+LONGEST_LEDGER_S: Final = 60.0
+FILLING_S: Final = 15.0
+"""How long a large database is left alone between reads, at most; until the day is counted, less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +55,15 @@ class Overview:
         return self.read_ms < oldest_ms or (self.newest_ms is not None and self.newest_ms < oldest_ms)
 
 
+@dataclass(slots=True)
+class _Slow:
+    """What is read more rarely. `heard`: devices that have any reading."""
+
+    heard: set[str] = field(default_factory=set)
+    books: Books = field(default_factory=Books)
+    quarantine: Sequence[Refused] = ()
+
+
 class Live:
     """The overview, read at most once a tick however many ask. Never raises what the store raises: it says so."""
 
@@ -62,7 +77,7 @@ class Live:
         self._due_ms = -(2**62)
         self._slow_due_ms = -(2**62)
         self._heard_due_ms = -(2**62)
-        self._heard: set[str] = set()
+        self._slow = _Slow()
 
     async def overview(self) -> Overview:
         """The overview, at most a tick old."""
@@ -70,7 +85,7 @@ class Live:
             began_ms = self._clock.mono_ms()
             if began_ms >= self._due_ms:
                 self._shown = await self._read()
-                self._due_ms = self._pause(began_ms, self._options.tick_s * 0.9, self._options.stale_s / 4)
+                self._due_ms = self._pause(began_ms, self._options.tick_s * 0.9, LONGEST_TICK_S)
             return self._shown
 
     def _pause(self, began_ms: int, least_s: float, most_s: float) -> int:
@@ -83,7 +98,8 @@ class Live:
         now_ms = self._clock.wall_ms()
         try:
             async with asyncio.timeout(self._options.read_limit_s):
-                return await self._from_store(now_ms)
+                points = [point for stream in STREAMS for point in await self._history.newest(stream)]
+            return await self._from_store(points, now_ms)
         except (RetryLater, Misconfigured) as error:
             return self._without_store(now_ms, str(error))
         except TimeoutError:
@@ -95,25 +111,30 @@ class Live:
             log.warning("the page can't read the store: %s", why)
         return replace(self._shown, now_ms=now_ms, trouble=why)
 
-    async def _from_store(self, now_ms: int) -> Overview:
-        points = [point for stream in STREAMS for point in await self._history.newest(stream)]
-        books, quarantine = self._shown.books, self._shown.quarantine
+    async def _from_store(self, points: Sequence[Point], now_ms: int) -> Overview:
         began_ms = self._clock.mono_ms()
         if began_ms >= self._slow_due_ms or self._shown.trouble:
-            await self._read_heard(began_ms)
-            books = await self._books(now_ms)
-            quarantine = await open_quarantine(self._history)
-            self._slow_due_ms = self._pause(began_ms, self._options.ledger_s, self._options.closed_s / 10)
-        lost = {device: balance.lost for device, balance in books.by_device.items()}
-        doubled, placements = self._facts.two_boxes(), self._facts.placements()
-        sites = sites_of(points, self._heard, lost, doubled, placements, now_ms, self._options)
+            await self._read_slowly(now_ms)
+            longest_s = FILLING_S if self._slow.books.filling else LONGEST_LEDGER_S
+            self._slow_due_ms = self._pause(began_ms, self._options.ledger_s, longest_s)
+        slow, facts = self._slow, self._facts
+        marks = marks_of(slow.books, slow.quarantine, facts.two_boxes())
+        sites = sites_of(points, slow.heard, marks, facts.placements(), now_ms, self._options)
         await self.sparks.refresh(self._on_cards(sites), now_ms, self._options.spark_reads)
-        return Overview(now_ms, now_ms, None, sites, books, quarantine)
+        return Overview(now_ms, now_ms, None, sites, slow.books, slow.quarantine)
+
+    async def _read_slowly(self, now_ms: int) -> None:
+        """The ledger and what else takes long on a large database. A turn that takes too long is gone on with later."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._options.read_limit_s):
+                await self._read_heard(self._clock.mono_ms())
+                self._slow.quarantine = await open_quarantine(self._history)
+                self._slow.books = await self._books(now_ms)
 
     async def _read_heard(self, now_ms: int) -> None:
         """Devices that have any reading; those of the last day are seen anyway."""
         if now_ms >= self._heard_due_ms:
-            self._heard = {series.device for series in await self._history.series()}
+            self._slow.heard = {series.device for series in await self._history.series()}
             self._heard_due_ms = now_ms + int(self._options.closed_s * 1000)
 
     async def _books(self, now_ms: int) -> Books:
@@ -130,6 +151,13 @@ class Live:
             if len(devices) <= self._options.full_cards
             for source, reading in device.on_card
         ]
+
+
+def marks_of(books: Books, quarantine: Sequence[Refused], doubled: Collection[str]) -> dict[str, Marks]:
+    """What is known of devices beside their readings."""
+    lost = {device: balance.lost for device, balance in books.by_device.items() if balance.lost}
+    refused = Counter(row.series.device for row in quarantine)
+    return {name: Marks(lost.get(name, 0), refused[name], name in doubled) for name in {*lost, *refused, *doubled}}
 
 
 async def open_quarantine(history: History, device: str | None = None) -> list[Refused]:

@@ -1,7 +1,7 @@
 """What the pages show, as plain values: devices by site with their state and newest readings. Pure."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Final, Literal
@@ -39,6 +39,18 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
+class Marks:
+    """What is known of a device beside its readings."""
+
+    lost: int = 0
+    """Its missing readings beyond what it holds."""
+    refused: int = 0
+    """Its rows in quarantine that wait for a decision."""
+    two_boxes: bool = False
+    """Two boxes used its identity lately."""
+
+
+@dataclass(frozen=True, slots=True)
 class Device:
     """One device. `last_ms`: date of its newest point of the last day."""
 
@@ -47,16 +59,13 @@ class Device:
     condition: Condition
     last_ms: int | None
     sources: tuple[Source, ...]
-    lost: int = 0
-    """Its missing readings beyond what it holds."""
-    two_boxes: bool = False
-    """Two boxes used its identity lately."""
+    marks: Marks = Marks()
 
     @property
     def troubled(self) -> bool:
-        """Whether a person should look: it is silent or a part of it is, or readings are missing."""
+        """Whether a person should look: it is silent or a part of it is, readings are missing or were refused."""
         partly = self.clock_wrong or self.failing or any(source.silent for source in self.sources)
-        return self.condition != "ok" or self.two_boxes or bool(self.lost or partly)
+        return bool(self.condition != "ok" or self.marks != Marks() or partly)
 
     @property
     def clock_wrong(self) -> bool:
@@ -75,8 +84,15 @@ class Device:
         return tuple(r for name in _BOX_ON_CARD for r in own if r.metric.name == name)
 
     @property
+    def has_sensors(self) -> bool:
+        """Whether it has a source beside the box itself."""
+        return any(source.series.stream in _ON_CARD for source in self.sources)
+
+    @property
     def on_card(self) -> tuple[tuple[Source, Reading], ...]:
-        """What a card shows of its sensors and cameras."""
+        """What a card shows: of its sensors and cameras; of the box if that is all there is."""
+        if not self.has_sensors:
+            return tuple((s, r) for s in self.sources for r in s.readings if r in self.box)
         shown = (source for source in self.sources if source.series.stream in _ON_CARD)
         return tuple((s, r) for s in shown for r in s.readings if r.metric.name != _RUNNING_NUMBER)
 
@@ -95,8 +111,7 @@ class Site:
 def sites_of(
     points: Iterable[Point],
     heard_before: Iterable[str],
-    lost: Mapping[str, int],
-    doubled: Collection[str],
+    marks: Mapping[str, Marks],
     placements: Mapping[str, Placement],
     now_ms: int,
     options: Options,
@@ -104,7 +119,7 @@ def sites_of(
     """All devices that have a reading or a placement, by site, troubled sites first, the unplaced last.
 
     `points`: the newest of each series of the last day; `heard_before`: devices that have any reading;
-    `lost`: device -> readings missing; `doubled`: devices whose identity two boxes use.
+    `marks`: of devices that have any.
     """
     by_device: dict[str, list[Point]] = defaultdict(list)
     for point in points:
@@ -117,8 +132,7 @@ def sites_of(
         for name in sorted(heard | set(placements))
         if not (name in placements and placements[name].now.life in REFUSED_LIVES)
     ]
-    marked = (replace(one, lost=lost.get(one.name, 0), two_boxes=one.name in doubled) for one in devices)
-    return _by_site(list(marked))
+    return _by_site([replace(device, marks=marks.get(device.name, Marks())) for device in devices])
 
 
 def _by_site(devices: list[Device]) -> tuple[Site, ...]:
