@@ -3,11 +3,14 @@
 import os
 import signal
 import threading
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from kewang.cli.common import UNREACHABLE, AsJson, fail
+
+if TYPE_CHECKING:
+    from kewang.bench.demo import DemoOptions
 
 app = typer.Typer(add_completion=False)
 
@@ -30,18 +33,23 @@ def demo(
     Needs no root and no server, runs until Ctrl-C, leaves nothing behind, and ends with the proof that nothing is
     missing. Exit code 0: nothing was lost, doubled or wrong; 1: something was; 3: a part is missing.
     """
-    from kewang.bench.demo import Demo, DemoOptions, PortTaken
+    from kewang.bench.demo import DemoOptions
     from kewang.bench.envelope import emit
-    from kewang.bench.process import MissingPart, PartFailed
 
     if lang not in ("id", "en"):
         raise typer.BadParameter("id or en", param_hint="--lang")
+    emit(_run(DemoOptions(seconds, influx, chaos, devices, port, lang, seed)), as_json)
+
+
+def _run(options: "DemoOptions") -> dict[str, Any]:
+    """The demo's result. The first Ctrl-C ends it in order, a second one leaves at once; the guard cleans up."""
+    from kewang.bench.demo import Demo, PortTaken
+    from kewang.bench.process import MissingPart, PartFailed
+
     stopping = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: os._exit(130) if stopping.is_set() else stopping.set())
-    options = DemoOptions(seconds, influx, chaos, devices, port, lang, seed)
     try:
-        result = Demo(options, stopping).run()
+        return Demo(options, stopping).run()
     except (MissingPart, PartFailed, PortTaken, TimeoutError) as error:
         fail(str(error), UNREACHABLE)
-    emit(result, as_json)

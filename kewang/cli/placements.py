@@ -55,24 +55,30 @@ def publish(
 
     Example: kewang placements publish placements.toml --broker mqtt://127.0.0.1:1883
     """
-    from provisioning.placements import keep_published, publish_once, read_placements
+    from provisioning.placements import read_placements
 
     with settings_errors():
-        placements = read_placements(file)
+        count = len(read_placements(file))
         settings = _broker(broker, username, password_file, ca_file)
-        if keep:
-            set_up_logging()
-            raise typer.Exit(
-                run_until_signalled(lambda stopping: keep_published(settings, lambda: read_placements(file), stopping))
-            )
-        try:
-            asyncio.run(publish_once(settings, placements))
-        except OSError as error:
-            fail(str(error), UNREACHABLE)
+        _publish(file, settings, keep)
     if as_json:
-        print_json({"ok": True, "devices": len(placements)})
+        print_json({"ok": True, "devices": count})
     else:
-        typer.echo(f"{len(placements)} placements published to {settings.host}:{settings.port}")
+        typer.echo(f"{count} placements published to {settings.host}:{settings.port}")
+
+
+def _publish(file: Path, broker: "BrokerSettings", keep: bool) -> None:
+    """Once, or until a signal."""
+    from provisioning.placements import keep_published, publish_once, read_placements
+
+    if keep:
+        set_up_logging()
+        run_until_signalled(lambda stopping: keep_published(broker, lambda: read_placements(file), stopping))
+        return
+    try:
+        asyncio.run(publish_once(broker, read_placements(file)))
+    except OSError as error:
+        fail(str(error), UNREACHABLE)
 
 
 def _broker(url: str, username: str | None, password_file: Path | None, ca_file: Path | None) -> "BrokerSettings":
