@@ -1,6 +1,7 @@
 """The acts of a story, done to a city: each target in a thread of its own, so that nobody waits for another's start."""
 
 import asyncio
+import contextlib
 import subprocess
 import sys
 import threading
@@ -23,7 +24,8 @@ from kewang.bench.stored import outbox_newest
 _BACKUP_AT: Final = 0.6
 """The backup is made when this share of the time before its restore is over."""
 _WORTH_KEEPING: Final = 20
-"""Readings in a backup, at least: the database may have been wiped just before."""
+"""Readings that a backup waits for, at most `_BACKUP_WAITS_S`."""
+_BACKUP_WAITS_S: Final = 3.0
 _READINGS_AGAIN_S: Final = 20.0
 _COMMAND_LIMIT_S: Final = 30.0
 
@@ -73,8 +75,11 @@ class Havoc:
                 part.start()
 
     def _make_backup(self) -> None:
-        wait_for(lambda: self.city.database.count() >= _WORTH_KEEPING, _READINGS_AGAIN_S)
-        self._backup = self.city.house.backup(self.city.folder / "backup")
+        """None of an empty database: it may have been wiped just before, and nobody could write into it since."""
+        with contextlib.suppress(TimeoutError):
+            wait_for(lambda: self.city.database.count() >= _WORTH_KEEPING, _BACKUP_WAITS_S)
+        if self.city.database.count() > 0:
+            self._backup = self.city.house.backup(self.city.folder / "backup")
 
     def _begin(self, act: Act) -> None:
         self.done[act.kind] += 1
@@ -168,14 +173,18 @@ class Havoc:
     def _restore(self, act: Act) -> None:
         """As the handbook says: gateway stopped, backup restored, rewind written, gateway started."""
         city = self.city
-        if self._backup is None:
-            raise PartFailed("there is no backup to restore")
-        city.house.restore(self._backup)
-        if act.exact:
-            asyncio.run(_rewind_from(city.house.url, self._backup.taken_ms))
-        else:
-            _run_rewind(city, self._backup.taken_ms)
-        city.gateway.start()
+        try:
+            if self._backup is None:
+                city.house.wipe()
+            else:
+                city.house.restore(self._backup)
+                if act.exact:
+                    asyncio.run(_rewind_from(city.house.url, self._backup.taken_ms))
+                else:
+                    _run_rewind(city, self._backup.taken_ms)
+                self.done["restored"] += 1
+        finally:
+            city.gateway.start()
 
 
 def backup_times(acts: Sequence[Act]) -> list[float]:
