@@ -28,6 +28,7 @@ T = TypeVar("T")
 
 MAX_PENDING_ROWS: Final = 1000
 """Rows of a source that wait for a disk that takes nothing; what comes after them is shed and counted."""
+FIRST_BIRTH_AGAIN_S: Final = 1.0
 POWER_ON_MS: Final = 600_000
 """An agent that starts this soon after the boot was started by the power coming on."""
 
@@ -209,13 +210,14 @@ class Agent:
             group.create_task(self._send(link), name="send")
 
     async def _say_birth(self, link: Link) -> None:
-        """Once; again and again while the boot is undated: the answer brings the time."""
-        while True:
+        """Once, and again, ever more rarely, while no ack answers or the boot is undated: the answer brings credit and
+        time. A gateway that subscribes a moment after us has not seen the first."""
+        connected_ms, wait_s = self.clock.mono_ms(), FIRST_BIRTH_AGAIN_S
+        while not (self.delivery.dated and (self.delivery.ack_ms or -1) >= connected_ms):
             birth = await self._on_disk(self.delivery.birth, self.connects, self._why(), self.firmware)
             await link.publish(topics.STATE, birth.encode(), retain=True)
-            if self.delivery.dated:
-                return
-            await asyncio.sleep(self.timers.birth_repeat_s)
+            await asyncio.sleep(min(wait_s, self.timers.birth_repeat_s))
+            wait_s *= 2
 
     def _why(self) -> Why:
         if self.connects > 1:

@@ -14,11 +14,10 @@ from gateway.console.app import create_app
 from gateway.console.facts import Options
 from gateway.pipeline import Pipeline
 from gateway.ports import Store
-from gateway.settings import GatewaySettings, StoreSettings
-from gateway.stores import open_store
+from gateway.settings import GatewaySettings
+from gateway.stores import open_settings_store
 from gateway.subscription import MqttSubscription
 from kewang.runtime.clock import SystemClock
-from kewang.runtime.settings import secret
 from kewang.wire.placement import Placement
 
 log = logging.getLogger(__name__)
@@ -68,13 +67,6 @@ class LiveFacts:
 
     def stuck(self) -> list[str]:
         return self._pipeline.metrics.stuck(STUCK_S)
-
-
-def open_settings_store(store: StoreSettings) -> Store:
-    """The store of the settings, with its secret read. Raises SettingsError."""
-    return open_store(
-        store.url, username=store.username, secret=secret(store.secret_file) if store.secret_file else None
-    )
 
 
 async def serve(settings: GatewaySettings, stopping: asyncio.Event, pipeline_class: type[Pipeline] = Pipeline) -> None:

@@ -4,8 +4,17 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from gateway.ports import Misconfigured, Store
+from gateway.settings import StoreSettings
+from kewang.runtime.settings import secret
 
 _FORMS = "sqlite:///FILE, influx1+http://HOST:PORT/DATABASE or influx2+https://HOST:PORT/ORGANISATION/BUCKET"
+
+
+def open_settings_store(store: StoreSettings) -> Store:
+    """The store of the settings, with its secret read. Raises SettingsError."""
+    return open_store(
+        store.url, username=store.username, secret=secret(store.secret_file) if store.secret_file else None
+    )
 
 
 def open_store(url: str, *, username: str | None = None, secret: str | None = None) -> Store:

@@ -24,6 +24,9 @@ _PROGRAMS: Final = {
     "rewind": ("kewang.cli.rewind", "After a restore: let the devices send again what the database has lost."),
     "bench": ("kewang.cli.bench", "Measure: chaos, ingest, wire, edge, backlog, scale, fuzz."),
 }
+_EXTRAS: Final = {"edge": "edge", "sim": "sim", "demo": "demo", "bench": "dev", "placements": "provisioning"}
+"""Extras that bring what a program needs; the others need `gateway`."""
+_OURS: Final = frozenset({"kewang", "edge", "gateway", "firmware_sim", "provisioning", "dashboards"})
 
 
 class Programs(TyperGroup):
@@ -44,17 +47,7 @@ class Programs(TyperGroup):
 
 
 def _load(module: str) -> Any:
-    try:
-        app: typer.Typer = importlib.import_module(module).app
-    except ModuleNotFoundError as error:
-        if error.name and error.name.split(".")[0] in {"kewang", "edge", "gateway", "firmware_sim", "provisioning"}:
-            raise
-        extra = module.rpartition(".")[2]
-        typer.echo(
-            f"kewang: {error.name} is not installed: this needs an extra: pip install 'kewang[{extra}]'", err=True
-        )
-        raise typer.Exit(3) from None
-    return typer.main.get_command(app)
+    return typer.main.get_command(importlib.import_module(module).app)
 
 
 app = typer.Typer(cls=Programs, no_args_is_help=True, add_completion=False, help=__doc__)
@@ -75,5 +68,13 @@ def _kewang(_: _Version = False) -> None:
 
 
 def main(*arguments: Any) -> None:
-    """Entry point of the `kewang` command."""
-    app(list(arguments) or None)
+    """Entry point of the `kewang` command. A library that is not installed is told with the extra that brings it."""
+    try:
+        app(list(arguments) or None)
+    except ModuleNotFoundError as error:
+        if error.name and error.name.split(".")[0] in _OURS:
+            raise
+        program = next((word for word in sys.argv[1:] if word in _PROGRAMS), "")
+        extra = _EXTRAS.get(program, "gateway")
+        typer.echo(f"kewang: {error.name} is not installed here: pip install 'kewang[{extra}]' brings it", err=True)
+        sys.exit(3)

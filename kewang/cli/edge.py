@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from kewang.cli.common import FOUND, UNREACHABLE, AsJson, Verbose, fail, print_json, settings_errors
+from kewang.cli.common import FOUND, UNREACHABLE, AsJson, Check, Verbose, fail, print_json, settings_errors
 from kewang.runtime.program import run_until_signalled, set_up_logging
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="The agent on a device.")
@@ -14,7 +14,7 @@ NeededConfig = Annotated[Path, typer.Option("--config", "-c", help="Settings fil
 
 
 @app.command()
-def run(config: NeededConfig, check: bool = False, verbose: Verbose = False) -> None:
+def run(config: NeededConfig, check: Check = False, verbose: Verbose = False) -> None:
     """Run the agent until SIGTERM or Ctrl-C. `--check` only validates the settings."""
     from edge.ports import OutboxBusy, OutboxFull, OutboxTooNew
     from edge.service import serve
@@ -36,6 +36,7 @@ def run(config: NeededConfig, check: bool = False, verbose: Verbose = False) -> 
 def check(config: NeededConfig, as_json: AsJson = False) -> None:
     """Validate the settings without touching network or disk, and show what would be read."""
     from edge.settings import build_sources, read_settings
+    from edge.sources import installed
 
     with settings_errors():
         settings = read_settings(config)
@@ -45,11 +46,12 @@ def check(config: NeededConfig, as_json: AsJson = False) -> None:
         for source in sources
     ]
     if as_json:
-        print_json({"ok": True, "device": settings.device, "sources": found})
+        print_json({"ok": True, "device": settings.device, "sources": found, "drivers": list(installed())})
         return
     typer.echo(f"{config}: well. Device {settings.device}, broker {settings.broker.host}:{settings.broker.port}")
     for each in found:
         typer.echo(f"  {each['name']:<12} every {each['interval_s']:g} s: {', '.join(each['metrics'])}")
+    typer.echo(f"drivers installed: {', '.join(installed())}")
 
 
 @app.command()

@@ -6,7 +6,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kewang.cli.common import FOUND, UNREACHABLE, USAGE, AsJson, Config, Verbose, fail, print_json, settings_errors
+from kewang.cli.common import (
+    FOUND,
+    UNREACHABLE,
+    USAGE,
+    AsJson,
+    Check,
+    Config,
+    Verbose,
+    fail,
+    print_json,
+    settings_errors,
+)
 from kewang.cli.store import SecretFile, Url, User, show, store_settings, with_store
 from kewang.runtime.program import collect_rarely, run_until_signalled, set_up_logging
 
@@ -18,7 +29,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, help="The gateway 
 
 
 @app.command()
-def run(config: Config = None, check: bool = False, verbose: Verbose = False) -> None:
+def run(config: Config = None, check: Check = False, verbose: Verbose = False) -> None:
     """Run the gateway until SIGTERM or Ctrl-C. `--check` only validates the settings."""
     from gateway.service import serve
     from gateway.settings import read_settings
@@ -40,8 +51,8 @@ def run(config: Config = None, check: bool = False, verbose: Verbose = False) ->
 def init(config: Config = None, as_json: AsJson = False) -> None:
     """Create what the database lacks: raw readings with a time to live, and what never expires. Repeatable."""
     from gateway.ports import Misconfigured, RetryLater
-    from gateway.service import open_settings_store
     from gateway.settings import read_settings
+    from gateway.stores import open_settings_store
 
     with settings_errors():
         settings = read_settings(config)
@@ -69,7 +80,7 @@ def check(
     url: Url = None,
     user: User = None,
     secret_file: SecretFile = None,
-    language: Annotated[str, typer.Option("--language", help="Language of the findings: id or en.")] = "en",
+    language: Annotated[str, typer.Option("--lang", help="Language of the findings: id or en.")] = "en",
     as_json: AsJson = False,
 ) -> None:
     """Try a database: can it be written and read as the gateway needs it? It must be set up (`kewang gateway init`).
@@ -84,7 +95,7 @@ def check(
         kewang gateway check --store influx1+http://127.0.0.1:8086/kewang --json
     """
     if language not in ("id", "en"):
-        fail(f"--language {language!r}: write id or en", USAGE)
+        fail(f"--lang {language!r}: write id or en", USAGE)
     settings = store_settings(config, url, user, secret_file)
     findings = with_store(settings, _findings, new=True)
     rows = [

@@ -48,7 +48,7 @@ def with_store(settings: "StoreSettings", work: Callable[["Store"], Awaitable[T]
     A SQLite file that is not there is an error unless it may be `new`: an empty one would only mislead.
     """
     from gateway.ports import Misconfigured, RetryLater
-    from gateway.service import open_settings_store
+    from gateway.stores import open_settings_store
 
     path = Path(settings.url.removeprefix("sqlite:///"))
     if not new and settings.url.startswith("sqlite:///") and not path.exists():
@@ -96,7 +96,9 @@ def show(rows: list[dict[str, Any]], **how: Any) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(*(rows[0] if rows else ()), **how)
+    table = Table(**how)
+    for name in rows[0] if rows else ():
+        table.add_column(name, overflow="fold")
     for row in rows:
         table.add_row(*(f"{value}" for value in row.values()))
     Console(highlight=False).print(table)
