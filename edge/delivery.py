@@ -162,8 +162,17 @@ class Delivery:
                 yield from self._send(entry, now_ms)
         waiting = {order for order, sent in self._sent.items() if sent.due_ms > now_ms and order not in self._live}
         if len(waiting) < credit:
-            for entry in self._outbox.oldest_open(credit - len(waiting), waiting | self._live.keys()):
+            room = credit - len(waiting)
+            entries = self._outbox.oldest_open(room, waiting | self._live.keys())
+            for entry in entries:
                 yield from self._send(entry, now_ms)
+            if len(entries) < room:
+                self._forget_gone(now_ms)
+
+    def _forget_gone(self, now_ms: int) -> None:
+        """All that is open was looked at: what is still due has left the ring, and must not keep us awake."""
+        for order in [order for order, sent in self._sent.items() if sent.due_ms <= now_ms]:
+            self._forget(order)
 
     def _end_live(self, now_ms: int) -> None:
         """Batches that were committed long ago belong to the backlog."""

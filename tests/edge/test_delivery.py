@@ -21,10 +21,17 @@ NOW_MS = 1_785_000_000_000
 class Device:
     """A delivery over an outbox in memory, with a clock that is moved by hand."""
 
-    def __init__(self, *, synchronised: bool = True, disk: MemoryDisk | None = None, boot: str = "boot-1") -> None:
+    def __init__(
+        self,
+        *,
+        synchronised: bool = True,
+        disk: MemoryDisk | None = None,
+        boot: str = "boot-1",
+        budget_bytes: int = 10_000_000,
+    ) -> None:
         self.disk = disk or MemoryDisk()
         self.clock = ManualClock(mono_ms=50_000, wall_ms=NOW_MS, synchronised=synchronised)
-        self.outbox = MemoryOutbox(self.disk, 10_000_000, boot)
+        self.outbox = MemoryOutbox(self.disk, budget_bytes, boot)
         self.delivery = Delivery(self.outbox, self.clock, TIMERS, random.Random(4))
         self.delivery.tick()
 
@@ -341,3 +348,15 @@ def test_a_batch_that_left_the_outbox_is_not_sent() -> None:
     device.outbox.spoil(spoiled.order)
     assert device.due() == [sound.order]
     assert device.delivery.live_unnamed == 1
+
+
+def test_batches_that_left_the_ring_keep_nobody_awake() -> None:
+    device = Device(budget_bytes=1000)
+    device.ack()
+    for _ in range(40):
+        device.read()
+        device.due()
+    device.clock.pass_s(400)
+    device.ack(*device.outbox.oldest_open(100, ()))
+    assert device.due() == []
+    assert device.delivery.next_due_s() > 1
