@@ -65,7 +65,7 @@ class Options:
     """The ledger's running hour and the quarantine are read again after this."""
     closed_s: float = 600.0
     """Every hour of the ledger is read again after this: what a device sends days later is counted by then."""
-    ledger_budget_s: float = 1.0
+    ledger_budget_s: float = 2.0
     """A turn of the ledger's reads goes on for so long, then the next one goes on from there."""
     lost_after_s: float = 60.0
     """Readings are called lost when two looks so far apart have not found them: two heartbeats."""

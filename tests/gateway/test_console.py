@@ -1,4 +1,4 @@
-"""The console under a real uvicorn, on a store in memory and on SQLite: what people see, and that it never breaks."""
+"""The console under a real uvicorn, on a store in memory, SQLite and influxd: what people see; that it never breaks."""
 
 import re
 from collections.abc import AsyncIterator
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.influx1_sink import Influx1Store
 from gateway.ports import Misconfigured, Refused, SeriesId, Store, Table
 from gateway.quarantine import quarantine_tables
 from gateway.sqlite_sink import SqliteStore
@@ -20,9 +21,13 @@ HOSTILE = "<img src=x onerror=alert(1)>\"'&"
 INLINE = re.compile(r"<script(?![^>]*\bsrc=)|<style|\sstyle=|\son\w+=|javascript:|https?://")
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "influxd"])
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
-    made: Store = MemoryStore() if request.param == "memory" else SqliteStore(tmp_path / "kewang.db")
+    made: Store
+    if request.param == "influxd":
+        made = Influx1Store(request.getfixturevalue("influxd").url, "kota")
+    else:
+        made = MemoryStore() if request.param == "memory" else SqliteStore(tmp_path / "kewang.db")
     await made.prepare(14)
     yield made
     await made.close()
@@ -45,6 +50,7 @@ async def test_a_town_is_shown_in_both_languages(store: Store) -> None:
     assert "senyap sejak" in indonesian
     assert "Belum ditempatkan" in indonesian
     assert "di luar rentang: rh_pct=140.2" in indonesian
+    assert "2 bacaan dikarantina" in indonesian
     assert "Relative humidity" in english
     assert "silent since" in english
     assert "of what was stated so far" in english
@@ -266,6 +272,7 @@ async def test_two_boxes_with_one_identity_are_marked() -> None:
         page = await shown.until("/?lang=id", "dua kotak dengan identitas ini")
         assert page.count("dua kotak dengan identitas ini") == 1
         devices = (await shown.client.get("/api/v1/devices")).json()["devices"]
+        assert '<p class="figure">1<small> / 2</small></p>' in page
         assert {one["device"]: one["two_boxes"] for one in devices} == {"mardika-01": False, "mardika-02": True}
         assert "mardika-02" in (await shown.client.get("/ready")).json()["warnings"][0]
 
