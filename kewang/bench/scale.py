@@ -23,12 +23,16 @@ _POLL_S: Final = 0.25
 
 @dataclass(frozen=True, slots=True)
 class ScalePlan:
-    """`readings_per_s` of the whole fleet, whatever its size; measured for `seconds` after all devices are known."""
+    """`readings_per_s` of the whole fleet, whatever its size; measured for `seconds` after all devices are known.
+
+    Of the `windows` the cheapest counts: whatever else runs on this machine only adds. Each holds a report (10 s).
+    """
 
     devices: Sequence[int] = DEVICES
     readings_per_s: float = 3_000
     seconds: float = 40.0
     seed: int = 1
+    windows: int = 4
 
 
 def measure(plan: ScalePlan, flatness: float = FLATNESS) -> dict[str, Any]:
@@ -59,7 +63,8 @@ def _of_size(devices: int, plan: ScalePlan) -> dict[str, Any]:
         running.start()
         try:
             _wait_until_known(line, devices)
-            return {"devices": devices, **_window(line, plan.seconds)}
+            windows = [_window(line, plan.seconds / plan.windows) for _ in range(plan.windows)]
+            return {"devices": devices, **min(windows, key=lambda window: float(window["cpu_us_per_reading"]))}
         finally:
             stopping.set()
             running.join()

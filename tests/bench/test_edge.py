@@ -32,10 +32,10 @@ def test_what_is_installed_is_counted() -> None:
 
 @pytest.mark.slow
 def test_scale_measures_each_size_and_fails_when_it_is_not_flat() -> None:
-    plan = ScalePlan(devices=(5, 20), readings_per_s=600, seconds=3)
+    plan = ScalePlan(devices=(5, 20), readings_per_s=600, seconds=4, windows=2)
     result = measure_scale(plan, flatness=1e6)
     assert [size["devices"] for size in result["by_devices"]] == [5, 20]
     assert all(size["cpu_us_per_reading"] > 0 < size["rss_mb"] for size in result["by_devices"])
     assert result["flatness"] >= 1
-    uneven = measure_scale(ScalePlan(devices=(5,), readings_per_s=600, seconds=1), flatness=0.5)
+    uneven = measure_scale(ScalePlan(devices=(5,), readings_per_s=600, seconds=2, windows=1), flatness=0.5)
     assert "flatness" in uneven["failed"][0]
