@@ -9,6 +9,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Final
 
 from gateway.console.balance import Books, balance
@@ -92,7 +93,9 @@ class Bookkeeper:
         self._stated: dict[tuple[str, str, int, str], tuple[int, int]] = {}
         self._exact: dict[Cell, int] = {}
         self._points: dict[int, int] = {}
-        self._scanned_ms, self._scanned_wall_ms = -(2**62), 0
+        self._waiting: dict[int, int] = {}
+        self._looked_ms = -(2**62)
+        self._looked_wall_ms = self._complete_ms = 0
         self._unread_ms: int | None = None
 
     async def books(self, now_ms: int) -> Books:
@@ -116,21 +119,27 @@ class Bookkeeper:
         return self._clock.mono_ms() > turn.until_ms
 
     async def _read_tallies(self, turn: _Turn) -> None:
-        """Heartbeats of a step whose number of tallies changed, for half of the turn; all steps every `closed_s`."""
-        from_hour = turn.to_hour - HOURS
-        everything = turn.began_ms - self._scanned_ms >= self._again_ms
-        first_ms = from_hour * HOUR_MS - _EARLIER_MS if everything else (turn.now_ms - _RECENT_MS) // STEP_MS * STEP_MS
-        points = await self._history.tally_points((first_ms, (turn.to_hour + 1) * HOUR_MS), STEP_MS)
-        changed = {start: count for start, count in points.items() if self._points.get(start) != count}
-        for span in _spans(changed):
-            if self._clock.mono_ms() > (turn.began_ms + turn.until_ms) // 2:
+        """Heartbeats of steps whose number of tallies changed: those that tell most first, for half of the turn."""
+        await self._look_for_tallies(turn)
+        until_ms = self._clock.mono_ms() + (turn.until_ms - turn.began_ms) // 2
+        for span in chain(_spans(_telling(self._waiting, turn.now_ms)), _spans(self._waiting)):
+            if self._clock.mono_ms() > until_ms:
                 break
-            self._state(await self._history.tallies(from_hour, turn.to_hour + 2, span))
-            self._points |= {start: changed.pop(start) for start in range(*span, STEP_MS)}
-        never = [start + STEP_MS for start in changed if start not in self._points]
+            self._state(await self._history.tallies(turn.to_hour - HOURS, turn.to_hour + 2, span))
+            self._points |= {start: self._waiting.pop(start) for start in range(*span, STEP_MS)}
+        never = [start + STEP_MS for start in _telling(self._waiting, turn.now_ms) if start not in self._points]
         self._unread_ms = max(never, default=None)
-        if everything and not changed:
-            self._scanned_ms, self._scanned_wall_ms = turn.began_ms, turn.now_ms
+        if not self._waiting:
+            self._complete_ms = self._looked_wall_ms
+
+    async def _look_for_tallies(self, turn: _Turn) -> None:
+        """Which steps have tallies that were not read: of the newest steps now, of the day every `closed_s`."""
+        first_ms = (turn.now_ms - _RECENT_MS) // STEP_MS * STEP_MS
+        if turn.began_ms - self._looked_ms >= self._again_ms:
+            first_ms = (turn.to_hour - HOURS) * HOUR_MS - _EARLIER_MS
+            self._looked_ms, self._looked_wall_ms = turn.began_ms, turn.now_ms
+        points = await self._history.tally_points((first_ms, (turn.to_hour + 1) * HOUR_MS), STEP_MS)
+        self._waiting |= {start: count for start, count in points.items() if self._points.get(start) != count}
 
     def _state(self, tallies: dict[tuple[str, str, int, str], tuple[int, int]]) -> None:
         for key, (made, dropped) in tallies.items():
@@ -212,7 +221,7 @@ class Bookkeeper:
             for device, total in sums.totals.items()
         }
         read_ms = [known.read_ms for hour, known in self._hours.items() if first_hour <= hour < to_hour - 1]
-        closed_ms = min([self._scanned_wall_ms, *read_ms])
+        closed_ms = min([self._complete_ms, *read_ms])
         filling = first_hour > to_hour - HOURS
         return Books(first_hour * HOUR_MS, to_hour * HOUR_MS, closed_ms, filling, sums.sources, by_device, sums.held)
 
@@ -220,7 +229,17 @@ class Bookkeeper:
         self._hours = {of: known for of, known in self._hours.items() if of >= hour}
         self._stated = {key: counts for key, counts in self._stated.items() if key[2] >= hour}
         self._exact = {cell: count for cell, count in self._exact.items() if cell[2] >= hour}
-        self._points = {ms: n for ms, n in self._points.items() if ms >= hour * HOUR_MS - _EARLIER_MS}
+        first_ms = hour * HOUR_MS - _EARLIER_MS
+        self._points = {start_ms: count for start_ms, count in self._points.items() if start_ms >= first_ms}
+        self._waiting = {start_ms: count for start_ms, count in self._waiting.items() if start_ms >= first_ms}
+
+
+def _telling(changed: dict[int, int], now_ms: int) -> dict[int, int]:
+    """The steps that tell most: the newest ones, and the first after each full hour, when it is stated for good.
+
+    What only the others tell comes later: until then nothing is missing for it, and nothing is lost.
+    """
+    return {start: n for start, n in changed.items() if start % HOUR_MS == 0 or start > now_ms - 2 * STEP_MS}
 
 
 def _spans(changed: dict[int, int]) -> Iterator[Span]:
