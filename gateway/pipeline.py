@@ -24,6 +24,7 @@ from gateway.rewinds import RewindWatch
 from gateway.writer import Outcome, write
 from kewang.runtime.backoff import Backoff
 from kewang.wire import topics
+from kewang.wire.batch import MAX_DATE_MS, MIN_DATE_MS
 from kewang.wire.errors import printable
 from kewang.wire.names import NO_SOURCE
 from kewang.wire.timers import Timers
@@ -156,10 +157,14 @@ class Pipeline:
                 await asyncio.gather(*map(self._send_ack, devices[start : start + ACKS_AT_ONCE]))
 
     async def _send_ack(self, device: str) -> None:
-        time_ms = self.clock.wall_ms() if self.clock.synchronised() else None
-        ack = self.acks.ack(device, self._credit(), self.clock.mono_ms(), time_ms)
+        ack = self.acks.ack(device, self._credit(), self.clock.mono_ms(), self._time_ms())
         await self.subscription.publish(topics.build(device, topics.ACK), ack.fitted())
         self.metrics.acked()
+
+    def _time_ms(self) -> int | None:
+        """The gateway's time, if its clock can be believed."""
+        now_ms = self.clock.wall_ms()
+        return now_ms if self.clock.synchronised() and MIN_DATE_MS <= now_ms <= MAX_DATE_MS else None
 
     def _credit(self) -> int:
         """Fewer batches for each device as the queue fills; none while the store fails."""

@@ -7,6 +7,7 @@ from gateway.acks import Acks
 from gateway.health import StoreHealth
 from gateway.ports import Clock, Misconfigured, RetryLater, Rewind, Store, Table
 from kewang.runtime.backoff import Backoff
+from kewang.wire.batch import MAX_DATE_MS, MAX_REWIND
 
 log = logging.getLogger(__name__)
 
@@ -20,6 +21,7 @@ class RewindWatch:
         self._store, self._acks, self._health, self._clock = store, acks, health, clock
         self._poll_s, self._raw_days = poll_s, raw_days
         self.known = asyncio.Event()
+        self._odd: list[Rewind] = []
 
     async def follow(self) -> None:
         """Read them for ever."""
@@ -38,13 +40,25 @@ class RewindWatch:
         """Read them now; a database without any is new and gets one. Raises RetryLater or Misconfigured."""
         if self._health.failing:
             await self._store.prepare(self._raw_days)
-        rewinds = await self._store.rewinds()
+        found = await self._store.rewinds()
+        rewinds = [rewind for rewind in found if _can_be(rewind)]
+        self._tell_odd([rewind for rewind in found if rewind not in rewinds])
         if not rewinds:
             rewinds = [await add_rewind(self._store, self._clock.wall_ms(), since_ms=0)]
         self._acks.rewinds = rewinds
         if not self.known.is_set():
             self._health.succeeded()
             self.known.set()
+
+    def _tell_odd(self, odd: list[Rewind]) -> None:
+        if odd and odd != self._odd:
+            log.error("the database holds rewinds that can't be, they are passed over: delete the rows: %s", odd[:5])
+        self._odd = odd
+
+
+def _can_be(rewind: Rewind) -> bool:
+    """Whether an ack can carry it; a row somebody wrote by hand may say anything."""
+    return 0 < rewind.number <= MAX_REWIND and 0 <= rewind.since_ms <= MAX_DATE_MS
 
 
 async def add_rewind(store: Store, now_ms: int, since_ms: int) -> Rewind:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from gateway.acks import Acks
 from gateway.health import StoreHealth
 from gateway.metrics import GatewayMetrics
-from gateway.ports import Misconfigured, Rewind
+from gateway.ports import Misconfigured, Rewind, Table
 from gateway.rewinds import RewindWatch, add_rewind
 from tests.fakes import MemoryStore
 from tests.virtual_time import WALL_MS, LoopClock, in_virtual_time, until
@@ -84,6 +84,16 @@ async def test_rewinds_once_known_stay_known_while_the_store_is_away() -> None:
     store.fail(Misconfigured("no rights"), 100)
     await until(lambda: watched.health.failing)
     assert watched.acks.rewind == NOW_S
+    await watched.stop()
+
+
+@in_virtual_time
+async def test_a_rewind_no_ack_can_carry_is_passed_over() -> None:
+    store = MemoryStore()
+    await store.write([Table("rewind", (), ("rw", "rf"), [(1000, 2**40, 0), (2000, 7, 0), (3000, 8, -5)])])
+    watched = Watched(store)
+    await until(watched.watch.known.is_set)
+    assert watched.acks.rewinds == [Rewind(7, 0)]
     await watched.stop()
 
 
