@@ -25,7 +25,7 @@ STEP_MS: Final = 300_000
 """Heartbeats are looked at by steps of their dates."""
 _EARLIER_MS: Final = 2 * HOUR_MS
 """A clock that was set back dates the heartbeat before the readings it states."""
-_RECENT_MS: Final = 2 * HOUR_MS
+_RECENT_MS: Final = 900_000
 _POINTS_AT_ONCE: Final = 10_000
 _LOOKS_A_TURN: Final = 20
 _COUNTED: Final = 100_000

@@ -69,7 +69,7 @@ class Options:
     """A turn of the ledger's reads goes on for so long, then the next one goes on from there."""
     lost_after_s: float = 60.0
     """Readings are called lost when two looks so far apart have not found them: two heartbeats."""
-    pause_per_read: float = 30.0
+    pause_per_read: float = 60.0
     """Reads of the store take at most one part in so many of the time, each of the page and of the ledger."""
     read_limit_s: float = 10.0
     """The store is away for a reader that waits longer than this."""

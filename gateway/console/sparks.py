@@ -12,6 +12,8 @@ WINDOW_MS: Final = 30 * 60_000
 WIDTH: Final = 120
 HEIGHT: Final = 30
 _STEP_MS: Final = 60_000
+_SHORTEST_MINUTES: Final = 4
+"""A shorter trend is a dot that says nothing."""
 _GAP_MS: Final = 4 * _STEP_MS
 _REMEMBERED: Final = 5000
 _NEVER: Final = (-1, -1, None)
@@ -56,13 +58,13 @@ class Sparks:
 
 
 def drawn(values: Sequence[tuple[int, float]], from_ms: int, metric: Metric) -> Spark | None:
-    """Minute means of (date, value), oldest first, as one trend; None for fewer than two minutes with a value.
+    """Minute means of (date, value), oldest first, as one trend; None while they span less than five minutes.
 
     The line breaks where values are missing for over four minutes. The box is at least ten of the metric's last
     digits high, so that noise does not look like an event.
     """
     means = _minute_means(values, from_ms)
-    if len(means) < 2:
+    if not means or means[-1][0] - means[0][0] < _SHORTEST_MINUTES:
         return None
     low, high = min(mean for _, mean in means), max(mean for _, mean in means)
     span = max(high - low, 10.0 ** (1 - metric.decimals))
