@@ -5,16 +5,18 @@ from urllib.parse import unquote, urlsplit
 
 from gateway.ports import Misconfigured, Store
 from gateway.settings import StoreSettings
-from kewang.runtime.settings import secret
+from kewang.runtime.settings import SettingsError, secret
 
 _FORMS = "sqlite:///FILE, influx1+http://HOST:PORT/DATABASE or influx2+https://HOST:PORT/ORGANISATION/BUCKET"
 
 
 def open_settings_store(store: StoreSettings) -> Store:
     """The store of the settings, with its secret read. Raises SettingsError."""
-    return open_store(
-        store.url, username=store.username, secret=secret(store.secret_file) if store.secret_file else None
-    )
+    key = secret(store.secret_file) if store.secret_file else None
+    try:
+        return open_store(store.url, username=store.username, secret=key)
+    except Misconfigured as error:
+        raise SettingsError(str(error)) from None
 
 
 def open_store(url: str, *, username: str | None = None, secret: str | None = None) -> Store:

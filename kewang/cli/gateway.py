@@ -23,6 +23,7 @@ from kewang.runtime.program import collect_rarely, run_until_signalled, set_up_l
 
 if TYPE_CHECKING:
     from gateway.ports import Store
+    from gateway.settings import GatewaySettings
     from gateway.store_check import Finding
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="The gateway on the server.")
@@ -38,6 +39,7 @@ def run(config: Config = None, check: Check = False, verbose: Verbose = False) -
     with settings_errors():
         settings = read_settings(config)
         if check:
+            _can_be_used(settings)
             return
         collect_rarely()
         try:
@@ -45,6 +47,15 @@ def run(config: Config = None, check: Check = False, verbose: Verbose = False) -
         except OSError as error:
             fail(f"{error.strerror}: page at {settings.console.host}:{settings.console.port}", UNREACHABLE)
     raise typer.Exit(code)
+
+
+def _can_be_used(settings: "GatewaySettings") -> None:
+    """What only the start would find: the store's address, secrets, TLS files. Raises SettingsError."""
+    from gateway.stores import open_settings_store
+
+    open_settings_store(settings.store)
+    settings.broker.password()
+    settings.broker.tls_context()
 
 
 @app.command()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from kewang.cli.common import UNREACHABLE, USAGE, fail, settings_errors
+from kewang.wire.batch import MAX_DATE_MS
 
 if TYPE_CHECKING:
     from gateway.ports import Store
@@ -54,10 +55,7 @@ def with_store(settings: "StoreSettings", work: Callable[["Store"], Awaitable[T]
     if not new and settings.url.startswith("sqlite:///") and not path.exists():
         fail(f"no database at {path}: give --config or --store, or start the gateway first", UNREACHABLE)
     with settings_errors():
-        try:
-            store = open_settings_store(settings)
-        except Misconfigured as error:
-            fail(str(error), USAGE)
+        store = open_settings_store(settings)
 
     async def run() -> T:
         try:
@@ -73,6 +71,13 @@ def with_store(settings: "StoreSettings", work: Callable[["Store"], Awaitable[T]
 
 def moment_ms(text: str, option: str) -> int:
     """Unix ms of a time given as ISO 8601 with a zone, as a date (UTC), or as Unix seconds. Leaves the program else."""
+    date_ms = _moment_ms(text, option)
+    if not 0 <= date_ms <= MAX_DATE_MS:
+        fail(f"{option} {text!r} is outside the years 1970 to 2200", USAGE)
+    return date_ms
+
+
+def _moment_ms(text: str, option: str) -> int:
     try:
         return int(float(text) * 1000)
     except (ValueError, OverflowError):
