@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 import uvicorn
 
+from gateway.connections import ACCEPT_AT_ONCE, BoundedHttp
 from gateway.console.app import create_app
 from gateway.console.facts import Options
 from gateway.pipeline import Pipeline
@@ -120,4 +121,12 @@ def _console(settings: GatewaySettings, pipeline: Pipeline, store: Store, stoppi
     shown = settings.console
     options = Options(shown.language, ZoneInfo(shown.time_zone), silent_s=shown.silent_s, stale_s=shown.stale_s)
     app = create_app(store, facts, pipeline.metrics, pipeline.clock, options, stopping)
-    return _Server(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=2))
+    config = uvicorn.Config(
+        app,
+        http=BoundedHttp,
+        backlog=ACCEPT_AT_ONCE,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=2,
+    )
+    return _Server(config)
