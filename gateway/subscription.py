@@ -16,7 +16,7 @@ from kewang.wire.state import GatewayState
 _CHANNELS: Final = (*topics.UP, topics.PLACEMENT)
 _QUEUED_MESSAGES: Final = 5000
 """Messages of a busy moment that wait for the pipeline. More are dropped (by aiomqtt): the edges send them again."""
-_AT_ONCE: Final = 50
+_AT_ONCE: Final = 250
 """Messages taken before everybody else in the program has a turn."""
 
 logging.getLogger("aiomqtt").setLevel(logging.CRITICAL)

@@ -47,7 +47,7 @@ class IngestPlan:
     devices: int = 800
     batches: int = 50
     rows: int = 30
-    window: int = 5
+    window: int = 8
     unbatched: int = 30
     """Messages of one row, of each device, for the unbatched figure."""
     seed: int = 1
