@@ -76,25 +76,26 @@ class Marks:
         if ack.rw < rewind:
             return None
         if ack.rw > rewind:
-            self._rewind(ack.rw, ack.rf)
+            self._rewind(ack.rw, ack.rf, now)
         ranges = [found for name, low, high in ack.ok if (found := self._orders(name, low, high))]
         refused = {unreadable[crc] for crc in ack.bad if crc in unreadable}
         if not any(map(self._any_open, ranges)) and not any(map(self.is_sendable, refused)):
             return Applied(frozenset(), ack.rw > rewind)
         # A mark that a power cut takes back costs a resend, so it needs no fsync of its own.
         with transaction(self._db, durable=False):
-            marked = self._store(ack, ranges) | {order for order in refused if self._refuse(order, now)}
+            marked = self._store(ack, ranges) | {order for order in refused if self._refuse(order, ack.gt, now)}
         return Applied(frozenset(marked), ack.rw > rewind)
 
-    def _rewind(self, rewind: int, since_ms: int) -> None:
+    def _rewind(self, rewind: int, since_ms: int, now: int) -> None:
         """Keep the rewind and open again what was marked by acks that no longer count."""
+        no_longer = "(acked_ms IS NULL OR acked_ms >= ?)"
         with transaction(self._db):
             keep_rewind(self._db, rewind)
-            self._db.execute(
-                """UPDATE batch SET state = 0, acked_ms = NULL
-                WHERE state IN (?, ?) AND (acked_ms IS NULL OR acked_ms >= ?)""",
-                (STORED, QUARANTINED, since_ms),
-            )
+            refused = f"SELECT ord FROM batch WHERE state = {REFUSED} AND {no_longer}"
+            for (order,) in self._db.execute(refused, (since_ms,)).fetchall():
+                self._ring.take_back_dropped(order, now)
+            query = f"UPDATE batch SET state = {OPEN}, acked_ms = NULL WHERE state <> {OPEN} AND {no_longer}"
+            self._db.execute(query, (since_ms,))
 
     def _orders(self, name: str, low: int, high: int) -> tuple[int, int] | None:
         """First and last order of the batches `low..high` of a run; None if we never had that run."""
@@ -123,10 +124,11 @@ class Marks:
                 self._db.execute(f"UPDATE batch SET state = {QUARANTINED} WHERE ord = ?", (found[0],))
         return marked
 
-    def _refuse(self, order: int, now: int) -> bool:
+    def _refuse(self, order: int, acked_ms: int | None, now: int) -> bool:
         """Mark a batch that no gateway can read and count its rows as dropped."""
         if not self.is_sendable(order):
             return False
         self._ring.count_dropped(order, now)
-        self._db.execute(f"UPDATE batch SET state = {REFUSED} WHERE ord = ? AND state = {OPEN}", (order,))
+        query = f"UPDATE batch SET state = {REFUSED}, acked_ms = ? WHERE ord = ? AND state = {OPEN}"
+        self._db.execute(query, (acked_ms, order))
         return True

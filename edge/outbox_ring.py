@@ -191,6 +191,13 @@ class Ring:
             if is_heartbeat(batch.stream, batch.source):
                 self._state_again(order, now)
 
+    def take_back_dropped(self, order: int, now: int) -> None:
+        """A refused batch is opened again: its rows no longer count as dropped."""
+        for batch in self._find(f"{LISTED} WHERE ord = ?", order):
+            hours = [(hour, -rows) for hour, rows in batch.hours]
+            self._ledger.dropped(self.run_of(order)[0], batch.source, hours, now)
+            add_meta(self._db, "dropped_rows", -batch.rows)
+
     def _state_again(self, heartbeat: int, now: int) -> None:
         body = self.sound_body(heartbeat)
         if body is None:

@@ -170,10 +170,10 @@ class MemoryOutbox:
 
         return free
 
-    def _count(self, kept: Kept, index: int) -> None:
+    def _count(self, kept: Kept, index: int, sign: int = 1) -> None:
         for hour, rows in by_hour(kept.dates):
             cell = (kept.entry.run, kept.draft.source, hour)
-            self._disk.tally.setdefault(cell, [0, 0])[index] += rows
+            self._disk.tally.setdefault(cell, [0, 0])[index] += sign * rows
             self._disk.changed.setdefault(cell)
 
     def _state(self) -> list[Tally]:
@@ -252,7 +252,10 @@ class MemoryOutbox:
 
     def _reopen(self, since_ms: int) -> None:
         for kept in self._disk.batches.values():
-            if kept.state in ("stored", "quarantined") and (kept.acked_ms is None or kept.acked_ms >= since_ms):
+            if kept.state != "open" and (kept.acked_ms is None or kept.acked_ms >= since_ms):
+                if kept.state == "refused":
+                    self._count(kept, 1, -1)
+                    self._disk.dropped_rows -= kept.entry.rows
                 kept.state, kept.acked_ms = "open", None
 
     def _refuse(self, ack: Ack, unreadable: Mapping[int, int]) -> set[int]:
@@ -260,7 +263,7 @@ class MemoryOutbox:
         found = [kept for order, kept in self._disk.batches.items() if order in refused and kept.sendable]
         for kept in found:
             self._count_dropped(kept)
-            kept.state = "refused"
+            kept.state, kept.acked_ms = "refused", ack.gt
         return {kept.entry.order for kept in found}
 
     def status(self) -> OutboxStatus:

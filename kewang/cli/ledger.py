@@ -8,6 +8,7 @@ import typer
 
 from kewang.cli.common import FOUND, USAGE, AsJson, Config, fail, print_json
 from kewang.cli.store import SecretFile, Url, User, iso, moment_ms, show, store_settings, with_store
+from kewang.wire.names import is_device
 
 if TYPE_CHECKING:
     from gateway.ledger import Total
@@ -34,7 +35,7 @@ def ledger(
     made: stated by the device (in its newest heartbeat; stored may be ahead of it) = stored + quarantined + dropped
     + missing. held: what the device still has to send. lost: missing beyond what it holds.
 
-    Exit codes: 0 nothing is lost; 1 something is; 2 wrong words; 3 the database does not answer.
+    Exit codes: 0 nothing is lost; 1 something is, or the device is unknown; 2 wrong words; 3 no answer.
 
     Examples:
 
@@ -47,12 +48,16 @@ def ledger(
     from_ms = moment_ms(from_, "--from") if from_ else to_ms - DAY_MS
     if from_ms >= to_ms:
         fail("--from must be before --to", USAGE)
+    if device is not None and not is_device(device):
+        fail(f"--device {device!a} is no device id: 3 to 32 characters of a-z, 0-9 and '-'", USAGE)
     settings = store_settings(config, url, user, secret_file)
     result = with_store(settings, lambda store: _result(store, from_ms, to_ms, device))
     if as_json:
         print_json(result)
     else:
         _show(result)
+    if device and not result["devices"]:
+        fail(f"nothing is known of {device} in these hours: check the name and --from, --to", FOUND)
     raise typer.Exit(0 if result["ok"] else FOUND)
 
 

@@ -58,7 +58,10 @@ async def test_what_nobody_holds_is_lost_and_ends_with_1(store_url: str) -> None
 
 async def test_other_devices_and_times_are_left_out(store_url: str) -> None:
     await fill(store_url, written(found=6, made=10))
-    assert kewang("ledger", "--store", store_url, "--device", "pasar-2").returncode == 0
+    unknown = kewang("ledger", "--store", store_url, "--device", "pasar-2")
+    assert unknown.returncode == 1
+    assert "nothing is known of pasar-2" in unknown.stderr
+    assert kewang("ledger", "--store", store_url, "--device", "x' OR 1=1").returncode == 2
     before_s = this_hour_ms() // 1000 - 7200
     done = kewang("ledger", "--store", store_url, "--from", str(before_s), "--to", str(before_s + 60), "--json")
     assert (done.returncode, told(done)["devices"]) == (0, [])

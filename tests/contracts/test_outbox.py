@@ -121,7 +121,7 @@ def test_the_same_rewind_reopens_once(place: Place) -> None:
     assert everything(outbox) == []
 
 
-def test_what_no_gateway_can_read_is_counted_and_never_sent_again(place: Place) -> None:
+def test_what_no_gateway_can_read_is_counted_and_sent_again_only_after_a_rewind(place: Place) -> None:
     outbox = place.open()
     outbox.date(ANCHOR_MS, 2)
     bad, good = outbox.commit([env(1000, 2000), env(3000)])
@@ -130,8 +130,13 @@ def test_what_no_gateway_can_read_is_counted_and_never_sent_again(place: Place) 
     assert applied.marked == {bad.order}
     assert everything(outbox) == [good]
     assert outbox.status().dropped_rows == 2
-    assert outbox.apply(Ack(bad=(77,), rw=5), {77: bad.order}) is not None
+    assert outbox.apply(Ack(bad=(77,)), {77: bad.order}) is not None
     assert everything(outbox) == [good]
+    assert outbox.status().dropped_rows == 2
+    assert outbox.apply(Ack(rw=5), {}) is not None
+    assert everything(outbox) == [bad, good]
+    assert outbox.status().dropped_rows == 0
+    assert outbox.apply(Ack(bad=(78,), rw=5), {78: bad.order}) is not None
     assert outbox.status().dropped_rows == 2
     (beat,) = outbox.commit([heartbeat()])
     assert [tally.dropped for tally in batch(outbox, beat).tallies if tally.source == "env-1"] == [2]
