@@ -102,25 +102,15 @@ def test_influxd_keeps_points_over_a_kill_and_loses_them_with_its_disk(influxd: 
     assert "try" not in query(influxd, "SHOW DATABASES")
 
 
-def backed_up(influxd: Influxd, folder: Path) -> Path:
-    influxd.backup(folder)
-    return folder
-
-
-def holds_points(backup: Path) -> bool:
-    """1.6.7 now and then leaves out what was written in the last moments; why a rewind takes an hour off."""
-    return any(archive.stat().st_size > 300 for archive in backup.glob("*.tar.gz"))
-
-
 def test_influxd_brings_a_backup_back(influxd: Influxd, tmp_path: Path) -> None:
     query(influxd, "CREATE DATABASE try")
     write(influxd, "m v=1 1")
-    backup = next(each for n in range(20) if holds_points(each := backed_up(influxd, tmp_path / f"backup-{n}")))
+    influxd.backup(tmp_path / "backup")
     write(influxd, "m v=2 2")
     influxd.stop()
     influxd.wipe()
     influxd.start()
-    influxd.restore(backup)
+    influxd.restore(tmp_path / "backup")
     assert count(influxd) == 1
 
 
