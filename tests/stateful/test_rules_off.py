@@ -8,7 +8,7 @@ from tests.stateful.machine import Line
 from tests.stateful.rules_off import RULES, RuleOff
 from tests.stateful.world import Setup
 
-EXAMPLES = 150
+EXAMPLES = 500
 
 search = settings(
     max_examples=EXAMPLES,
