@@ -46,8 +46,9 @@ class ConsoleSettings(Settings):
     def _is_a_zone(cls, name: str) -> str:
         try:
             ZoneInfo(name)
-        except (ValueError, OSError):
-            raise ValueError(f"{name!r} is no time zone: take a name like Asia/Jayapura or UTC") from None
+        except (ValueError, OSError, KeyError):
+            known = "Asia/Jayapura (WIT), Asia/Makassar (WITA), Asia/Jakarta (WIB) or UTC"
+            raise ValueError(f"{name!r} is no time zone: take {known}") from None
         return name
 
 

@@ -40,12 +40,16 @@ def run(config: Config = None, check: Check = False, verbose: Verbose = False) -
         settings = read_settings(config)
         if check:
             _can_be_used(settings)
+            where = f"broker {settings.broker.host}:{settings.broker.port}, store {settings.store.url}"
+            page = f"page at {settings.console.host}:{settings.console.port}, {settings.console.time_zone}"
+            typer.echo(f"{config or 'settings'}: well. Gateway {settings.id}, {where}, {page}")
             return
         collect_rarely()
         try:
             code = run_until_signalled(lambda stopping: serve(settings, stopping))
         except OSError as error:
-            fail(f"{error.strerror}: page at {settings.console.host}:{settings.console.port}", UNREACHABLE)
+            page = f"{settings.console.host}:{settings.console.port}"
+            fail(f"{error.strerror}: page at {page}: choose another console.port", UNREACHABLE)
     raise typer.Exit(code)
 
 

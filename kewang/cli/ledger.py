@@ -41,7 +41,7 @@ def ledger(
 
         kewang ledger --config gateway.toml
 
-        kewang ledger --store sqlite:///kewang.db --from 2026-07-01 --to 2026-07-02 --json
+        kewang ledger --store sqlite:///kewang.db --from 2026-07-01T00:00+09:00 --json
     """
     now_ms = time.time_ns() // 1_000_000
     to_ms = moment_ms(to, "--to") if to else now_ms

@@ -70,7 +70,7 @@ def with_store(settings: "StoreSettings", work: Callable[["Store"], Awaitable[T]
 
 
 def moment_ms(text: str, option: str) -> int:
-    """Unix ms of a time given as ISO 8601 with a zone, as a date (UTC), or as Unix seconds. Leaves the program else."""
+    """Unix ms of a time given as ISO 8601 with a zone, or as Unix seconds. Leaves the program else."""
     date_ms = _moment_ms(text, option)
     if not 0 <= date_ms <= MAX_DATE_MS:
         fail(f"{option} {text!r} is outside the years 1970 to 2200", USAGE)
@@ -86,9 +86,10 @@ def _moment_ms(text: str, option: str) -> int:
         moment = datetime.fromisoformat(text)
     except ValueError:
         fail(f"{option} {text!r} is no time: write 2026-07-01T06:00+09:00 or Unix seconds", USAGE)
-    if moment.tzinfo is None and len(text) > len("2026-07-01"):
-        fail(f"{option} {text!r} has no time zone: write {text}+09:00 (WIT) or {text}Z", USAGE)
-    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
+    if moment.tzinfo is None:
+        whole = text if len(text) > len("2026-07-01") else f"{text}T00:00"
+        fail(f"{option} {text!r} has no time zone: write {whole}+09:00 (WIT) or {whole}Z", USAGE)
+    return int(moment.timestamp() * 1000)
 
 
 def iso(date_ms: int) -> str:
