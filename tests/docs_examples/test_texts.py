@@ -38,7 +38,7 @@ def documented_channels() -> set[str]:
     return {name for row in rows for name in re.findall(r"`([^`]+)`", row[0])}
 
 
-@pytest.mark.parametrize(("language", "heading"), [("en", "The live page"), ("id", "Halaman langsung")])
+@pytest.mark.parametrize(("language", "heading"), [("en", "The live page"), ("id", "Halaman pantauan")])
 def test_words_said_to_be_on_the_page_are(language: str, heading: str) -> None:
     catalogue = read_po(LOCALE / "id.po")
     texts = catalogue.keys() if language == "en" else catalogue.values()
