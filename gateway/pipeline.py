@@ -63,6 +63,7 @@ class Pipeline:
         self.rewinds = RewindWatch(store, self.acks, self.health, clock, timers.rewind_poll_s, raw_days)
         self.report = Report(gateway, store, self.registry, self.metrics, self.health, clock)
         self.queue = WorkQueue(queue_batches)
+        self._told_of_clock = False
         self.stopping = False
 
     async def run(self, stopping: asyncio.Event) -> None:
@@ -176,6 +177,9 @@ class Pipeline:
         self.metrics.devices_ahead(self.acks.devices_ahead)
         if self.subscription.connected != self.metrics.broker_connected:
             self.metrics.broker(self.subscription.connected)
+        if not self.clock.synchronised() and not self._told_of_clock:
+            log.warning("this server's clock is not synchronised: boxes without network time wait; see timedatectl")
+        self._told_of_clock = not self.clock.synchronised()
 
     async def _drain(self) -> None:
         """Write and acknowledge what is queued, for a few seconds, while the connection is still there."""

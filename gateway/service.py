@@ -50,6 +50,9 @@ class LiveFacts:
     def rewind(self) -> int:
         return self._pipeline.acks.rewind
 
+    def clock_synchronised(self) -> bool:
+        return self._pipeline.clock.synchronised()
+
     def devices_ahead(self) -> int:
         return self._pipeline.acks.devices_ahead
 

@@ -88,9 +88,12 @@ def warnings_of(facts: Facts) -> list[str]:
         f"{ahead} devices hold their readings back: the database was restored without a rewind; "
         "run 'kewang rewind --from TIME' with the time of the backup"
     )
-    return [restored] * bool(ahead) + [
-        f"two boxes share the identity {name}: replace or enrol one of them anew" for name in doubled[:_NAMED]
-    ]
+    clock = "this server's clock is not synchronised: boxes without network time wait; see timedatectl"
+    return (
+        [clock] * (not facts.clock_synchronised())
+        + [restored] * bool(ahead)
+        + [f"two boxes share the identity {name}: replace or enrol one of them anew" for name in doubled[:_NAMED]]
+    )
 
 
 def device_figures(device: Device, overview: Overview) -> dict[str, Any]:

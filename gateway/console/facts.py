@@ -31,6 +31,9 @@ class Facts(Protocol):
     def rewind(self) -> int:
         """The highest rewind of the database, 0 while unknown."""
 
+    def clock_synchronised(self) -> bool:
+        """Whether this server's clock can be believed; else boxes without a clock of their own wait."""
+
     def devices_ahead(self) -> int:
         """Devices that obeyed a rewind the database does not know: it was restored and nobody told the devices."""
 

@@ -75,9 +75,9 @@ class Renderer:
     def fragment(self, name: str, language: Language, known: dict[str, Any]) -> Markup:
         """One template, rendered."""
         template = self._environment(language).get_template(f"{name}.html")
-        ahead = self._facts.devices_ahead()
+        facts = {"ahead": self._facts.devices_ahead(), "clock_synchronised": self._facts.clock_synchronised()}
         return Markup(
-            template.render(known, sparks=self._sparks, options=self._options, most=QUARANTINE_SHOWN, ahead=ahead)
+            template.render(known, sparks=self._sparks, options=self._options, most=QUARANTINE_SHOWN, **facts)
         )
 
     def _own(self) -> dict[str, Any]:

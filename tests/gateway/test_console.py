@@ -287,3 +287,11 @@ async def test_the_gateways_words_are_told_in_indonesian() -> None:
         page = await shown.text("/")
     assert "waktu salah: lebih maju daripada jam gateway" in page
     assert "tidak menjawab (http://db:8086 does not answer: refused)" in page
+
+
+async def test_a_clock_that_is_not_synchronised_is_told() -> None:
+    async with console(MemoryStore()) as shown:
+        shown.facts.synchronised = False
+        await shown.until("/?lang=id", "JAM SERVER INI TIDAK SINKRON")
+        ready = await shown.client.get("/ready")
+        assert "timedatectl" in ready.json()["warnings"][0]

@@ -65,6 +65,7 @@ class TownFacts:
     trouble: str | None = None
     loops_stuck: list[str] = field(default_factory=list)
     ahead: int = 0
+    synchronised: bool = True
     doubled: set[str] = field(default_factory=set)
 
     def placements(self) -> Mapping[str, Placement]:
@@ -78,6 +79,9 @@ class TownFacts:
 
     def rewind(self) -> int:
         return 1
+
+    def clock_synchronised(self) -> bool:
+        return self.synchronised
 
     def devices_ahead(self) -> int:
         return self.ahead
