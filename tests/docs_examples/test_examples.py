@@ -37,6 +37,20 @@ SECRETS = ("broker.password", "influx.password")
 COMMAND = [sys.executable, "-c", "from kewang.cli import main; main()"]
 LIMIT_S = 60
 
+CITY_CA = """\
+-----BEGIN CERTIFICATE-----
+MIIBdTCCARugAwIBAgIUEIWfEM+lX58NZ2hIgzukyd5rMyAwCgYIKoZIzj0EAwIw
+DzENMAsGA1UEAwwEY2l0eTAgFw0yNjExMjIyMDA0MjVaGA8yMTI2MTAyOTIwMDQy
+NVowDzENMAsGA1UEAwwEY2l0eTBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABPYw
+fS2zJPwJnBE/P0TndS9gZ/zbM6vMKlX38JLzUmPA6K4rjBPpmOcvv/83UCPI6+9w
+TphbEXui1YNySSz5OfCjUzBRMB0GA1UdDgQWBBR1ZASDImpw5hjRKkenBtUaGTAz
+YjAfBgNVHSMEGDAWgBR1ZASDImpw5hjRKkenBtUaGTAzYjAPBgNVHRMBAf8EBTAD
+AQH/MAoGCCqGSM49BAMCA0gAMEUCIC/shQvex9NguSn9kL976nO5AwAPSv6f0rMh
+slsBkn5gAiEAuJYmF+TV8UQUGkk3qA4sfRnsb0dbUKWPI0OGT3gAjco=
+-----END CERTIFICATE-----
+"""
+"""A certificate that TLS can load; its key was thrown away."""
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
@@ -45,7 +59,7 @@ def folder(tmp_path: Path) -> Path:
     for name in SECRETS:
         (tmp_path / name).write_text("a secret\n")
         (tmp_path / name).chmod(0o600)
-    (tmp_path / "city-ca.pem").write_text("")
+    (tmp_path / "city-ca.pem").write_text(CITY_CA)
     return tmp_path
 
 
