@@ -37,7 +37,7 @@ async def test_each_rewind_is_above_the_last_and_says_what_happens(store_url: st
 def test_a_time_is_needed_and_must_be_past(tmp_path: Path) -> None:
     store = ("--store", f"sqlite:///{tmp_path}/kewang.db")
     assert "or --all" in kewang("rewind", *store).stderr
-    assert "future" in kewang("rewind", *store, "--from", "2100-01-01").stderr
+    assert "future" in kewang("rewind", *store, "--from", "2100-01-01T00:00Z").stderr
     assert "no time zone" in kewang("rewind", *store, "--from", "2026-07-01T06:00").stderr
     assert kewang("rewind", *store, "--from", "yesterday").returncode == 2
     assert kewang("rewind", *store, "--all").returncode == 3, "a file that is not there is not made"
