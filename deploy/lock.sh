@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Writes requirements/dev.txt and edge.txt: exact versions with the hashes of every build of them (x86-64 and aarch64),
+# Writes requirements/dev.txt, edge.txt and camera.txt: exact versions with the hashes of every build of them (x86-64 and aarch64),
 # without any address. Add --upgrade to take newer versions than the files already name.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -15,3 +15,4 @@ lock() { # lock EXTRA
 
 lock dev "$@"
 lock edge --constraints requirements/dev.txt
+lock camera --constraints requirements/dev.txt

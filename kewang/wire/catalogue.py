@@ -7,6 +7,7 @@ units, decimals and words from here.
 from dataclasses import dataclass
 from typing import Final
 
+from kewang.wire.cameras import REASON_WORDS, STATE_WORDS, CameraReason, CameraState
 from kewang.wire.errors import WireError
 
 
@@ -36,7 +37,9 @@ class Metric:
 
 _YES_NO = ((0, "tidak", "no"), (1, "ya", "yes"))
 _LINKS = ((0, "tidak ada", "none"), (1, "kabel", "wired"), (2, "seluler", "cellular"), (3, "Wi-Fi", "Wi-Fi"))
-_CAMERA_STATES = ((0, "tidak diketahui", "unknown"), (1, "baik", "ok"), (2, "menurun", "degraded"), (3, "mati", "down"))
+_CAMERA_STATES = tuple((state.value, *STATE_WORDS[state]) for state in CameraState)
+_CAMERA_REASONS = tuple((reason.value, *REASON_WORDS[reason]) for reason in CameraReason)
+_RECORDING = ((0, "tidak diketahui", "unknown"), (1, "merekam", "recording"), (2, "tidak merekam", "not recording"))
 _EVENTS = (
     (1, "agen mulai", "agent started"),
     (2, "agen berhenti", "agent stopped"),
@@ -74,12 +77,43 @@ METRICS: Final = (
     Metric("outbox_bytes", "sys", "B", 0, 2**53, 0, "Ukuran kotak antre", "Size of the outbox"),
     Metric("sources_failing", "sys", "", 0, 1000, 0, "Sumber yang gagal", "Sources that fail"),
     Metric("event", "evt", "", 1, 999, 0, "Peristiwa", "Event", _EVENTS),
-    Metric("reachable", "cam", "", 0, 1, 0, "Kamera terjangkau", "Camera reachable", _YES_NO),
     Metric("camera_state", "cam", "", 0, 3, 0, "Keadaan kamera", "Camera state", _CAMERA_STATES),
+    Metric("camera_reason", "cam", "", 0, 99, 0, "Alasan keadaan", "Reason for the state", _CAMERA_REASONS),
+    Metric("reachable", "cam", "", 0, 1, 0, "Kamera terjangkau", "Camera reachable", _YES_NO),
+    Metric("tcp_ms", "cam", "ms", 0, 600_000, 1, "Waktu sambung TCP", "TCP connect time"),
+    Metric("options_ms", "cam", "ms", 0, 600_000, 1, "Waktu jawab OPTIONS", "Time of OPTIONS"),
+    Metric("describe_ms", "cam", "ms", 0, 600_000, 1, "Waktu jawab DESCRIBE", "Time of DESCRIBE"),
+    Metric("setup_ms", "cam", "ms", 0, 600_000, 1, "Waktu jawab SETUP", "Time of SETUP"),
+    Metric("play_ms", "cam", "ms", 0, 600_000, 1, "Waktu jawab PLAY", "Time of PLAY"),
+    Metric("first_packet_ms", "cam", "ms", 0, 600_000, 1, "PLAY sampai paket pertama", "PLAY to first packet"),
+    Metric("first_keyframe_ms", "cam", "ms", 0, 600_000, 1, "PLAY sampai gambar utuh", "PLAY to first key frame"),
     Metric("fps", "cam", "1/s", 0, 240, 1, "Gambar per detik", "Frames per second"),
+    Metric("fps_ratio", "cam", "", 0, 100, 2, "Gambar per detik terhadap biasanya", "Frame rate against its norm"),
+    Metric("stalls", "cam", "", 0, 10_000, 0, "Jeda aliran", "Stalls of the stream"),
+    Metric("stall_max_s", "cam", "s", 0, 3600, 2, "Jeda terpanjang", "Longest stall"),
     Metric("bitrate_kbps", "cam", "kbit/s", 0, 1_000_000, 0, "Laju data", "Bit rate"),
+    Metric("keyframe_interval_s", "cam", "s", 0, 3600, 2, "Jarak gambar utuh", "Key-frame interval"),
     Metric("loss_pct", "cam", "%", 0, 100, 2, "Paket hilang", "Packet loss"),
+    Metric("jitter_ms", "cam", "ms", 0, 600_000, 1, "Goyangan waktu paket", "Packet jitter"),
+    Metric("decode_errors_pct", "cam", "%", 0, 100, 1, "Gambar yang rusak", "Pictures with decode errors"),
     Metric("clock_offset_s", "cam", "s", -4e9, 4e9, 1, "Selisih jam kamera", "Camera clock offset"),
+    Metric("ir_mode", "cam", "", 0, 1, 0, "Mode inframerah", "Infrared mode", _YES_NO),
+    Metric("brightness_pct", "cam", "%", 0, 100, 1, "Terang gambar", "Brightness of the picture"),
+    Metric("contrast_pct", "cam", "%", 0, 100, 1, "Kontras gambar", "Contrast of the picture"),
+    Metric("clipped_pct", "cam", "%", 0, 100, 1, "Bagian silau", "Share burnt out"),
+    Metric("change_luma", "cam", "", 0, 255, 2, "Beda dari gambar lalu", "Change since the last picture"),
+    Metric("sharpness_ratio", "cam", "", 0, 100, 2, "Tajam terhadap acuan", "Sharpness against its reference"),
+    Metric("noise_luma", "cam", "", 0, 255, 2, "Bintik gambar", "Noise of the picture"),
+    Metric("covered_pct", "cam", "%", 0, 100, 1, "Bagian tertutup", "Share covered"),
+    Metric("view_match", "cam", "", -1, 1, 2, "Kemiripan dengan acuan", "Likeness to its reference view"),
+    Metric("shift_pct", "cam", "%", 0, 100, 1, "Geseran pandangan", "Shift of the view"),
+    Metric("colour_shift", "cam", "", 0, 255, 1, "Geseran warna", "Shift of colours"),
+    Metric("dirt_pct", "cam", "%", 0, 100, 1, "Lensa kotor", "Dirt on the lens"),
+    Metric("activity_pct", "cam", "%", 0, 100, 1, "Kegiatan di pasar", "Activity in view"),
+    Metric("clutter_pct", "cam", "%", 0, 100, 1, "Barang dan sampah tertinggal", "Litter and goods left behind"),
+    Metric("camera_uptime_s", "cam", "s", 0, 2**33, 0, "Lama kamera menyala", "Camera's time since power-on"),
+    Metric("recording", "cam", "", 0, 2, 0, "Merekam", "Recording", _RECORDING),
+    Metric("tamper_event", "cam", "", 0, 15, 0, "Laporan gangguan kamera", "Tamper events of the camera"),
 )
 
 BY_NAME: Final = {metric.name: metric for metric in METRICS}

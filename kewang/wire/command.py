@@ -1,0 +1,34 @@
+"""Command to a device (`x`) and its result (`x/r`). A device runs an id once and answers again what it answered."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from kewang.wire.batch import MAX_DATE_MS
+from kewang.wire.models import Message, Version
+
+CommandId = Annotated[str, Field(pattern=r"^[0-9a-z-]{8,64}$")]
+_Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
+_Value = bool | int | float | Annotated[str, Field(max_length=256)]
+
+ACCEPT_VIEW = "accept_view"
+"""A camera's present view becomes its reference. Args: `source`; `clean`, true = also the clean view of its zones."""
+
+
+class Command(Message):
+    """Do `name` with `args` unless it is after `exp` (Unix ms). A box without a date refuses."""
+
+    v: Version = 1
+    id: CommandId
+    exp: Annotated[int, Field(ge=0, le=MAX_DATE_MS)]
+    name: _Name
+    args: Annotated[dict[_Name, _Value], Field(max_length=16, default_factory=dict)]
+
+
+class Result(Message):
+    """What became of command `id`; `text` is for people and says the next step when `ok` is false."""
+
+    v: Version = 1
+    id: CommandId
+    ok: bool
+    text: Annotated[str, Field(max_length=1000)] = ""
