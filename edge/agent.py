@@ -109,7 +109,6 @@ class Agent:
     async def _read(self, sampling: Sampling) -> None:
         """Read one source on its schedule; a source that hangs or fails delays no other."""
         source, due_ms = sampling.source, self.clock.mono_ms()
-        interval_ms = int(1000 * self._interval_s(source))
         while True:
             try:
                 async with asyncio.timeout(source.timeout_s):
@@ -124,7 +123,7 @@ class Agent:
             else:
                 self._recovered(sampling)
                 self._keep(sampling, values)
-            due_ms = max(due_ms + interval_ms, self.clock.mono_ms())
+            due_ms = max(due_ms + int(1000 * self._interval_s(source)), self.clock.mono_ms())
             await asyncio.sleep((due_ms - self.clock.mono_ms()) / 1000)
 
     def _interval_s(self, source: Source) -> float:

@@ -88,6 +88,7 @@ class Clock(Protocol):
 class Source(Protocol):
     """One camera or sensor. `read` is called by one task, never twice at a time, at most every `interval_s`.
 
+    `interval_s` is asked after every reading, so that a source may want to be read sooner or later than last time.
     It may hang: the agent cancels it after its time limit. It raises SourceError for everything that is wrong outside.
     `close` is called once, after the last `read` has ended.
     """

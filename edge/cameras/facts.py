@@ -1,18 +1,8 @@
 """What one look at a camera found out: the currency between transport, picture and judgement."""
 
 from dataclasses import dataclass
-from typing import TypeAlias
-
-import numpy as np
-from numpy.typing import NDArray
 
 from kewang.wire.cameras import CameraReason, CameraState
-
-Picture: TypeAlias = NDArray[np.uint8]
-"""A picture as I420: uint8, shape (270, 320): 180 rows of luma (0–255) of 320 pixels, then Cb and Cr, 90 rows of 160
-pixels each, packed (the shape FFmpeg's `yuv420p` has as an array)."""
-
-ROWS, COLUMNS = 180, 320
 
 
 @dataclass(frozen=True, slots=True)

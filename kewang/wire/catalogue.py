@@ -111,6 +111,7 @@ METRICS: Final = (
     Metric("dirt_pct", "cam", "%", 0, 100, 1, "Lensa kotor", "Dirt on the lens"),
     Metric("activity_pct", "cam", "%", 0, 100, 1, "Kegiatan di pasar", "Activity in view"),
     Metric("clutter_pct", "cam", "%", 0, 100, 1, "Barang dan sampah tertinggal", "Litter and goods left behind"),
+    Metric("main_stream", "cam", "", 0, 1, 0, "Aliran utama jalan", "Main stream delivers", _YES_NO),
     Metric("camera_uptime_s", "cam", "s", 0, 2**33, 0, "Lama kamera menyala", "Camera's time since power-on"),
     Metric("recording", "cam", "", 0, 2, 0, "Merekam", "Recording", _RECORDING),
     Metric("tamper_event", "cam", "", 0, 15, 0, "Laporan gangguan kamera", "Tamper events of the camera"),
