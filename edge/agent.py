@@ -2,6 +2,7 @@
 
     sources ─> pending rows ─> outbox ─> link ══> gateway
                                  ^─── acks <──────────┘
+                       commands <─────── x <──────────┘
 
 Nothing is sent before it is committed; nothing is forgotten before an ack says that it is stored.
 """
@@ -14,6 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final, ParamSpec, TypeVar
 
+from edge.commands import Commands
 from edge.delivery import Delivery
 from edge.ports import Clock, Draft, Link, LinkDown, OutboxFull, OutboxStatus, Source, SourceError, Uplink, Values
 from kewang.runtime.backoff import Backoff
@@ -65,6 +67,7 @@ class Agent:
         clock: Clock,
         *,
         timers: Timers,
+        commands: Commands | None = None,
         flush_s: float = 10.0,
         flush_rows: int = 30,
         firmware: str = "",
@@ -72,6 +75,7 @@ class Agent:
     ) -> None:
         self.samplings = [Sampling(source) for source in sources]
         self.delivery, self.uplink, self.clock, self.timers = delivery, uplink, clock, timers
+        self.commands = commands
         self.flush_s, self.flush_rows = flush_s, flush_rows
         self.firmware, self.drain_s = firmware, drain_s
         self.connects = 0
@@ -92,6 +96,8 @@ class Agent:
         """Work until `stopping`; then read no more, commit, drain for a few seconds and return."""
         async with asyncio.TaskGroup() as group:
             reading = [group.create_task(self._read(each), name=f"read-{each.source.name}") for each in self.samplings]
+            if self.commands:
+                reading.append(group.create_task(self.commands.run(self._unix_ms, self._say_result), name="commands"))
             sending = [
                 group.create_task(self._flush(), name="flush"),
                 group.create_task(self._connect(), name="connect"),
@@ -229,7 +235,17 @@ class Agent:
                 await self._on_disk(self.delivery.take, message.payload, message.retained)
                 self._sendable.set()
                 self._heard.set()
+            elif message.channel == topics.COMMAND and self.commands:
+                self.commands.hear(message.payload, message.retained)
         raise LinkDown("the broker closed the connection")
+
+    async def _unix_ms(self) -> int | None:
+        return await self._on_disk(self.delivery.unix_ms)
+
+    async def _say_result(self, result: bytes) -> None:
+        if self.link is None:
+            raise LinkDown("not connected")
+        await self.link.publish(topics.RESULT, result)
 
     async def _send(self, link: Link) -> None:
         """Send what is due; wake up for a commit, an ack, or the next resend."""

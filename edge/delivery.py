@@ -79,6 +79,11 @@ class Delivery:
         """Batches of the live lane that no ack has named yet. May be read from any thread."""
         return len(self._live)
 
+    def unix_ms(self) -> int | None:
+        """The time now as this box dates its readings; None while it has no date."""
+        anchor_ms = self._outbox.anchor_ms
+        return None if anchor_ms is None else anchor_ms + self._clock.mono_ms()
+
     def next_due_s(self) -> float:
         """How long nothing will be due, as far as was known at the last `due`. May be called from any thread."""
         return self._next_due_s

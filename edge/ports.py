@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from kewang.wire.ack import Ack
 
@@ -13,6 +13,10 @@ Values = tuple[float | None, ...]
 
 class SourceError(Exception):
     """A source could not be read this time; the text says what to look at. The agent counts it and goes on."""
+
+
+class CommandRefused(Exception):
+    """A command can't be done; the text says why and what to do next."""
 
 
 class LinkDown(Exception):
@@ -105,6 +109,22 @@ class Source(Protocol):
     def timeout_s(self) -> float: ...
     async def read(self) -> Values: ...
     async def close(self) -> None: ...
+
+
+Arguments = Mapping[str, bool | int | float | str]
+"""What a command says beside its name."""
+
+
+@runtime_checkable
+class Commandable(Protocol):
+    """What a `Source` may offer beside its readings: to do as it is told."""
+
+    async def command(self, name: str, args: Arguments) -> str:
+        """Do `name` and say what was done, for people. May be called during a `read`, but never twice at a time.
+
+        Raises CommandRefused for a name it does not know and for everything that is wrong outside. It may hang: it is
+        cancelled after a time limit.
+        """
 
 
 class Outbox(Protocol):

@@ -4,6 +4,7 @@ import asyncio
 import random
 
 from edge.agent import Agent
+from edge.commands import Commands, Memory
 from edge.delivery import Delivery
 from edge.outbox import SqliteOutbox
 from edge.settings import EdgeSettings, build_sources
@@ -31,6 +32,7 @@ async def serve(settings: EdgeSettings, stopping: asyncio.Event) -> None:
             MqttUplink(settings.broker, settings.device, timers.keepalive_s),
             clock,
             timers=timers,
+            commands=Commands(sources, Memory(settings.outbox.path.with_suffix(".commands.json"))),
             flush_s=settings.outbox.flush_s,
             flush_rows=settings.outbox.flush_rows,
             firmware=f"kewang {__version__}",

@@ -1,22 +1,38 @@
-"""How the agent is doing, told on a Unix socket beside the outbox: no disk is written for it.
+"""A Unix socket beside the outbox, for people on the box: how the agent is doing, and commands to it.
 
-`Reporter` answers every connection with one JSON object; `ask` reads it (for `kewang edge status`).
+Every connection is answered with one JSON object. Who says nothing gets the report (no disk is written for it); who
+says `{"do": "accept_view", "args": {"source": "cam-1", "clean": false}}` on one line gets `{"ok": ..., "text": ...}`.
 """
 
 import asyncio
 import json
 import logging
 import socket
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from edge.agent import Agent, Sampling
+from edge.commands import LIMIT_S
 from edge.ports import OutboxStatus
+from kewang.wire.command import MAX_COMMAND_BYTES, Arguments, Name
+from kewang.wire.errors import WireError
+from kewang.wire.models import Message
 
 log = logging.getLogger(__name__)
 
-ASK_TIMEOUT_S = 3.0
+ASK_TIMEOUT_S: Final = 3.0
+SILENCE_S: Final = 0.2
+"""Who has said nothing for so long wants the report."""
+
+
+class Order(Message):
+    """What a person on the box asks for."""
+
+    do: Name
+    args: Arguments
 
 
 class NotRunning(Exception):
@@ -31,10 +47,12 @@ def socket_path(outbox: Path) -> Path:
 async def answer(agent: Agent, device: str, path: Path) -> None:
     """Answer for ever. The socket is for the agent's user (and root) only."""
 
-    async def reply(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        report = await describe(agent, device)
-        writer.write(json.dumps(report).encode())
-        await writer.drain()
+    async def reply(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            request = await _request(reader)
+            told = await _obey(agent, request) if request else await describe(agent, device)
+            writer.write(json.dumps(told).encode())
+            await writer.drain()
         writer.close()
 
     try:
@@ -42,8 +60,31 @@ async def answer(agent: Agent, device: str, path: Path) -> None:
     except OSError as error:
         log.warning("`kewang edge status` will not work: no socket at %s: %s", path, error)
         return
-    async with await asyncio.start_unix_server(reply, sock=listening) as server:
+    async with await asyncio.start_unix_server(reply, sock=listening, limit=MAX_COMMAND_BYTES) as server:
         await server.serve_forever()
+
+
+async def _request(reader: asyncio.StreamReader) -> bytes:
+    """The line that was said; empty for nothing."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(SILENCE_S):
+            try:
+                return await reader.readline()
+            except ValueError:
+                return b"a line that is too long"
+    return b""
+
+
+async def _obey(agent: Agent, request: bytes) -> dict[str, Any]:
+    """Do what a person on the box asks for. It needs no id and no date: it is here and now."""
+    if agent.commands is None:
+        return {"ok": False, "text": "this agent takes no commands: start it with `kewang edge run`"}
+    try:
+        order = Order.decode(request)
+    except WireError as error:
+        return {"ok": False, "text": f'{error}: say {{"do": NAME, "args": {{...}}}} on one line'}
+    ok, text = await agent.commands.do(order.do, order.args)
+    return {"ok": ok, "text": text}
 
 
 def _listening(path: Path) -> socket.socket:
@@ -74,8 +115,14 @@ async def describe(agent: Agent, device: str) -> dict[str, Any]:
         "credit": agent.delivery.credit,
         "clock": {"synchronised": agent.clock.synchronised(), "dated": agent.delivery.dated},
         "outbox": asdict(outbox),
+        "commands": _commands(agent),
         "sources": [_source(sampling, now_ms) for sampling in agent.samplings],
     }
+
+
+def _commands(agent: Agent) -> dict[str, int]:
+    commands = agent.commands
+    return {} if commands is None else {"done": commands.done, "ignored": commands.ignored}
 
 
 def _source(sampling: Sampling, now_ms: int) -> dict[str, Any]:
@@ -92,13 +139,21 @@ def _source(sampling: Sampling, now_ms: int) -> dict[str, Any]:
     }
 
 
-def ask(path: Path) -> dict[str, Any]:
-    """The report of the agent that answers at `path`. Raises NotRunning."""
+def ask(path: Path, request: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """What the agent at `path` answers: `{"ok", "text"}` to a request (see above), else its report.
+
+    Raises NotRunning. Blocks for as long as a command, and one before it, may take.
+    """
     try:
         with socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(ASK_TIMEOUT_S)
+            connection.settimeout(ASK_TIMEOUT_S + (2 * LIMIT_S if request else 0))
             connection.connect(str(path))
-            report: dict[str, Any] = json.loads(b"".join(iter(lambda: connection.recv(65536), b"")))
-            return report
+            if request:
+                connection.sendall(json.dumps(request).encode() + b"\n")
+            connection.shutdown(socket.SHUT_WR)
+            answer: dict[str, Any] = json.loads(b"".join(iter(lambda: connection.recv(65536), b"")))
     except (OSError, ValueError) as error:
         raise NotRunning(f"no agent answers at {path} ({error}): is it running, and as this user?") from None
+    if request and "ok" not in answer:
+        raise NotRunning(f"the agent at {path} is older than this command: restart it")
+    return answer

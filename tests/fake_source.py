@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
-from edge.ports import SourceError, Values
+from edge.ports import Arguments, CommandRefused, SourceError, Values
 
 
 class FakeSource:
@@ -63,3 +63,36 @@ class FakeSource:
         if self.closed:
             raise AssertionError(f"{self.name} closed twice")
         self.closed = True
+
+
+class FakeCamera(FakeSource):
+    """ports.Source that takes one command, `accept_view`; `accepted` lists what it was told.
+
+    `refuse` = a text: it is refused so; `break_down()`: the next command meets a fault; `hang()` makes it wait, too.
+    """
+
+    def __init__(self, name: str = "cam-1", *, interval_s: float = 10.0) -> None:
+        super().__init__(name, ("fps", "camera_state"), stream="cam", interval_s=interval_s, rest=(1.0,))
+        self.accepted: list[Arguments] = []
+        self.refuse = ""
+        self._faulty = self._commanded = False
+
+    def break_down(self) -> None:
+        """The next command ends with an error that no command should."""
+        self._faulty = True
+
+    async def command(self, name: str, args: Arguments) -> str:
+        if self.closed or self._commanded:
+            raise AssertionError(f"{self.name} commanded {'after close' if self.closed else 'twice at a time'}")
+        self._commanded = True
+        try:
+            await self._may_answer.wait()
+        finally:
+            self._commanded = False
+        if self._faulty:
+            self._faulty = False
+            raise KeyError("no such lens")
+        if self.refuse or name != "accept_view":
+            raise CommandRefused(self.refuse or f"{name!r} is unknown here: send accept_view")
+        self.accepted.append(args)
+        return f"view {len(self.accepted)} accepted"

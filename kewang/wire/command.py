@@ -1,15 +1,19 @@
 """Command to a device (`x`) and its result (`x/r`). A device runs an id once and answers again what it answered."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import Field
 
 from kewang.wire.batch import MAX_DATE_MS
+from kewang.wire.errors import WireError
 from kewang.wire.models import Message, Version
 
+MAX_COMMAND_BYTES: Final = 4096
+
 CommandId = Annotated[str, Field(pattern=r"^[0-9a-z-]{8,64}$")]
-_Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
 _Value = bool | int | float | Annotated[str, Field(max_length=256)]
+Arguments = Annotated[dict[Name, _Value], Field(max_length=16, default_factory=dict)]
 
 ACCEPT_VIEW = "accept_view"
 """A camera's present view becomes its reference. Args: `source`; `clean`, true = also the clean view of its zones."""
@@ -21,8 +25,15 @@ class Command(Message):
     v: Version = 1
     id: CommandId
     exp: Annotated[int, Field(ge=0, le=MAX_DATE_MS)]
-    name: _Name
-    args: Annotated[dict[_Name, _Value], Field(max_length=16, default_factory=dict)]
+    name: Name
+    args: Arguments
+
+
+def decode_command(payload: bytes) -> Command:
+    """The command in `payload`. Raises WireError for anything a device must ignore (a retained one: ask the caller)."""
+    if len(payload) > MAX_COMMAND_BYTES:
+        raise WireError(f"command of {len(payload)} bytes, the limit is {MAX_COMMAND_BYTES}")
+    return Command.decode(payload)
 
 
 class Result(Message):

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from kewang.wire.ack import MAX_LABELS, MAX_RANGES, Ack
 from kewang.wire.batch import MAX_DATE_MS, MAX_METRICS, MAX_REWIND, MIN_DATE_MS, Batch
+from kewang.wire.command import Command, Result
 from kewang.wire.errors import WireError
 from kewang.wire.names import STREAMS
 from kewang.wire.placement import Place, Placement
@@ -110,6 +111,18 @@ placements = st.builds(Placement, h=st.lists(places, min_size=1, max_size=4).map
 gateway_states = st.builds(
     GatewayState, st=st.sampled_from(["on", "off"]), shards=st.text("0123456789abcdef", max_size=16)
 )
+
+command_ids = st.text(LETTERS + "-", min_size=8, max_size=64)
+command_names = st.from_regex(r"[a-z][a-z0-9_]{0,31}", fullmatch=True)
+values = st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False) | texts
+commands = st.builds(
+    Command,
+    id=command_ids,
+    exp=st.integers(0, MAX_DATE_MS),
+    name=command_names,
+    args=st.dictionaries(command_names, values, max_size=4),
+)
+results = st.builds(Result, id=command_ids, ok=st.booleans(), text=texts)
 
 
 def read_or_refused(decode: Callable[[bytes], object], payload: bytes) -> None:

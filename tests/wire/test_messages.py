@@ -8,15 +8,26 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from kewang.wire.ack import MAX_ACK_BYTES, Ack, decode_ack
-from kewang.wire.batch import MAX_REWIND
+from kewang.wire.batch import MAX_DATE_MS, MAX_REWIND
+from kewang.wire.command import MAX_COMMAND_BYTES, Command, Result, decode_command
 from kewang.wire.errors import WireError, printable
 from kewang.wire.models import Message
 from kewang.wire.placement import REFUSED_LIVES, Placement
 from kewang.wire.state import GatewayState, State
-from tests.wire.shapes import acks, crowded_acks, gateway_states, json_values, placements, read_or_refused, states
+from tests.wire.shapes import (
+    acks,
+    commands,
+    crowded_acks,
+    gateway_states,
+    json_values,
+    placements,
+    read_or_refused,
+    results,
+    states,
+)
 
-KINDS: list[type[Message]] = [Ack, State, Placement, GatewayState]
-messages = acks | states | placements | gateway_states
+KINDS: list[type[Message]] = [Ack, State, Placement, GatewayState, Command, Result]
+messages = acks | states | placements | gateway_states | commands | results
 
 
 @given(messages)
@@ -86,6 +97,29 @@ def test_an_ack_over_4_kib_is_refused() -> None:
     assert decode_ack(b'{"later":"%s"}' % (b"x" * room)) == Ack()
     with pytest.raises(WireError, match="4097 bytes"):
         decode_ack(b'{"later":"%s"}' % (b"x" * (room + 1)))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"id": "short"}, {"id": "UPPER-CASE"}, {"id": 12345678}, {"exp": -1}, {"exp": 1.5}, {"exp": MAX_DATE_MS + 1},
+        {"name": "Accept"}, {"name": ""}, {"args": []}, {"args": {"source": None}}, {"args": {"source": ["cam-1"]}},
+        {"args": {"Source": "cam-1"}}, {"args": {"source": "x" * 257}}, {"args": {f"a{n}": n for n in range(17)}},
+    ],
+)  # fmt: skip
+def test_an_ill_typed_command_is_refused_whole(change: dict[str, Any]) -> None:
+    good = {"v": 1, "id": "4f1e0c9a-77d2", "exp": 1_785_000_000_000, "name": "accept_view", "args": {"source": "cam-1"}}
+    assert decode_command(json.dumps(good).encode()).args == {"source": "cam-1"}
+    with pytest.raises(WireError):
+        decode_command(json.dumps(good | change).encode())
+
+
+def test_a_command_over_4_kib_is_refused() -> None:
+    body = b'{"id":"4f1e0c9a","exp":1,"name":"a","later":"%s"}'
+    room = MAX_COMMAND_BYTES - len(body % b"")
+    assert decode_command(body % (b"x" * room)).args == {}
+    with pytest.raises(WireError, match="4097 bytes"):
+        decode_command(body % (b"x" * (room + 1)))
 
 
 @given(acks | crowded_acks)
