@@ -1,5 +1,6 @@
 """Measures of one picture, or of one against another: pure functions on arrays, with shapes and units."""
 
+from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -7,7 +8,89 @@ from numpy.typing import NDArray
 
 ROWS: Final = 180
 COLUMNS: Final = 320
+BLOCK_ROWS: Final = 9
+BLOCK_COLUMNS: Final = 16
 
 Picture: TypeAlias = NDArray[np.uint8]
 """A picture as I420: uint8, shape (270, 320): 180 rows of luma (0–255) of 320 pixels, then Cb and Cr, 90 rows of 160
 pixels each, packed (the shape FFmpeg's `yuv420p` has as an array)."""
+Plane: TypeAlias = NDArray[np.float32]
+"""One quantity per pixel: (180, 320), at half size (90, 160), or per block (9, 16)."""
+Edges: TypeAlias = NDArray[np.complex64]
+"""Gradients as complex numbers, x + iy, at half size (90, 160)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Light:
+    """How bright a picture is. Luma 0–255; `clipped_share` 0–1: pixels at `clipped_luma` or brighter."""
+
+    mean: float
+    std: float
+    p1: float
+    p99: float
+    clipped_share: float
+
+
+def luma(picture: Picture) -> NDArray[np.uint8]:
+    """The picture's luma, (180, 320). A view, not a copy."""
+    return picture[:ROWS]
+
+
+def chroma(picture: Picture) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """The picture's Cb and Cr, (90, 160) each; 128 is grey. Views, not copies."""
+    planes = picture[ROWS:].reshape(2, ROWS // 2, COLUMNS // 2)
+    return planes[0], planes[1]
+
+
+def light(picture: Picture, clipped_luma: int) -> Light:
+    """Brightness of a picture, by its histogram of luma."""
+    counts = np.bincount(luma(picture).ravel(), minlength=256)
+    shares = counts / counts.sum()
+    levels = np.arange(256)
+    mean = float(shares @ levels)
+    low, high = np.searchsorted(np.cumsum(shares), [0.01, 0.99])
+    std = float(np.sqrt(shares @ (levels - mean) ** 2))
+    return Light(mean, std, float(low), float(high), float(shares[clipped_luma:].sum()))
+
+
+def halved(plane: NDArray[np.uint8]) -> Plane:
+    """Means of 2×2 pixels: (180, 320) to (90, 160)."""
+    rows = plane[::2].astype(np.float32) + plane[1::2]
+    half: Plane = (rows[:, ::2] + rows[:, 1::2]) * np.float32(0.25)
+    return half
+
+
+def block_means(plane: Plane) -> Plane:
+    """Mean of each of 9×16 blocks of a plane of any size that divides so."""
+    rows, columns = plane.shape
+    sums = np.add.reduceat(plane, np.arange(0, rows, rows // BLOCK_ROWS), axis=0)
+    sums = np.add.reduceat(sums, np.arange(0, columns, columns // BLOCK_COLUMNS), axis=1)
+    means: Plane = sums / np.float32(rows * columns / (BLOCK_ROWS * BLOCK_COLUMNS))
+    return means
+
+
+def colourfulness(picture: Picture) -> float:
+    """Mean distance of Cb and Cr from grey (0–128); an infrared picture has next to none."""
+    return float(np.abs(picture[ROWS:].astype(np.int16) - 128).mean())
+
+
+def block_change(picture: Picture, previous: Picture) -> Plane:
+    """Mean absolute difference of luma between two pictures, per block (9, 16)."""
+    return block_means(np.abs(luma(picture).astype(np.float32) - luma(previous)))
+
+
+def noise(picture: Picture) -> float:
+    """Standard deviation of the sensor's noise, in luma.
+
+    J. Immerkær, Fast noise variance estimation (1996): the difference of two Laplacians, whose answer to white noise
+    has 6 times its deviation; the median instead of the mean, so that edges and rain don't count (MAD = 0.6745 sigma).
+    """
+    plane = luma(picture).astype(np.int16)
+    rows = plane[:-2] - 2 * plane[1:-1] + plane[2:]
+    answer = np.abs(rows[:, :-2] - 2 * rows[:, 1:-1] + rows[:, 2:])
+    counts = np.cumsum(np.bincount(answer.ravel()))
+    half = counts[-1] / 2
+    level = int(np.searchsorted(counts, half))
+    below = counts[level - 1] if level else 0
+    median = level - 0.5 + (half - below) / (counts[level] - below)
+    return float(max(0.0, median) / (6 * 0.6745))

@@ -1,0 +1,112 @@
+"""The numbers that cameras are judged by: `thresholds.toml` beside this module, read strictly."""
+
+import hashlib
+import math
+import tomllib
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+FILE: Final = Path(__file__).with_name("thresholds.toml")
+Section = TypeVar("Section")
+
+
+class ThresholdsError(Exception):
+    """The thresholds can't be used; the text says which line is wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Confirm:
+    """How many looks make a suspicion a fault, and how many end it."""
+
+    hard_looks: int
+    transport_looks: int
+    stream_looks: int
+    clear_looks: int
+
+
+@dataclass(frozen=True, slots=True)
+class PictureLimits:
+    """What one picture shows by itself, or beside the one before."""
+
+    black_p99_luma: float
+    dark_mean_luma: float
+    dark_std_luma: float
+    clipped_luma: int
+    clipped_share: float
+    still_luma: float
+    still_share: float
+    infrared_chroma: float
+
+
+@dataclass(frozen=True, slots=True)
+class StreamLimits:
+    """What the session tells."""
+
+    low_fps_ratio: float
+    norm_sessions: int
+    loss_pct: float
+    clock_offset_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Learning:
+    """How references come about."""
+
+    learning_pictures: int
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """All sections, and the SHA-256 of the file they came from, in hex."""
+
+    confirm: Confirm
+    picture: PictureLimits
+    stream: StreamLimits
+    learning: Learning
+    sha256: str
+
+
+def load(path: Path = FILE) -> Thresholds:
+    """The thresholds in `path`. Raises ThresholdsError for a missing, unknown or impossible value."""
+    content = path.read_bytes()
+    try:
+        found = tomllib.loads(content.decode())
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ThresholdsError(f"{path}: {error}") from None
+    sections = {field.name: field.type for field in fields(Thresholds) if field.name != "sha256"}
+    _same_names(str(path), set(sections), set(found))
+    parts: dict[str, Any] = {name: _section(_SECTIONS[name], name, found[name]) for name in sections}
+    return Thresholds(**parts, sha256=hashlib.sha256(content).hexdigest())
+
+
+_SECTIONS: Final[dict[str, type[Any]]] = {
+    "confirm": Confirm,
+    "picture": PictureLimits,
+    "stream": StreamLimits,
+    "learning": Learning,
+}
+
+
+def _section(kind: type[Section], name: str, found: Any) -> Section:
+    if not isinstance(found, dict):
+        raise ThresholdsError(f"[{name}]: a section is needed")
+    wanted = {field.name: field.type for field in fields(kind)}  # type: ignore[arg-type]
+    _same_names(f"[{name}]", set(wanted), set(found))
+    return kind(**{key: _number(f"{name}.{key}", wanted[key], found[key]) for key in wanted})
+
+
+def _same_names(where: str, wanted: set[str], found: set[str]) -> None:
+    if missing := sorted(wanted - found):
+        raise ThresholdsError(f"{where}: missing: {', '.join(missing)}")
+    if unknown := sorted(found - wanted):
+        raise ThresholdsError(f"{where}: not known: {', '.join(unknown)}")
+
+
+def _number(where: str, kind: Any, value: Any) -> float:
+    """`value` as its field wants it: int stays int, and everything is finite and not negative."""
+    if isinstance(value, bool) or not isinstance(value, int if kind is int else int | float):
+        raise ThresholdsError(f"{where}: {value!r} is not {'a whole number' if kind is int else 'a number'}")
+    if not math.isfinite(value) or value < 0:
+        raise ThresholdsError(f"{where}: {value!r} is below 0 or no number")
+    return value if kind is int else float(value)
