@@ -1,11 +1,13 @@
 """When to look at a camera, and how closely: pure in time, which the caller gives in monotonic seconds."""
 
+import math
 import random
 from enum import IntEnum
 from typing import Final
 
 QUICK_LOOKS: Final = 6
-"""So often in a row suspicion brings the next look forward; what it has not cleared up by then takes its usual time."""
+"""So often in a row suspicion brings the next look forward; then every other time only, for a fault that lasts must
+not cost six times the sessions."""
 JITTER: Final = 0.1
 """Every wait is up to this share shorter, so that the cameras of a box don't fall into step."""
 
@@ -19,7 +21,10 @@ class Tier(IntEnum):
 
 
 class Tiers:
-    """One camera's schedule. Waits count from when a look began; no wait is longer than its setting."""
+    """One camera's schedule. Waits count from when a look began; no wait is longer than its setting.
+
+    Looks that suspicion brought forward come in between: they don't move those of the usual pace.
+    """
 
     def __init__(
         self,
@@ -34,6 +39,8 @@ class Tiers:
         self._suspicion_s = suspicion_s
         self._rng = rng
         self._next_s: dict[Tier, float] = {}
+        self._usual_s = -math.inf
+        """When the next look at the picture is due that nobody brings forward."""
         self._quick_looks = dict.fromkeys(Tier, 0)
         self._busy_s = 0.0
 
@@ -43,40 +50,48 @@ class Tiers:
             self._next_s = {Tier.REACH: now_s, Tier.PICTURE: now_s, Tier.SLOW: now_s + self._wait_s(Tier.PICTURE) / 2}
         return max((tier for tier, next_s in self._next_s.items() if next_s <= now_s), default=Tier.REACH)
 
+    def is_extra(self, now_s: float) -> bool:
+        """Whether a look at the picture now is one that was brought forward, between two of the usual pace."""
+        return now_s < self._usual_s
+
     def done(self, tier: Tier, began_s: float, suspicious: bool) -> None:
         """A look of `tier` that began at `began_s` is over; it answers what lower tiers ask too.
 
         SLOW asks other things, so it leaves PICTURE as it is.
         """
-        self._quick_looks[tier] = self._quick_looks[tier] + 1 if suspicious else 0
-        quick = suspicious and self._quick_looks[tier] <= QUICK_LOOKS
-        self._plan(Tier.REACH, began_s, quick)
+        quick = self._is_quick(tier, suspicious)
+        soon_s = began_s + self._suspicion_s
+        self._next_s[Tier.REACH] = soon_s if quick else began_s + self._wait_s(Tier.REACH)
         if tier is Tier.PICTURE:
             self._busy_s = 0.0
-            self._plan(Tier.PICTURE, began_s, quick)
+            if not self.is_extra(began_s):
+                self._usual_s = began_s + self._wait_s(tier)
+            self._next_s[tier] = soon_s if quick else max(soon_s, self._usual_s)
         elif tier is Tier.SLOW:
-            self._plan(Tier.SLOW, began_s, False)
+            self._next_s[tier] = began_s + self._wait_s(tier)
 
     def busy(self, began_s: float) -> None:
         """The camera had no session to give: ask for one ever more rarely, up to the time of SLOW. REACH goes on."""
-        longest_s = self._every_s[Tier.SLOW]
-        self._busy_s = min(longest_s, self._busy_s * 2 or self._every_s[Tier.PICTURE])
-        self._plan(Tier.REACH, began_s, False)
+        self._busy_s = min(self._every_s[Tier.SLOW], self._busy_s * 2 or self._every_s[Tier.PICTURE])
+        self._next_s[Tier.REACH] = began_s + self._wait_s(Tier.REACH)
+        self._usual_s = began_s + self._shorter(self._busy_s)
         for tier in (Tier.PICTURE, Tier.SLOW):
-            self._next_s[tier] = max(self._next_s[tier], began_s + self._shorter(self._busy_s))
+            self._next_s[tier] = max(self._next_s[tier], self._usual_s)
 
     def hurry(self, now_s: float) -> None:
         """Look at the picture next: the camera is back, or somebody waits for it. Not while it is busy."""
         if self._next_s and not self._busy_s:
+            self._usual_s = now_s
             self._next_s[Tier.PICTURE] = min(self._next_s[Tier.PICTURE], now_s)
 
     def next_in_s(self, now_s: float) -> float:
         """Seconds until something is due; 0 if it is already."""
         return max(0.0, min(self._next_s.values(), default=now_s) - now_s)
 
-    def _plan(self, tier: Tier, began_s: float, quick: bool) -> None:
-        wait_s = self._wait_s(tier)
-        self._next_s[tier] = began_s + (min(wait_s, self._suspicion_s) if quick else wait_s)
+    def _is_quick(self, tier: Tier, suspicious: bool) -> bool:
+        looks = self._quick_looks[tier] + 1 if suspicious else 0
+        self._quick_looks[tier] = looks if looks <= QUICK_LOOKS else QUICK_LOOKS - 1
+        return 0 < looks <= QUICK_LOOKS
 
     def _wait_s(self, tier: Tier) -> float:
         return self._shorter(self._every_s[tier])

@@ -54,15 +54,44 @@ def test_cameras_do_not_fall_into_step() -> None:
     assert max(apart) > 5
 
 
-def test_suspicion_brings_the_next_look_forward_but_not_for_ever() -> None:
-    done = looks(Tiers(rng=random.Random(1)), 600, lambda tier, at_s: tier is Tier.PICTURE)
-    waits = gaps([each for each in done if each[1] is not Tier.SLOW], Tier.PICTURE)
-    assert waits[:2] == [10, 10]
-    assert all(wait >= 10 for wait in waits)
-    steady = looks(Tiers(slow_s=1e9, rng=random.Random(1)), 6000, lambda tier, at_s: True)
-    assert gaps(steady, Tier.PICTURE)[:QUICK_LOOKS] == [10] * QUICK_LOOKS
-    assert min(gaps(steady, Tier.PICTURE)[QUICK_LOOKS:]) >= 60 * (1 - JITTER)
-    assert min(gaps(steady, *Tier)[QUICK_LOOKS:]) > 0
+def test_a_second_look_soon_after_does_not_move_the_next_first_one() -> None:
+    """A frozen picture shows only beside another: so every look may ask for a second."""
+    first: list[float] = []
+
+    def pairs(tier: Tier, at_s: float) -> bool:
+        if tier is not Tier.PICTURE or (first and at_s - first[-1] < 15):
+            return False
+        first.append(at_s)
+        return True
+
+    tiers = Tiers(rng=random.Random(1))
+    done = looks(tiers, 3600, pairs)
+    apart = [after - before for before, after in pairwise(first)]
+    assert 54 <= min(apart) <= max(apart) <= 60
+    assert {round(after - before) for before, after in pairwise(at for at, tier in done if tier is Tier.PICTURE)} >= {
+        10
+    }
+    assert sum(tier is Tier.PICTURE for _, tier in done) == pytest.approx(2 * len(first), abs=1)
+
+
+def test_a_look_brought_forward_is_an_extra_one() -> None:
+    tiers = Tiers(rng=random.Random(1))
+    tiers.due(0.0)
+    assert not tiers.is_extra(0.0)
+    tiers.done(Tier.PICTURE, 0.0, True)
+    assert tiers.is_extra(10.0)
+    tiers.done(Tier.PICTURE, 10.0, False)
+    assert not tiers.is_extra(60.0)
+
+
+def test_suspicion_brings_looks_forward_but_a_lasting_one_only_every_other() -> None:
+    steady = gaps(looks(Tiers(slow_s=1e9, rng=random.Random(1)), 6000, lambda tier, at_s: True), Tier.PICTURE)
+    assert steady[:QUICK_LOOKS] == [10] * QUICK_LOOKS
+    assert len(steady) <= 6000 / 54 * 2 + QUICK_LOOKS
+    assert min(steady) >= 10
+    once = gaps(looks(Tiers(slow_s=1e9, rng=random.Random(1)), 600, lambda tier, at_s: at_s == 0.0), Tier.PICTURE)
+    assert once[0] == 10
+    assert min(once[1:]) >= 60 * (1 - JITTER) - 10
 
 
 def test_a_hard_fault_is_looked_at_three_times_within_90_seconds() -> None:
