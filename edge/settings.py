@@ -5,29 +5,26 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, Field, PlainValidator, field_validator, model_validator
+from pydantic import Field, PlainValidator, field_validator, model_validator
 
 from edge.ports import Source
 from edge.sources import driver
 from edge.sources.box import Box, BoxSettings, Gauge
-from edge.sources.settings import File, SettingsPath, SourceSettings, problem, settings_folder
+from edge.sources.settings import (
+    File,
+    SecretFile,
+    SettingsPath,
+    SourceSettings,
+    Surroundings,
+    problem,
+    settings_folder,
+    surroundings,
+)
 from kewang.runtime.broker import BrokerSettings, TlsSettings
 from kewang.runtime.clock import ClockTrust, SystemClock
-from kewang.runtime.settings import Settings, SettingsError, load, secret
+from kewang.runtime.settings import Settings, SettingsError, load
 from kewang.wire.names import BOX_SOURCE, is_device
 from kewang.wire.timers import Timers
-
-
-def _private(path: Path) -> Path:
-    try:
-        secret(path)
-    except SettingsError as error:
-        raise problem(str(error)) from None
-    return path
-
-
-SecretFile = Annotated[File, AfterValidator(_private)]
-"""A file with a secret, which others must not be able to read."""
 
 
 class EdgeTls(TlsSettings):
@@ -164,4 +161,8 @@ def build_sources(
         settings.box(), outbox_bytes=outbox_bytes, sources_failing=sources_failing, clock_synced=clock.synchronised
     )
     others = [source for source in settings.sources if source.name != BOX_SOURCE]
-    return [box, *(driver(source.driver)(source) for source in others)]
+    token = surroundings.set(Surroundings(settings.outbox.path.parent, clock.synchronised))
+    try:
+        return [box, *(driver(source.driver)(source) for source in others)]
+    finally:
+        surroundings.reset(token)

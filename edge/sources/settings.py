@@ -1,15 +1,17 @@
 """What the settings of every source share."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextvars import ContextVar
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from kewang.runtime.settings import Settings
+from kewang.runtime.clock import kernel_synchronised
+from kewang.runtime.settings import Settings, SettingsError, secret
 from kewang.wire.names import is_source
 
 RESERVED: Final = frozenset({"box", "agent"})
@@ -17,6 +19,18 @@ RESERVED: Final = frozenset({"box", "agent"})
 
 settings_folder: ContextVar[Path] = ContextVar("settings_folder", default=Path())
 """Folder of the settings file that is being read: relative paths in it start there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a driver may know of the agent it works in. `state_folder`: where it may keep files; None = nowhere."""
+
+    state_folder: Path | None = None
+    clock_synced: Callable[[], bool] = kernel_synchronised
+
+
+surroundings: ContextVar[Surroundings] = ContextVar("surroundings", default=Surroundings())
+"""Of the agent whose sources are being built."""
 
 SettingsPath = Annotated[Path, AfterValidator(lambda path: settings_folder.get() / path)]
 """A path; if relative, then to the folder of the settings file."""
@@ -32,6 +46,18 @@ def _readable(path: Path) -> Path:
 
 File = Annotated[SettingsPath, AfterValidator(_readable)]
 """A file that must be there and be readable now."""
+
+
+def _private(path: Path) -> Path:
+    try:
+        secret(path)
+    except SettingsError as error:
+        raise problem(str(error)) from None
+    return path
+
+
+SecretFile = Annotated[File, AfterValidator(_private)]
+"""A file with a secret, which others must not be able to read."""
 
 
 class NamedKeys(Settings):
