@@ -29,7 +29,8 @@ class Surroundings:
     clock_synced: Callable[[], bool] = kernel_synchronised
 
 
-surroundings: ContextVar[Surroundings] = ContextVar("surroundings", default=Surroundings())
+_ALONE: Final = Surroundings()
+surroundings: ContextVar[Surroundings] = ContextVar("surroundings", default=_ALONE)
 """Of the agent whose sources are being built."""
 
 SettingsPath = Annotated[Path, AfterValidator(lambda path: settings_folder.get() / path)]
