@@ -37,9 +37,9 @@ from kewang.runtime.settings import SettingsError
 from kewang.wire import topics
 from kewang.wire.names import is_device
 from kewang.wire.placement import Place, Placement
+from provisioning.broker import connected
 
 log = logging.getLogger(__name__)
-logging.getLogger("aiomqtt").setLevel(logging.CRITICAL)
 
 Placements = Mapping[str, Placement]
 """Placement by device id."""
@@ -80,23 +80,20 @@ async def keep_published(
     backoff = Backoff(f"publishing placements to {broker.host}:{broker.port}", log, longest_s=30)
     while not stopping.is_set():
         try:
-            async with _client(broker, client_id) as client:
+            async with connected(broker, client_id) as client:
                 published: Placements = {}
                 while not stopping.is_set():
                     published = await _publish(client, keeper.placements(), published)
                     backoff.succeeded()
                     await _until(stopping, _lost(client), refresh_s)
-        except (aiomqtt.MqttError, OSError) as error:
+        except OSError as error:
             await _until(stopping, backoff.failed(error))
 
 
 async def publish_once(broker: BrokerSettings, placements: Placements, *, client_id: str = "provisioning") -> None:
     """Publish and leave; the broker keeps them. Raises OSError when it can't be reached."""
-    try:
-        async with _client(broker, client_id) as client:
-            await _publish(client, placements, {})
-    except aiomqtt.MqttError as error:
-        raise OSError(f"broker {broker.host}:{broker.port}: {error}: is it running, may we log in?") from error
+    async with connected(broker, client_id) as client:
+        await _publish(client, placements, {})
 
 
 class _Keeper:
@@ -116,19 +113,6 @@ class _Keeper:
                 log.warning("placements can't be read, the last ones hold: %s", error)
             self._problem = str(error)
         return self._last
-
-
-def _client(broker: BrokerSettings, client_id: str) -> aiomqtt.Client:
-    return aiomqtt.Client(
-        broker.host,
-        broker.port,
-        username=broker.username,
-        password=broker.password(),
-        identifier=client_id,
-        keepalive=30,
-        clean_session=True,
-        tls_context=broker.tls_context(),
-    )
 
 
 async def _publish(client: aiomqtt.Client, placements: Placements, published: Placements) -> Placements:

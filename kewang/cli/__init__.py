@@ -19,12 +19,20 @@ _PROGRAMS: Final = {
     "demo": ("kewang.cli.demo", "A whole city on this machine, with a live page, until Ctrl-C."),
     "sim": ("kewang.cli.sim", "Simulated boards behind a real Modbus server, and fleets of devices over MQTT."),
     "placements": ("kewang.cli.placements", "Tell the gateways where the devices are."),
+    "command": ("kewang.cli.command", "Tell a device to do something, and hear what became of it."),
     "ledger": ("kewang.cli.ledger", "Is every reading accounted for? From the database alone."),
     "quarantine": ("kewang.cli.quarantine", "Refused readings: list them, store them after all, mark them deleted."),
     "rewind": ("kewang.cli.rewind", "After a restore: let the devices send again what the database has lost."),
     "bench": ("kewang.cli.bench", "Measure: chaos, ingest, wire, edge, backlog, scale, fuzz."),
 }
-_EXTRAS: Final = {"edge": "edge", "sim": "sim", "demo": "demo", "bench": "dev", "placements": "provisioning"}
+_EXTRAS: Final = {
+    "edge": "edge",
+    "sim": "sim",
+    "demo": "demo",
+    "bench": "dev",
+    "placements": "provisioning",
+    "command": "provisioning",
+}
 """Extras that bring what a program needs; the others need `gateway`."""
 _OURS: Final = frozenset({"kewang", "edge", "gateway", "firmware_sim", "provisioning", "dashboards"})
 

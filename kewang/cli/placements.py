@@ -3,11 +3,11 @@
 import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
-from urllib.parse import urlsplit
 
 import typer
 
-from kewang.cli.common import UNREACHABLE, USAGE, AsJson, fail, print_json, settings_errors
+from kewang.cli.broker import HERE, BrokerUrl, CaFile, PasswordFile, Username, broker_settings
+from kewang.cli.common import UNREACHABLE, AsJson, fail, print_json, settings_errors
 from kewang.runtime.program import run_until_signalled, set_up_logging
 
 if TYPE_CHECKING:
@@ -42,10 +42,10 @@ def check(file: File, as_json: AsJson = False) -> None:
 @app.command()
 def publish(
     file: File,
-    broker: Annotated[str, typer.Option(help="mqtt://HOST:PORT, or mqtts:// for TLS.")] = "mqtt://127.0.0.1:1883",
-    username: Annotated[str | None, typer.Option(help="User name at the broker.")] = None,
-    password_file: Annotated[Path | None, typer.Option(help="File with the password, mode 600.")] = None,
-    ca_file: Annotated[Path | None, typer.Option(help="Certificates to trust, with mqtts://.")] = None,
+    broker: BrokerUrl = HERE,
+    username: Username = None,
+    password_file: PasswordFile = None,
+    ca_file: CaFile = None,
     keep: Annotated[bool, typer.Option("--keep", help="Stay, and publish what changes.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -59,7 +59,7 @@ def publish(
 
     with settings_errors():
         count = len(read_placements(file))
-        settings = _broker(broker, username, password_file, ca_file)
+        settings = broker_settings(broker, username, password_file, ca_file)
         _publish(file, settings, keep)
     if as_json:
         print_json({"ok": True, "devices": count})
@@ -79,20 +79,3 @@ def _publish(file: Path, broker: "BrokerSettings", keep: bool) -> None:
         asyncio.run(publish_once(broker, read_placements(file)))
     except OSError as error:
         fail(str(error), UNREACHABLE)
-
-
-def _broker(url: str, username: str | None, password_file: Path | None, ca_file: Path | None) -> "BrokerSettings":
-    from kewang.runtime.broker import BrokerSettings, TlsSettings
-
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError as error:
-        fail(f"--broker {url}: {error}", USAGE)
-    if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname:
-        fail(f"--broker {url}: write mqtt://HOST:PORT or mqtts://HOST:PORT", USAGE)
-    tls = TlsSettings(ca_file=ca_file) if parts.scheme == "mqtts" else None
-    usual = 8883 if tls else 1883
-    return BrokerSettings(
-        host=parts.hostname, port=port or usual, username=username, password_file=password_file, tls=tls
-    )

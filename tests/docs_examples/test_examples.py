@@ -26,6 +26,7 @@ from kewang.bench.process import find_program
 from kewang.runtime.settings import secret
 from kewang.wire.ack import decode_ack
 from kewang.wire.batch import decode, encode
+from kewang.wire.command import Result, decode_command
 from kewang.wire.errors import WireError
 from kewang.wire.placement import Placement
 from kewang.wire.state import GatewayState, State
@@ -124,6 +125,9 @@ def test_messages_in_the_protocol_decode_and_encode() -> None:
     assert [State.decode(message).st for message in messages("state")] == ["on", "off", "bye"]
     assert [GatewayState.decode(message).st for message in messages("gateway-state")] == ["on"]
     assert [Placement.decode(message).now.site for message in messages("placement")] == ["mardika"]
+    commands = [decode_command(message) for message in messages("command")]
+    assert [(command.name, command.args["source"]) for command in commands] == [("accept_view", "cam-1")]
+    assert [Result.decode(message).id for message in messages("result")] == [command.id for command in commands]
 
 
 def test_what_the_protocol_calls_unreadable_is() -> None:
@@ -228,9 +232,12 @@ class ExampleBroker(Mosquitto):
         return [str(find_program("mosquitto")), "-c", str(config)]
 
 
+USERS = {"gw1": "a", "mardika-1": "b", "passo-1": "c", "provisioning": "d", "operator": "e"}
+
+
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[ExampleBroker]:
-    with ExampleBroker(tmp_path, users={"gw1": "a", "mardika-1": "b", "passo-1": "c", "provisioning": "d"}) as started:
+    with ExampleBroker(tmp_path, users=USERS) as started:
         yield started
 
 
@@ -252,6 +259,22 @@ async def test_the_broker_example_lets_only_provisioning_place_devices(broker: M
         async with client(broker, "provisioning", "d") as provisioning:
             await provisioning.publish(build("mardika-1", "p"), "placed", qos=1)
         assert await first(gateway) == b"placed"
+
+
+async def test_the_broker_example_lets_only_an_operator_command_devices(broker: Mosquitto) -> None:
+    async with (
+        client(broker, "operator", "e") as operator,
+        client(broker, "mardika-1", "b") as device,
+        client(broker, "passo-1", "c") as other,
+    ):
+        await device.subscribe(build("mardika-1", "x"), qos=1)
+        await operator.subscribe(build("mardika-1", "x/r"), qos=1)
+        await other.publish(build("mardika-1", "x"), "foreign", qos=1)
+        await operator.publish(build("mardika-1", "x"), "command", qos=1)
+        assert await first(device) == b"command"
+        await other.publish(build("mardika-1", "x/r"), "foreign", qos=1)
+        await device.publish(build("mardika-1", "x/r"), "result", qos=1)
+        assert await first(operator) == b"result"
 
 
 async def test_the_broker_example_lets_nobody_take_a_foreign_client_id(broker: Mosquitto) -> None:
