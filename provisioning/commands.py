@@ -3,10 +3,9 @@
 import asyncio
 import secrets
 import time
+from collections.abc import AsyncIterable
 from contextlib import suppress
 from typing import Any, Final
-
-import aiomqtt
 
 from kewang.runtime.broker import BrokerSettings
 from kewang.wire import topics
@@ -38,13 +37,13 @@ async def send(
             await client.publish(ask, command.encode(), qos=1)
             with suppress(TimeoutError):
                 async with asyncio.timeout(min(repeat_s, left_s)):
-                    return await _result(client, command.id)
+                    return await _result(client.messages, command.id)
     return None
 
 
-async def _result(client: aiomqtt.Client, command: str) -> Result:
+async def _result(messages: AsyncIterable[Any], command: str) -> Result:
     """The result of `command`, of all that comes."""
-    async for message in client.messages:
+    async for message in messages:
         with suppress(WireError):
             result = Result.decode(_bytes(message.payload))
             if result.id == command and not message.retain:
