@@ -1,0 +1,105 @@
+"""What ONVIF tells of a camera, and how it fails: the currency of this folder."""
+
+from dataclasses import dataclass
+from enum import IntEnum, IntFlag
+from typing import Final
+
+from kewang.wire.cameras import CameraReason
+
+DEVICE_PATH: Final = "/onvif/device_service"
+"""Where every camera has its device service unless discovery says otherwise (ONVIF Core, section 5.1.1)."""
+
+
+class Tamper(IntFlag):
+    """Bits of the metric `tamper_event`: what the camera's own analysis reports now."""
+
+    BLURRED = 1
+    EXPOSURE = 2
+    """Too dark or too bright."""
+    CHANGED = 4
+    """Another scene, or its tamper detector."""
+    SIGNAL_LOSS = 8
+
+
+class Recording(IntEnum):
+    """Codes of the metric `recording`."""
+
+    UNKNOWN = 0
+    YES = 1
+    NO = 2
+
+
+class OnvifError(Exception):
+    """A request failed; the text says what was seen, never a secret. `reason`: its code."""
+
+    def __init__(self, reason: CameraReason, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
+
+
+class Unsupported(OnvifError):
+    """The camera answers that it can't do this: not a fault."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(CameraReason.SERVER_ERROR, detail)
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A camera's device service. `host` of IPv6 is without brackets."""
+
+    host: str
+    port: int = 80
+    path: str = DEVICE_PATH
+    tls: bool = False
+
+    @property
+    def netloc(self) -> str:
+        """Host and port as a Host header has them."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == (443 if self.tls else 80) else f"{host}:{self.port}"
+
+    @property
+    def url(self) -> str:
+        """The service's address."""
+        return f"{'https' if self.tls else 'http'}://{self.netloc}{self.path}"
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A stream that the camera offers. Its addresses hold no credentials and lie on the host that was asked.
+
+    In an address that wants the login inside, `{user}` and `{password}` stand for it.
+    """
+
+    token: str
+    name: str = ""
+    codec: str = ""
+    width: int | None = None
+    height: int | None = None
+    sources: frozenset[str] = frozenset()
+    """Tokens of its picture's source, as events name them."""
+    stream_url: str | None = None
+    snapshot_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OnvifFacts:
+    """What one look found; None, empty and UNKNOWN = the camera did not tell.
+
+    `reason` NONE: the camera answered all that it supports; else the first failure, with `detail` for people.
+    `clock_offset_s`: camera UTC minus ours, ± 1 s. `uptime_s`: since its last restart, as far as it says so.
+    """
+
+    reason: CameraReason = CameraReason.NOT_MEASURED
+    detail: str = ""
+    clock_offset_s: float | None = None
+    uptime_s: float | None = None
+    recording: Recording = Recording.UNKNOWN
+    tamper: Tamper | None = None
+    manufacturer: str = ""
+    model: str = ""
+    firmware: str = ""
+    serial: str = ""
+    profiles: tuple[Profile, ...] = ()
