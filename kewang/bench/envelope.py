@@ -11,7 +11,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
@@ -57,13 +57,13 @@ def envelope(
     }
 
 
-def emit(result: Mapping[str, Any], as_json: bool) -> NoReturn:
-    """Print `result` on standard output and leave with 0 if it is ok, else 1."""
+def emit(result: Mapping[str, Any], as_json: bool, show: Callable[[Mapping[str, Any]], None] | None = None) -> NoReturn:
+    """Print `result` on standard output (for people by `show`, if given) and leave with 0 if it is ok, else 1."""
     if as_json:
         sys.stdout.flush()
         typer.echo(json.dumps(result, ensure_ascii=False, separators=(",", ":"), default=str))
     else:
-        _show(result)
+        (show or _show)(result)
     raise typer.Exit(0 if result["ok"] else 1)
 
 

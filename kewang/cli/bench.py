@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -185,6 +186,47 @@ def backlog(
             BacklogPlan(devices=devices, days=days, store="sqlite" if store == "sqlite" else "influxd", seed=seed)
         )
     emit(result, as_json)
+
+
+@app.command()
+def cameras(
+    full: Annotated[bool, typer.Option("--full", help="At least 100 camera-days, for the night.")] = False,
+    tune: Annotated[bool, typer.Option("--tune", help="The seeds for tuning, always the same; never ok.")] = False,
+    days: Annotated[int, typer.Option(min=0, help="Scored camera-days of each family; 0: as usual.")] = 0,
+    family: Annotated[str, typer.Option(help="painted, filmed or both.")] = "both",
+    only: Annotated[str, typer.Option(help="Classes of faults, by commas: hard, soft, slow.")] = "hard,soft,slow",
+    cases: Annotated[bool, typer.Option("--cases", help="Tell every miss and false alarm with its numbers.")] = False,
+    pictures: Annotated[Path | None, typer.Option(help="Folder for a picture of each miss and false alarm.")] = None,
+    jobs: Annotated[int, typer.Option(min=0, help="Processes; 0: one a core.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Faults of cameras found, missed and imagined on simulated whole days, beside fixed thresholds.
+
+    A camera learns for some days, then come days with faults at random times, every third without; each slow fault has
+    a day of its own. Learning days and those of slow faults are looked at every 5 minutes, all others as in production.
+    The thresholds' SHA-256 draws the seeds, so every tuning meets new ones.
+
+    Examples:
+
+        kewang bench cameras --json
+
+        kewang bench cameras --tune --days 2 --family painted --only hard,soft --cases
+    """
+    from kewang.bench.cameras import SCENES, measure, plan_of
+    from kewang.bench.cameras_pictures import Album
+    from kewang.bench.cameras_table import show
+    from kewang.bench.envelope import emit
+
+    def say(text: str) -> None:
+        typer.echo(text, err=True)
+
+    with part_errors():
+        try:
+            plan = plan_of(full=full, tune=tune, days=days, family=family, only=only, jobs=jobs)
+        except ValueError as error:
+            fail(str(error), USAGE)
+        result = measure(plan, say, Album(SCENES, pictures, say if cases else None).keep)
+    emit(result, as_json, show)
 
 
 @app.command("all")

@@ -1,0 +1,144 @@
+"""`kewang bench cameras`: production's judgement of cameras on simulated days it was not tuned on."""
+
+import multiprocessing
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from edge.cameras.health import CameraHealth
+from edge.cameras.thresholds import load
+from firmware_sim.cameras.scenes import Scene, filmed, painted
+from kewang.bench.cameras_drive import Judge, Zones
+from kewang.bench.cameras_figures import family_figures, shortfalls
+from kewang.bench.cameras_life import CameraPlan, CameraResult, Case, live
+from kewang.bench.cameras_plan import Weight, held_out_seeds, tuning_seeds
+from kewang.bench.envelope import envelope
+from kewang.bench.process import MissingPart
+
+LEAST_DAYS: Final = 20
+DAYS_A_CAMERA: Final = 3
+SPREAD: Final = 2
+"""Few days are spread over so many cameras, which can be simulated at one time."""
+SLOW_A_CAMERA: Final = 5
+DEFAULT_DAYS: Final = {"painted": 21, "filmed": 6}
+FULL_DAYS: Final = {"painted": 102, "filmed": 24}
+VIDEO: Final = Path(".parts/root/usr/share/doc/opencv-doc/examples/data/vtest.avi")
+TUNED: Final = "tuning seeds: good for tuning, no result"
+
+
+@dataclass(frozen=True, slots=True)
+class CamerasPlan:
+    """What the caller wants. `days`: scored camera-days of each family; `make_judge`: another is only for tests."""
+
+    days: dict[str, int]
+    tune: bool = False
+    weights: tuple[Weight, ...] = tuple(Weight)
+    jobs: int = 0
+    make_judge: Callable[[Zones], Judge] | None = None
+    slow: int = SLOW_A_CAMERA
+
+
+def painted_scene(seed: int) -> Scene:
+    """A market or a street, painted by formula."""
+    return painted(seed, kind="market" if seed % 2 else "street")
+
+
+def filmed_scene(seed: int) -> Scene:
+    """Real frames of a fixed camera, altered."""
+    return filmed(seed, find_video())
+
+
+SCENES: Final[Mapping[str, Callable[[int], Scene]]] = {"painted": painted_scene, "filmed": filmed_scene}
+"""The families: they share no drawing code."""
+
+
+def find_video() -> Path:
+    """The film of the second family. Raises MissingPart."""
+    for folder in (Path(__file__).resolve().parents[2], Path.cwd()):
+        if (found := folder / VIDEO).is_file():
+            return found
+    raise MissingPart(VIDEO.name)
+
+
+def plan_of(*, full: bool, tune: bool, days: int, family: str, only: str, jobs: int) -> CamerasPlan:
+    """The plan of the command's options. Raises ValueError with what to write."""
+    if family not in (*SCENES, "both"):
+        raise ValueError(f"--family {family!r}: write {', '.join(SCENES)} or both")
+    weights = tuple(weight for weight in Weight if weight in only.split(","))
+    if not weights or set(only.split(",")) - set(Weight):
+        raise ValueError(f"--only {only!r}: write some of {', '.join(Weight)}")
+    usual = FULL_DAYS if full else DEFAULT_DAYS
+    chosen = {name: days or usual[name] for name in SCENES if family in (name, "both")}
+    return CamerasPlan(chosen, tune=tune, weights=weights, jobs=jobs)
+
+
+def production(zones: Zones) -> Judge:
+    """The judgement the agent runs, with the committed thresholds."""
+    return CameraHealth(load(), zones)
+
+
+def measure(
+    plan: CamerasPlan, say: Callable[[str], None], show: Callable[[Case], None] | None = None
+) -> dict[str, Any]:
+    """The command's result. `say` is told of each camera, `show` of each miss and false alarm. Raises MissingPart."""
+    started_s = time.monotonic()
+    digest = load().sha256
+    cameras = list(_cameras(plan, digest))
+    results = []
+    for result in _lived(cameras, plan.jobs or len(os.sched_getaffinity(0))):
+        results.append(result)
+        say(_line(result, len(results), len(cameras), time.monotonic() - started_s))
+        if show:
+            for case in result.cases:
+                show(case)
+    first, *others = [family_figures([each for each in results if each.family == family]) for family in plan.days]
+    figures = {"families": list(plan.days), "thresholds_sha256": digest, **first}
+    figures |= {"second_family": others[0] if others else {}}
+    failed = _failed(plan, figures)
+    parts = ["numpy", "av"]
+    return envelope(
+        "bench cameras", seed=cameras[0].seed, parts=parts, started_s=started_s, failed=failed, figures=figures
+    )
+
+
+def _cameras(plan: CamerasPlan, digest: str) -> Iterator[CameraPlan]:
+    make_judge = plan.make_judge or production
+    for family, days in plan.days.items():
+        count = max(-(-days // DAYS_A_CAMERA), min(days, SPREAD))
+        seeds = tuning_seeds(count) if plan.tune else held_out_seeds(digest, family, count)
+        for number, seed in enumerate(seeds):
+            own = days // count + (number < days % count)
+            yield CameraPlan(family, seed, number, SCENES[family], make_judge, own, plan.slow, plan.weights)
+
+
+def _lived(cameras: Sequence[CameraPlan], jobs: int) -> Iterator[CameraResult]:
+    """Each camera's result as it comes; with one job, in this process."""
+    if jobs == 1:
+        yield from map(live, cameras)
+        return
+    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
+        for done in as_completed([pool.submit(live, camera) for camera in cameras]):
+            yield done.result()
+
+
+def _line(result: CameraResult, number: int, of: int, seconds: float) -> str:
+    founds = result.ours.found
+    return (
+        f"camera {number} of {of} ({result.family} {result.seed}): {sum(one.in_time for one in founds)} of "
+        f"{len(founds)} faults in time, {len(result.ours.false_alarms)} false alarms in {result.calm_days:.1f} days; "
+        f"{seconds:.0f} s"
+    )
+
+
+def _failed(plan: CamerasPlan, figures: Mapping[str, Any]) -> list[str]:
+    failed = [TUNED] if plan.tune else []
+    if figures["camera_days"] < LEAST_DAYS:
+        failed.append(f"camera_days: {figures['camera_days']}, must be at least {LEAST_DAYS}")
+    failed += shortfalls(figures)
+    if not figures["second_family"]:
+        return [*failed, "second_family: not measured"]
+    return failed + [f"second_family: {each}" for each in shortfalls(figures["second_family"])]

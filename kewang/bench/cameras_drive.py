@@ -1,0 +1,215 @@
+"""One camera in simulated time: production's schedule and judgement, with only the clock and the transport replaced."""
+
+import contextlib
+import random
+import time
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Final, Protocol
+
+import av
+import numpy as np
+from av.video.codeccontext import VideoCodecContext
+from av.video.frame import VideoFrame
+
+from edge.cameras.facts import Transport, Verdict
+from edge.cameras.health import Assessment, NothingToAccept
+from edge.cameras.picture import COLUMNS, ROWS, Picture
+from edge.cameras.tiers import Tier, Tiers
+from firmware_sim.cameras.scenes import PictureFault, Scene, Truth, View, spoiled
+from kewang.bench.cameras_naive import Naive
+from kewang.bench.cameras_plan import GRACE_S, Event, LinkFault
+from kewang.wire.cameras import CameraReason, CameraState
+
+SESSION_S: Final = 5.0
+"""From the start of a look until its verdict is out; an unreachable camera takes as long, by its time limit."""
+OPTIONS_S: Final = 0.1
+KEYFRAME_S: Final = 1.0
+"""From the start of a session until its first key frame."""
+PICTURE_S: Final = 60.0
+SPARSE_S: Final = 300.0
+"""Time between two looks where days are sampled sparsely: the warm-up and the days of slow faults."""
+_QUALITY: Final = 4
+_FPS: Final = 10.0
+_HEALTHY: Final = Transport(
+    CameraReason.NONE,
+    tcp_ms=1.0,
+    options_ms=2.0,
+    describe_ms=4.0,
+    setup_ms=3.0,
+    play_ms=3.0,
+    first_packet_ms=20.0,
+    first_keyframe_ms=800.0,
+    frames=45,
+    fps=_FPS,
+    stalls=0,
+    stall_max_s=0.1,
+    bitrate_kbps=500.0,
+    keyframe_interval_s=2.0,
+    loss_pct=0.0,
+    jitter_ms=1.0,
+    codec="h264",
+)
+_REACHED: Final = Transport(CameraReason.NONE, tcp_ms=1.0, options_ms=2.0)
+_UNREACHABLE: Final = Transport(CameraReason.TIMEOUT, "no answer within 5 s")
+_SILENT: Final = Transport(
+    CameraReason.NO_MEDIA, "no packet within 4.5 s", 1.0, 2.0, 4.0, 3.0, 3.0, frames=0, codec="h264"
+)
+HIDING: Final = frozenset({"truck", "crowd", "headlights"})
+"""Benign events in front of the camera: nobody accepts a view then."""
+
+
+Zones = Sequence[Sequence[tuple[float, float]]]
+
+
+class Judge(Protocol):
+    """What the bench asks of `CameraHealth`; a spoilt one must be found out."""
+
+    def reached(self, transport: Transport, now_s: float) -> Assessment: ...
+    def saw(
+        self,
+        transport: Transport,
+        picture: Picture | None,
+        now_s: float,
+        *,
+        fingerprint: int | None = None,
+        corrupt: bool = False,
+    ) -> Assessment: ...
+    def accept(self, clean: bool) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A look and what was made of it. `time_s`: when the verdict was out; `truth`: None if no picture came."""
+
+    time_s: float
+    verdict: Verdict
+    metrics: Mapping[str, float]
+    truth: Truth | None
+    naive: CameraReason | None
+    """What fixed thresholds say of the picture."""
+
+    @property
+    def alarm(self) -> CameraReason | None:
+        """The reason if somebody is told of a trouble now."""
+        told = self.verdict.state in (CameraState.DEGRADED, CameraState.DOWN)
+        return self.verdict.reason if told else None
+
+
+class Codec:
+    """JPEG there and back, in place of what a camera's encoder does to a picture."""
+
+    def __init__(self, width: int = COLUMNS, height: int = ROWS) -> None:
+        self._encoder = VideoCodecContext.create("mjpeg", "w")
+        self._encoder.width, self._encoder.height, self._encoder.pix_fmt = width, height, "yuvj420p"
+        self._encoder.time_base, self._encoder.thread_count = Fraction(1, 10), 1
+        self._encoder.qmin = self._encoder.qmax = _QUALITY
+        self._decoder = VideoCodecContext.create("mjpeg", "r")
+        self._decoder.thread_count = 1
+        self._sent = 0
+
+    def trip(self, picture: Picture) -> tuple[bytes, Picture]:
+        """The key frame's bytes, and the picture as a decoder gives it; uint8, the shape that came in."""
+        frame = VideoFrame.from_ndarray(picture, "yuvj420p")
+        frame.pts, self._sent = self._sent, self._sent + 1
+        keyframe = bytes(self._encoder.encode(frame)[0])
+        return keyframe, np.asarray(self._decoder.decode(av.Packet(keyframe))[0].to_ndarray(), np.uint8)
+
+
+@dataclass(slots=True)
+class Costs:
+    """Processor time of the judgement alone, and how many pictures it looked at."""
+
+    cpu_s: float = 0.0
+    pictures: int = 0
+
+
+@dataclass(slots=True)
+class Camera:
+    """A camera whose scene and faults are simulated, looked at when production's `Tiers` say so."""
+
+    judge: Judge
+    scene: Scene
+    seed: int
+    picture_s: float = PICTURE_S
+    now_s: float = 0.0
+    costs: Costs = field(default_factory=Costs)
+    naive: Naive = field(default_factory=Naive)
+    codec: Codec = field(default_factory=Codec)
+
+    def samples(self, until_s: float, events: Sequence[Event]) -> Iterator[Sample]:
+        """Look until `until_s`, with `events` happening; repairs are acknowledged as an operator does."""
+        rng = random.Random(f"tiers/{self.seed}/{self.now_s}")
+        tiers = Tiers(picture_s=self.picture_s, slow_s=10 * self.picture_s, rng=rng)
+        operator = Operator(self.judge, events)
+        while (began_s := self.now_s + tiers.next_in_s(self.now_s)) < until_s:
+            tier = tiers.due(began_s)
+            event = next((each for each in events if each.active(began_s + KEYFRAME_S)), None)
+            self.now_s = began_s
+            if tier is Tier.SLOW:
+                tiers.done(tier, began_s, False)
+                continue
+            sample = self._looked(tier, began_s, event)
+            tiers.done(tier, began_s, sample.verdict.suspicious)
+            self.now_s = sample.time_s
+            operator.sees(sample)
+            yield sample
+
+    def _looked(self, tier: Tier, began_s: float, event: Event | None) -> Sample:
+        fault = event.fault if event else None
+        if fault is LinkFault.UNREACHABLE:
+            return self._told(_UNREACHABLE, tier, began_s + SESSION_S)
+        if tier is Tier.REACH:
+            return self._told(_REACHED, tier, began_s + OPTIONS_S)
+        if fault is LinkFault.SILENT:
+            return self._told(_SILENT, tier, began_s + SESSION_S)
+        return self._seen(began_s, event)
+
+    def _told(self, transport: Transport, tier: Tier, time_s: float) -> Sample:
+        """A look that brought no picture."""
+        if tier is Tier.REACH:
+            judged = self.judge.reached(transport, time_s)
+        else:
+            judged = self.judge.saw(transport, None, time_s)
+        return Sample(time_s, judged.verdict, judged.metrics, None, None)
+
+    def _seen(self, began_s: float, event: Event | None) -> Sample:
+        seen = view(self.scene, event, began_s + KEYFRAME_S)
+        keyframe, picture = self.codec.trip(seen.i420)
+        time_s, cpu_s = began_s + SESSION_S, time.process_time()
+        judged = self.judge.saw(_HEALTHY, picture, time_s, fingerprint=zlib.crc32(keyframe))
+        self.costs.cpu_s += time.process_time() - cpu_s
+        self.costs.pictures += 1
+        return Sample(time_s, judged.verdict, judged.metrics, seen.truth, self.naive.judge(picture))
+
+
+def view(scene: Scene, event: Event | None, time_s: float) -> View:
+    """What the camera sees at `time_s` while `event` happens."""
+    if event is None or not isinstance(event.fault, PictureFault):
+        return scene.at(time_s)
+    return spoiled(scene, event.fault, event.start_s, event.seed, event.end_s).at(time_s)
+
+
+class Operator:
+    """The person at the wall: accepts the view after a repair that turned the camera, and where an alarm stays."""
+
+    def __init__(self, judge: Judge, events: Sequence[Event]) -> None:
+        self._judge = judge
+        self._turned = [event.end_s for event in events if event.fault is PictureFault.MOVED]
+        self._repaired = [event.end_s + GRACE_S for event in events]
+
+    def sees(self, sample: Sample) -> None:
+        """Look at one sample; `accept` only what shows the view: a picture without anything in front of it."""
+        if sample.truth is None or HIDING & sample.truth.benign:
+            return
+        if self._is_due(self._turned, sample) or (self._is_due(self._repaired, sample) and sample.alarm):
+            with contextlib.suppress(NothingToAccept):
+                self._judge.accept(False)
+
+    @staticmethod
+    def _is_due(times_s: list[float], sample: Sample) -> bool:
+        due = [time_s for time_s in times_s if time_s < sample.time_s - SESSION_S]
+        del times_s[: len(due)]
+        return bool(due)

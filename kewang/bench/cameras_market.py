@@ -1,0 +1,123 @@
+"""Activity and clutter against what the simulator knows: do they rank alike, and what else moves them?"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kewang.bench.cameras_plan import Event
+
+if TYPE_CHECKING:
+    from kewang.bench.cameras_drive import Sample
+
+Numbers = NDArray[np.float64]
+
+WINDOW_S: Final = 900.0
+"""Both are read as means of a quarter of an hour: persons come and go between two pictures."""
+LEAST: Final = 20
+"""Fewer values rank nothing."""
+NEIGHBOURS: Final = 40
+MEASURES: Final = {"activity_pct": "persons", "clutter_pct": "litter_pct"}
+MOVERS: Final = {"rain": "rain", "dusk": "dusk", "truck": "truck"}
+"""Name of the figure -> the harmless event that must not move a measure."""
+
+
+@dataclass(slots=True)
+class Market:
+    """Of one camera. `ranks`: measure -> Spearman's rank correlation with the truth; `moved`: measure -> event ->
+    points that each such event moved it, against calm moments with the same truth."""
+
+    ranks: dict[str, float] = field(default_factory=dict)
+    moved: dict[str, dict[str, list[float]]] = field(default_factory=dict)
+
+
+def market(samples: Sequence["Sample"], events: Sequence[Event]) -> Market:
+    """Both measures over the looks that no fault excuses."""
+    told = Market()
+    fair = [each for each in samples if not any(event.excuses(each.time_s) for event in events)]
+    for measure, truth in MEASURES.items():
+        looks = list(_looks(fair, measure, truth))
+        if len(looks) >= LEAST:
+            told.ranks[measure] = _rank(looks)
+            told.moved[measure] = {name: _moved(looks, event) for name, event in MOVERS.items()}
+    return told
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    time_s: float
+    measured: float
+    truth: float
+    benign: frozenset[str]
+
+
+def _looks(samples: Sequence["Sample"], measure: str, truth: str) -> Iterator[_Look]:
+    for sample in samples:
+        true = getattr(sample.truth, truth, None)
+        if sample.truth and true is not None and measure in sample.metrics:
+            yield _Look(sample.time_s, sample.metrics[measure], float(true), sample.truth.benign)
+
+
+def _rank(looks: Sequence[_Look]) -> float:
+    windows = [list(group) for _, group in groupby(looks, lambda look: look.time_s // WINDOW_S)]
+    measured = [float(np.mean([look.measured for look in group])) for group in windows]
+    true = [float(np.mean([look.truth for look in group])) for group in windows]
+    return spearman(measured, true)
+
+
+def spearman(one: Sequence[float], other: Sequence[float]) -> float:
+    """Rank correlation, -1 to 1; ties share their mean rank; 0 where one of the two never changes."""
+    ranks = np.stack([_ranks(np.asarray(one, float)), _ranks(np.asarray(other, float))])
+    if len(one) < 2 or not ranks.std(axis=1).all():
+        return 0.0
+    return float(np.corrcoef(ranks)[0, 1])
+
+
+def _ranks(values: Numbers) -> Numbers:
+    _, places, counts = np.unique(values, return_inverse=True, return_counts=True)
+    return np.take(np.cumsum(counts) - (counts - 1) / 2, places).astype(np.float64)
+
+
+def _moved(looks: Sequence[_Look], name: str) -> list[float]:
+    """Points by which each event `name` moved the measure, on its mean."""
+    calm = [look for look in looks if not look.benign]
+    if len(calm) < LEAST:
+        return []
+    truth, measured = np.array([look.truth for look in calm]), np.array([look.measured for look in calm])
+    spells = [list(group) for within, group in groupby(looks, lambda look: name in look.benign) if within]
+    return [
+        float(np.mean([look.measured - _expected(truth, measured, look.truth) for look in spell])) for spell in spells
+    ]
+
+
+def _expected(truth: Numbers, measured: Numbers, true: float) -> float:
+    """The measure in calm moments whose truth is nearest to `true`."""
+    distance = np.abs(truth - true)
+    reach = np.partition(distance, min(NEIGHBOURS, len(distance)) - 1)[min(NEIGHBOURS, len(distance)) - 1]
+    return float(np.mean(measured[distance <= reach]))
+
+
+def figures(markets: Sequence[Market]) -> dict[str, Any]:
+    """The mean rank over the cameras, and the median and the worst points an event moved either measure."""
+    return {
+        "activity_rank": _mean_rank(markets, "activity_pct"),
+        "clutter_rank": _mean_rank(markets, "clutter_pct"),
+        "moved_by": {name: _worst(markets, name) for name in MOVERS},
+    }
+
+
+def _mean_rank(markets: Sequence[Market], measure: str) -> float | None:
+    ranks = [told.ranks[measure] for told in markets if measure in told.ranks]
+    return round(float(np.mean(ranks)), 3) if ranks else None
+
+
+def _worst(markets: Sequence[Market], name: str) -> float | None:
+    """Points the event moves a measure, by its median over the events; the worse of the two measures."""
+    moved = [
+        [points for told in markets for points in told.moved.get(measure, {}).get(name, [])] for measure in MEASURES
+    ]
+    medians = [abs(float(np.median(points))) for points in moved if points]
+    return round(max(medians), 1) if medians else None
