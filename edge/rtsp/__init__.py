@@ -1,1 +1,5 @@
-"""A small RTSP client that measures: what a stream delivers, how well, and one key frame of it."""
+"""A small RTSP client that measures: what a camera answers, and what its stream delivers. Standard library only."""
+
+from edge.rtsp.session import reach, watch
+
+__all__ = ["reach", "watch"]

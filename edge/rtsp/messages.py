@@ -1,0 +1,167 @@
+"""RTSP on the wire: requests out, and the bytes of one connection taken apart into messages and interleaved packets.
+
+No sockets here: bytes in, events out. What may be held is bounded by the limits below.
+"""
+
+import re
+from dataclasses import dataclass, field
+from typing import Final
+
+from edge.rtsp.errors import SessionError
+from kewang.wire.cameras import CameraReason
+
+HEADER_LIMIT_BYTES: Final = 16_384
+BODY_LIMIT_BYTES: Final = 65_536
+_HEADER_END = re.compile(rb"\r?\n\r?\n")
+_STATUS_LINE = re.compile(r"RTSP/\d\.\d +(\d{3})(?: |$)")
+_REQUEST_LINE = re.compile(r"([A-Z_]{3,20}) +\S+ +RTSP/\d\.\d$")
+_DOLLAR: Final = 0x24
+_INTERLEAVED_BYTES: Final = 4
+_TEXT: Final = ("utf-8", "surrogateescape")
+"""Whatever a camera writes in a header survives being sent back to it."""
+
+Packet = tuple[int, bytes]
+"""An interleaved frame: its channel and what it carries."""
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """An answer. `headers`: lower-case name -> values in their order."""
+
+    status: int
+    headers: dict[str, list[str]] = field(default_factory=dict)
+    body: bytes = b""
+
+    def header(self, name: str) -> str | None:
+        values = self.headers.get(name)
+        return values[0] if values else None
+
+
+@dataclass(frozen=True, slots=True)
+class ServerRequest:
+    """What a camera asks of us, such as OPTIONS to see whether we are still there."""
+
+    method: str
+    cseq: str
+
+
+Event = Packet | Response | ServerRequest
+
+
+def request(method: str, url: str, cseq: int, headers: dict[str, str]) -> bytes:
+    """The bytes of a request without a body. Raises SessionError when a value can't be in a header."""
+    fields = {"CSeq": str(cseq), "User-Agent": "kewang", **headers}
+    if any(c in value for value in (url, *fields.values()) for c in "\r\n\0") or " " in url:
+        raise SessionError(CameraReason.PROTOCOL, "an address or header holds a character that can't be sent")
+    lines = [f"{method} {url} RTSP/1.0", *(f"{name}: {value}" for name, value in fields.items())]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode(*_TEXT)
+
+
+def answer(asked: ServerRequest) -> bytes:
+    """Our answer to a camera's own request: we are here, and can do nothing else."""
+    status = "200 OK" if asked.method in ("OPTIONS", "GET_PARAMETER") else "501 Not Implemented"
+    return f"RTSP/1.0 {status}\r\nCSeq: {asked.cseq}\r\n\r\n".encode(*_TEXT)
+
+
+class Framer:
+    """Takes the bytes of a connection apart, however they are cut. Raises SessionError once they make no sense."""
+
+    def __init__(self) -> None:
+        self._held = bytearray()
+        self._searched = 0
+
+    @property
+    def held_bytes(self) -> int:
+        return len(self._held)
+
+    def feed(self, data: bytes) -> list[Event]:
+        """The events that `data` completes; after an exception the connection is of no more use."""
+        if not self._held:
+            return self._events(data)
+        self._held += data
+        return self._events(self._held)
+
+    def _events(self, data: bytes | bytearray) -> list[Event]:
+        events: list[Event] = []
+        position, end = 0, len(data)
+        while position < end:
+            if data[position] == _DOLLAR:
+                if end - position < _INTERLEAVED_BYTES:
+                    break
+                after = position + _INTERLEAVED_BYTES + (data[position + 2] << 8 | data[position + 3])
+                if after > end:
+                    break
+                events.append((data[position + 1], bytes(data[position + _INTERLEAVED_BYTES : after])))
+                position = after
+            elif data[position] in b"\r\n":
+                position += 1
+            elif message := self._message(data, position):
+                position, event = message
+                events.append(event)
+            else:
+                break
+        self._hold(data, position)
+        return events
+
+    def _hold(self, data: bytes | bytearray, position: int) -> None:
+        if data is self._held:
+            del self._held[:position]
+        else:
+            self._held += data[position:]
+        self._searched = max(0, len(self._held) - 3) if self._held[:1] != b"$" else 0
+
+    def _message(self, data: bytes | bytearray, start: int) -> tuple[int, Response | ServerRequest] | None:
+        """The message that begins at `start` and where it ends; None while it is not whole."""
+        _check_begins(data, start)
+        found = _HEADER_END.search(data, start if start else self._searched)
+        if (found.start() if found else len(data)) - start > HEADER_LIMIT_BYTES:
+            raise SessionError(CameraReason.TOO_LARGE, "an answer's header does not end")
+        if found is None:
+            return None
+        first, *lines = bytes(data[start : found.start()]).decode(*_TEXT).splitlines()
+        headers = _headers(lines)
+        after = found.end() + _body_bytes(headers)
+        if after > len(data):
+            return None
+        return after, _parsed(first, headers, bytes(data[found.end() : after]))
+
+
+def _check_begins(data: bytes | bytearray, start: int) -> None:
+    """Tell what is not RTSP by its first line, or even its first byte: it may never send another."""
+    line_end = data.find(b"\n", start, start + HEADER_LIMIT_BYTES)
+    line = bytes(data[start : line_end if line_end >= 0 else start + HEADER_LIMIT_BYTES])
+    if line.startswith(b"HTTP/"):
+        raise SessionError(CameraReason.PROTOCOL, "the server answers HTTP: is this the port of its web page?")
+    if not 0x41 <= line[0] <= 0x5A or (line_end >= 0 and b"RTSP/" not in line):
+        raise SessionError(CameraReason.PROTOCOL, "what comes from the camera is not RTSP")
+
+
+def _headers(lines: list[str]) -> dict[str, list[str]]:
+    headers: dict[str, list[str]] = {}
+    values: list[str] = []
+    for line in lines:
+        if line[:1] in (" ", "\t") and values:
+            values[-1] += " " + line.strip()
+            continue
+        name, colon, value = line.partition(":")
+        if colon:
+            values = headers.setdefault(name.strip().lower(), [])
+            values.append(value.strip())
+    return headers
+
+
+def _body_bytes(headers: dict[str, list[str]]) -> int:
+    text = headers.get("content-length", ["0"])[0]
+    if not (text.isascii() and text.isdigit()):
+        raise SessionError(CameraReason.PROTOCOL, "an answer has a Content-Length that is no number")
+    if len(text) > 10 or int(text) > BODY_LIMIT_BYTES:
+        raise SessionError(CameraReason.TOO_LARGE, f"an answer's body is larger than {BODY_LIMIT_BYTES} bytes")
+    return int(text)
+
+
+def _parsed(first: str, headers: dict[str, list[str]], body: bytes) -> Response | ServerRequest:
+    if status := _STATUS_LINE.match(first):
+        return Response(int(status[1]), headers, body)
+    if asked := _REQUEST_LINE.match(first):
+        return ServerRequest(asked[1], headers.get("cseq", ["0"])[0])
+    raise SessionError(CameraReason.PROTOCOL, "what comes from the camera is not RTSP")

@@ -1,0 +1,237 @@
+"""Looking at a camera over RTSP: `reach` asks whether it answers, `watch` what it delivers. They never raise."""
+
+import asyncio
+import time
+from base64 import b64encode
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+from typing import Any, Final, Literal, TypeVar
+from urllib.parse import quote, urljoin, urlsplit
+
+from edge.cameras.address import PORTS, Address
+from edge.cameras.facts import Transport
+from edge.rtsp.auth import Login
+from edge.rtsp.connection import Connection, PortPair, connect
+from edge.rtsp.dialogue import UNSUPPORTED, Dialogue, Way
+from edge.rtsp.errors import Redirected, SessionError
+from edge.rtsp.meter import Meter
+from kewang.wire.cameras import CameraReason
+from kewang.wire.errors import printable
+
+ANSWERS_LIMIT: Final = 3
+"""Everything up to PLAY's answer may take so many times `timeout_s`."""
+PARTING_S: Final = 1.0
+"""For TEARDOWN, and again for closing."""
+_REDIRECTS_LIMIT: Final = 1
+_DETAIL_LIMIT: Final = 200
+_SECRET_MIN: Final = 4
+
+_T = TypeVar("_T")
+LowerWish = Literal["auto", "tcp", "udp"]
+
+
+async def reach(address: Address, *, timeout_s: float = 5.0) -> Transport:
+    """Connect, OPTIONS, close: whether the camera answers, and how fast. `timeout_s`: for each of the two."""
+    look = _Look(address, timeout_s)
+    return await look.told(look.reach())
+
+
+async def watch(
+    address: Address,
+    *,
+    watch_s: float = 4.5,
+    lower: LowerWish = "auto",
+    timeout_s: float = 5.0,
+    until_keyframe: bool = False,
+    other_hosts: bool = False,
+) -> Transport:
+    """Play the stream for `watch_s` from its first packet and measure it; TEARDOWN and close, also when cancelled.
+
+    `timeout_s`: per answer and for the first packet; a late key frame is waited for as long again.
+    `until_keyframe`: end as soon as one is whole. `other_hosts`: follow a redirect to another host, without login.
+    """
+    look = _Look(address, timeout_s, lower, other_hosts)
+    return await look.told(look.watch(watch_s, until_keyframe))
+
+
+class _Look:
+    """One session and what it has measured so far."""
+
+    def __init__(
+        self, address: Address, timeout_s: float, lower: LowerWish = "auto", other_hosts: bool = False
+    ) -> None:
+        self._address, self._timeout_s, self._lower, self._other_hosts = address, timeout_s, lower, other_hosts
+        self._secrets = _secrets(address)
+        self._measured: dict[str, Any] = {}
+        self._connection: Connection | None = None
+        self._dialogue: Dialogue | None = None
+        self._ports: PortPair | None = None
+        self._meter: Meter | None = None
+        self._outcome = (CameraReason.NONE, "")
+
+    async def told(self, work: Awaitable[None]) -> Transport:
+        """Do `work`, part from the camera whatever happens, and tell what came of it."""
+        try:
+            await work
+        except SessionError as error:
+            self._outcome = error.reason, error.detail
+        finally:
+            await self._part()
+        figures = self._meter.figures() if self._meter else {}
+        reason, detail = self._outcome
+        return Transport(reason, self._shown(detail), **self._measured, **figures)
+
+    async def reach(self) -> None:
+        async with self._patiently():
+            self._connection = await self._timed("tcp_ms", connect(self._address, self._timeout_s))
+            dialogue = Dialogue(self._connection, self._address, _login(self._address))
+            with suppress(Redirected):
+                await self._timed("options_ms", dialogue.options())
+
+    async def watch(self, watch_s: float, until_keyframe: bool) -> None:
+        async with self._patiently():
+            connection, meter = await self._played(watch_s)
+        loop = asyncio.get_running_loop()
+        while not connection.ended and (wait_s := meter.wait_s(loop.time(), until_keyframe)) > 0:
+            connection.changed.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(wait_s):
+                    await connection.changed.wait()
+        now_s = loop.time()
+        meter.close(now_s)
+        done = until_keyframe and meter.keyframe is not None
+        self._outcome = meter.outcome(now_s)
+        if connection.ended and not done:
+            self._outcome = self._broken_off(connection.ended, meter)
+
+    def _broken_off(self, error: SessionError, meter: Meter) -> tuple[CameraReason, str]:
+        """The connection ended before we wanted it to."""
+        assert self._connection is not None
+        if not self._connection.closed.is_set():
+            return error.reason, error.detail
+        if meter.began:
+            return CameraReason.STALLED, f"{error.detail} while it sent"
+        return CameraReason.NO_MEDIA, f"{error.detail} after PLAY, before any packet"
+
+    @asynccontextmanager
+    async def _patiently(self) -> AsyncIterator[None]:
+        """All answers together have a limit too: a camera that is slow each time is one that does not answer."""
+        limit_s = ANSWERS_LIMIT * self._timeout_s
+        try:
+            async with asyncio.timeout(limit_s):
+                yield
+        except TimeoutError:
+            raise SessionError(CameraReason.TIMEOUT, f"its answers took more than {limit_s:g} s together") from None
+
+    async def _played(self, watch_s: float) -> tuple[Connection, Meter]:
+        """The stream is on its way; a redirect is followed once."""
+        for _ in range(_REDIRECTS_LIMIT + 1):
+            try:
+                return await self._conversed(watch_s)
+            except Redirected as redirected:
+                self._address = self._elsewhere(redirected.location)
+                await self._part()
+        raise SessionError(CameraReason.REDIRECT, "the camera redirects again and again")
+
+    async def _conversed(self, watch_s: float) -> tuple[Connection, Meter]:
+        self._connection = connection = await self._timed("tcp_ms", connect(self._address, self._timeout_s))
+        self._dialogue = dialogue = Dialogue(connection, self._address, _login(self._address))
+        await self._timed("options_ms", dialogue.options())
+        video = await self._timed("describe_ms", dialogue.describe())
+        way = await self._timed("setup_ms", self._agreed(connection, dialogue))
+        self._meter = meter = Meter(video, asyncio.get_running_loop().time(), watch_s, self._timeout_s)
+        self._listen(connection, way, meter)
+        await self._timed("play_ms", dialogue.play())
+        return connection, meter
+
+    async def _agreed(self, connection: Connection, dialogue: Dialogue) -> Way:
+        way = None if self._lower == "udp" else await dialogue.setup("tcp")
+        if way is None and self._lower != "tcp":
+            self._ports = PortPair()
+            await self._ports.open(connection, self._take)
+            way = await dialogue.setup("udp", self._ports.port)
+        if way is None:
+            raise SessionError(*UNSUPPORTED)
+        return way
+
+    def _listen(self, connection: Connection, way: Way, meter: Meter) -> None:
+        """From now on packets go to the meter."""
+        self._channels = way.media, way.control
+        if self._ports:
+            self._ports.open_way(connection.places[0], way.media, way.control)
+            self._channels = 0, 1
+        connection.take = self._take
+
+    def _take(self, channel: int, data: bytes) -> None:
+        meter = self._meter
+        if meter is None or self._connection is None:
+            return
+        media, control = self._channels
+        if channel == media:
+            meter.take(data, asyncio.get_running_loop().time(), time.time())
+        elif channel == control:
+            meter.take_control(data, time.time())
+        else:
+            meter.take_foreign()
+        if meter.news:
+            meter.news = False
+            self._connection.changed.set()
+
+    async def _timed(self, figure: str, work: Awaitable[_T]) -> _T:
+        """Do `work` and note how long it took, when it went well."""
+        started_s = time.monotonic()
+        done = await work
+        self._measured[figure] = 1000 * (time.monotonic() - started_s)
+        return done
+
+    def _elsewhere(self, location: str) -> Address:
+        """The address we were sent to. Raises SessionError (REDIRECT) when we may not go there."""
+        ours = self._address
+        try:
+            parts = urlsplit(urljoin(ours.wire_url, location))
+            host, port = parts.hostname or "", parts.port or PORTS[ours.scheme]
+        except ValueError:
+            raise SessionError(CameraReason.REDIRECT, "the camera redirects to an unreadable address") from None
+        path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        there = replace(ours, host=host, port=port, path=path)
+        if parts.scheme == ours.scheme and host == ours.host.lower():
+            return there
+        if not self._other_hosts or parts.scheme != ours.scheme or not host:
+            shown = printable(host, 60)
+            raise SessionError(
+                CameraReason.REDIRECT, f"the camera redirects to {shown}: give that address if it is right"
+            )
+        return replace(there, user=None, password=None)
+
+    async def _part(self) -> None:
+        """TEARDOWN if the camera holds a session, then close; in bounded time, also while being cancelled."""
+        connection, dialogue, ports = self._connection, self._dialogue, self._ports
+        self._connection = self._dialogue = self._ports = None
+        if connection is None:
+            return
+        try:
+            if dialogue and dialogue.open and not connection.ended:
+                with suppress(SessionError):
+                    await connection.ask(dialogue.teardown(), PARTING_S)
+        finally:
+            if ports:
+                ports.close()
+            await connection.close(PARTING_S)
+
+    def _shown(self, detail: str) -> str:
+        """A camera that knows our password could name its codec so."""
+        for secret in self._secrets:
+            detail = detail.replace(secret, "***")
+        return printable(detail, _DETAIL_LIMIT)
+
+
+def _login(address: Address) -> Login:
+    return Login(address.user, address.password)
+
+
+def _secrets(address: Address) -> tuple[str, ...]:
+    password = address.password or ""
+    if len(password) < _SECRET_MIN:
+        return ()
+    return password, quote(password, safe=""), b64encode(f"{address.user}:{password}".encode()).decode()
