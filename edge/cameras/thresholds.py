@@ -20,9 +20,15 @@ class Confirm:
     """How many looks make a suspicion a fault, and how many end it."""
 
     hard_looks: int
+    hard_s: float
+    frozen_s: float
+    soft_looks: int
+    soft_s: float
+    soft_misses: int
     transport_looks: int
     stream_looks: int
     clear_looks: int
+    pair_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +43,49 @@ class PictureLimits:
     still_luma: float
     still_share: float
     infrared_chroma: float
+    card_flat_share: float
+    card_main_share: float
+    card_colours: int
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """How a picture is laid beside the reference."""
+
+    clear_peak: float
+    active_edges: float
+    kept_agreement: float
+    sharpness_blocks: int
+
+
+@dataclass(frozen=True, slots=True)
+class SoftLimits:
+    """What a picture shows beside its reference."""
+
+    noise_luma: float
+    noise_ratio: float
+    noise_extra_luma: float
+    moved_px: float
+    blur_sharpness: float
+    lost_share: float
+    blur_glance: float
+    tint_chroma: float
+    tinted_share: float
+
+
+@dataclass(frozen=True, slots=True)
+class SlowLimits:
+    """What hours of pictures show."""
+
+    hour_s: float
+    hours: int
+    longest_gap_s: float
+    moved_px: float
+    kept_looks: float
+    covered_share: float
+    sharpness: float
+    dirty_visible: float
+    dirty_share: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +103,7 @@ class Learning:
     """How references come about."""
 
     learning_pictures: int
+    slow_pictures: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +112,9 @@ class Thresholds:
 
     confirm: Confirm
     picture: PictureLimits
+    view: View
+    soft: SoftLimits
+    slow: SlowLimits
     stream: StreamLimits
     learning: Learning
     sha256: str
@@ -74,15 +127,17 @@ def load(path: Path = FILE) -> Thresholds:
         found = tomllib.loads(content.decode())
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ThresholdsError(f"{path}: {error}") from None
-    sections = {field.name: field.type for field in fields(Thresholds) if field.name != "sha256"}
-    _same_names(str(path), set(sections), set(found))
-    parts: dict[str, Any] = {name: _section(_SECTIONS[name], name, found[name]) for name in sections}
+    _same_names(str(path), set(_SECTIONS), set(found))
+    parts: dict[str, Any] = {name: _section(kind, name, found[name]) for name, kind in _SECTIONS.items()}
     return Thresholds(**parts, sha256=hashlib.sha256(content).hexdigest())
 
 
 _SECTIONS: Final[dict[str, type[Any]]] = {
     "confirm": Confirm,
     "picture": PictureLimits,
+    "view": View,
+    "soft": SoftLimits,
+    "slow": SlowLimits,
     "stream": StreamLimits,
     "learning": Learning,
 }

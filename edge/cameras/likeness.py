@@ -1,0 +1,118 @@
+"""How much of a known view is in a picture: edges, sharpness, colours and place against a reference, per block.
+
+Everything rests on the directions of edges (see `picture.directions`), because light, exposure, fog and gain change how
+strong an edge is but hardly which way it points. A cover, a vehicle or another view point elsewhere.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from edge.cameras.picture import (
+    BLOCK_COLUMNS,
+    BLOCK_ROWS,
+    Edges,
+    Picture,
+    Plane,
+    block_means,
+    chroma,
+    directions,
+    gradients,
+    halved,
+    luma,
+    smoothed,
+)
+
+EDGE_SOFTNESS: Final = 4.0
+"""Luma per pixel at half size: what noise of a deviation of 16 leaves after halving and smoothing."""
+_TINY: Final = np.float32(1e-6)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What of one picture is compared: directions of its edges (90, 160); gradients of the half-size luma, fine as
+    they are and coarse after two more blurs (90, 160); luma, Cb and Cr of its blocks (9, 16), 0–255."""
+
+    half: Plane
+    edges: Edges
+    fine: Edges
+    coarse: Edges
+    luma: Plane
+    colours: Plane
+
+
+@dataclass(frozen=True, slots=True)
+class Likeness:
+    """One look beside a reference.
+
+    `match` -1 to 1: how far the directions of edges agree over the whole picture, at the best place; `peak` 0 to 1: how
+    clear that place is; `rows`, `columns`: the place, in pixels of the full size (320 × 180), down and to the right.
+    Per block (9, 16): `agreement` -1 to 1, and `fine`, `coarse`: how strongly the reference's edges show, in luma.
+    """
+
+    match: float
+    peak: float
+    rows: int
+    columns: int
+    agreement: Plane
+    fine: Plane
+    coarse: Plane
+
+
+def look(picture: Picture) -> Look:
+    """Prepare a picture for comparing."""
+    half = halved(luma(picture))
+    once = smoothed(half)
+    twice = gradients(smoothed(smoothed(once)))
+    colours = np.stack([block_means(plane.astype(np.float32)) for plane in chroma(picture)])
+    return Look(half, directions(gradients(once), EDGE_SOFTNESS), gradients(half), twice, block_means(half), colours)
+
+
+def place(edges: Edges, reference: Edges) -> tuple[int, int, float]:
+    """Where `reference` lies in `edges`: rows and columns at half size, and how clear that is (0 to 1).
+
+    The peak of their correlation, by Fourier transform.
+    """
+    both = np.fft.ifft2(np.fft.fft2(edges) * np.conj(np.fft.fft2(reference))).real
+    row, column = np.unravel_index(int(both.argmax()), both.shape)
+    height, width = both.shape
+    norm = np.sqrt(_power(edges) * _power(reference))
+    peak = float(both[row, column] / (norm + _TINY))
+    return (int(row) + height // 2) % height - height // 2, (int(column) + width // 2) % width - width // 2, peak
+
+
+def compare(seen: Look, reference: Edges, clear_peak: float) -> Likeness:
+    """`seen` against a reference's directions. A place is believed from `clear_peak` on; else it is (0, 0)."""
+    rows, columns, peak = place(seen.edges, reference)
+    if peak < clear_peak:
+        rows = columns = 0
+    if rows or columns:
+        reference = np.roll(reference, (rows, columns), (0, 1))
+    back = np.conj(reference)
+    along = (seen.edges * back).real
+    weight = np.abs(seen.edges) * np.abs(reference)
+    return Likeness(
+        float(along.sum() / (weight.sum() + _TINY)),
+        peak,
+        2 * rows,
+        2 * columns,
+        block_means(along) / (block_means(weight) + _TINY),
+        block_means((seen.fine * back).real),
+        block_means((seen.coarse * back).real),
+    )
+
+
+def pattern(blocks: Plane, reference: Plane) -> float:
+    """Correlation (-1 to 1) of two planes of blocks: is it the same picture at a glance?"""
+    one, other = blocks - blocks.mean(), reference - reference.mean()
+    return float((one * other).sum() / (np.sqrt((one * one).sum() * (other * other).sum()) + _TINY))
+
+
+def _power(edges: Edges) -> float:
+    return float((np.abs(edges) ** 2).sum())
+
+
+def grid(value: float) -> Plane:
+    """A plane of blocks (9, 16), all of one value."""
+    return np.full((BLOCK_ROWS, BLOCK_COLUMNS), value, np.float32)
