@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Puts real parts for the tests into .parts/bin: Mosquitto, InfluxDB 1 and NATS, unpacked from Debian's packages so that no
-# daemon starts and nothing on the machine changes. Chromium cannot be unpacked; as root it is installed. Repeatable.
+# daemon starts and nothing on the machine changes. Chromium and GStreamer's RTSP server cannot be unpacked; as root they are installed.
+# Cameras that others wrote in Python get a venv of their own, .parts/cameras. Repeatable.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 PATH=$PATH:/usr/local/sbin:/usr/sbin
@@ -18,7 +19,16 @@ have influxd || packages+=(influxdb)
 have nats-server || packages+=(nats-server)
 chromium=have
 have chromium || chromium=missing
-[ "${#packages[@]}" -gt 0 ] || [ "$chromium" = missing ] || exit 0
+gstreamer_packages=(gir1.2-gst-rtsp-server-1.0 python3-gi gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad
+  gstreamer1.0-plugins-ugly gstreamer1.0-rtsp)
+# Debian's own Python alone has its bindings.
+gstreamer_works() { /usr/bin/python3 -c 'import gi; gi.require_version("GstRtspServer", "1.0")' 2>/dev/null; }
+cameras_wanted() { cat requirements/camera-servers.txt <(python3 -V) | sha256sum; }
+gstreamer=have
+gstreamer_works || gstreamer=missing
+cameras=have
+[ "$(cat .parts/cameras/.installed 2>/dev/null)" = "$(cameras_wanted)" ] || cameras=missing
+[ "$chromium $gstreamer $cameras ${#packages[@]}" != "have have have 0" ] || exit 0
 
 command -v apt-get >/dev/null || fail "only Debian's packages are known here. Put mosquitto, influxd, nats-server and chromium on PATH yourself."
 
@@ -68,5 +78,21 @@ install_chromium() {
   "${install[@]}" >/dev/null 2>&1 || { refresh_lists && "${install[@]}" >/dev/null; } || fail "could not install chromium"
 }
 
+install_gstreamer() {
+  is_root || { say "GStreamer's RTSP server is missing, which the camera tests need. Run: sudo apt-get install ${gstreamer_packages[*]}"; return; }
+  say "installing GStreamer's RTSP server (about a minute)"
+  local install=(env DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends "${gstreamer_packages[@]}")
+  "${install[@]}" >/dev/null 2>&1 || { refresh_lists && "${install[@]}" >/dev/null; } || fail "could not install GStreamer's RTSP server"
+}
+
+install_cameras() {
+  say "installing the simulated cameras of others into .parts/cameras (about a minute)"
+  python3 -m venv --clear .parts/cameras
+  .parts/cameras/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/camera-servers.txt
+  cameras_wanted >.parts/cameras/.installed
+}
+
 [ "${#packages[@]}" = 0 ] || { say "unpacking ${packages[*]} into .parts"; unpack "${packages[@]}"; }
 [ "$chromium" = have ] || install_chromium
+[ "$gstreamer" = have ] || install_gstreamer
+[ "$cameras" = have ] || install_cameras
