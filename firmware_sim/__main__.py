@@ -10,6 +10,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
+from firmware_sim.cameras.command import add_camera
 from firmware_sim.faults import Fault
 from kewang.runtime.program import run_until_signalled
 from kewang.runtime.settings import SettingsError
@@ -100,6 +101,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="firmware_sim", description="Simulated devices behind real protocols.")
     commands = parser.add_subparsers(required=True)
     _add_board(commands.add_parser("board", help="Modbus TCP boards with a journal"))
+    add_camera(commands.add_parser("camera", help="cameras over RTSP and HTTP, with faults"))
     _add_fleet(commands.add_parser("fleet", help="many protocol clients over MQTT, for load"))
     fault = commands.add_parser("switch", help="switch the fault of a running board")
     fault.add_argument("control", type=Path, help="the board's control file")
