@@ -1,7 +1,9 @@
 """What the camera reports of itself, pulled once: tamper, storage, its last restart."""
 
+import asyncio
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -13,6 +15,7 @@ from edge.onvif.soap import Caller
 
 _EVENTS: Final = "http://www.onvif.org/ver10/events/wsdl"
 _NOTIFICATION: Final = "http://docs.oasis-open.org/wsn"
+UNSUBSCRIBE_S: Final = 1.0
 _PULL_LIMIT: Final = 200
 _MAX_REFERENCE_BYTES: Final = 4_000
 _PREFIX: Final = re.compile(r"[\w.-]+:")
@@ -69,12 +72,11 @@ async def _pull_once(caller: Caller, path: str, reference: str) -> tuple[Notice,
 
 
 async def _unsubscribe(caller: Caller, path: str, reference: str) -> None:
-    """A subscription that can't be ended ends by itself after a minute."""
+    """Within a second, also when the look is cancelled. What can't be ended ends by itself after a minute."""
     action = f"{_NOTIFICATION}/bw-2/SubscriptionManager/UnsubscribeRequest"
-    try:
-        await caller.call(action, f'<b:Unsubscribe xmlns:b="{_NOTIFICATION}/b-2"/>', path, header=reference)
-    except OnvifError:
-        return
+    with suppress(OnvifError, TimeoutError):
+        async with asyncio.timeout(UNSUBSCRIBE_S):
+            await caller.call(action, f'<b:Unsubscribe xmlns:b="{_NOTIFICATION}/b-2"/>', path, header=reference)
 
 
 def _references(given: Element | None) -> Iterator[str]:

@@ -39,7 +39,8 @@ async def look(
     events: bool = True,
     wall_s: Callable[[], float] = time.time,
 ) -> OnvifFacts:
-    """What the camera tells within `timeout_s`. Never raises for anything remote; what came before a failure counts.
+    """What the camera tells within `timeout_s` (and a second more to end a subscription). Never raises for anything
+    remote; what came before a failure counts.
 
     `stream_path`: path of the stream in question; of a camera with several pictures only that one's events and
     recordings count. `streams`: also the addresses of its streams. `events`: also tamper, uptime, recording.

@@ -42,6 +42,8 @@ class OnvifFault(StrEnum):
     UNAUTHORISED = "401"
     """Every login is refused."""
     HANG = "hang"
+    HANG_EVENTS = "hang_events"
+    """Only events never come."""
     GARBAGE = "garbage"
     BOMB = "bomb"
     """XML whose entities would expand to a hundred gigabytes."""
@@ -100,7 +102,7 @@ class OnvifServices:
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         state = self._current()
         if state.fault is OnvifFault.HANG:
-            await asyncio.sleep(3600)
+            return await _silence(request)
         if state.fault is OnvifFault.ENDLESS:
             return await _endless(request)
         if state.fault in (OnvifFault.GARBAGE, OnvifFault.BOMB):
@@ -114,6 +116,8 @@ class OnvifServices:
         self.requests.append(name)
         if name not in _OPEN_TO_ALL and not self._admits(state, envelope, request):
             return self._refusal(state)
+        if name == "PullMessages" and state.fault is OnvifFault.HANG_EVENTS:
+            return await _silence(request)
         return self._by_name(state, name, request, envelope)
 
     def _refusal(self, state: OnvifState) -> web.Response:
@@ -216,6 +220,13 @@ async def serving(services: OnvifServices, host: str = "127.0.0.1", port: int = 
         yield runner.addresses[0][1]
     finally:
         await runner.cleanup()
+
+
+async def _silence(request: web.Request) -> web.StreamResponse:
+    """No answer for as long as somebody waits for one."""
+    while request.transport is not None and not request.transport.is_closing():
+        await asyncio.sleep(0.02)
+    return web.Response()
 
 
 async def _endless(request: web.Request) -> web.StreamResponse:
