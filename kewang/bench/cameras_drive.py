@@ -24,16 +24,21 @@ from kewang.bench.cameras_plan import GRACE_S, Event, LinkFault
 from kewang.wire.cameras import CameraReason, CameraState
 
 SESSION_S: Final = 5.0
-"""From the start of a look until its verdict is out; an unreachable camera takes as long, by its time limit."""
+"""From the start of a look until its verdict is out: the stream is watched for 4.5 s."""
+EXTRA_S: Final = 2.0
+"""The same of a look that was brought forward, which ends with the first key frame."""
+TIMEOUT_S: Final = 5.0
 OPTIONS_S: Final = 0.1
 KEYFRAME_S: Final = 1.0
 """From the start of a session until its first key frame."""
 PICTURE_S: Final = 60.0
 SPARSE_S: Final = 300.0
 """Time between two looks where days are sampled sparsely: the warm-up and the days of slow faults."""
+SLOW_LOOKS: Final = 15
+"""Looks at the picture between two of the slow tier."""
 _QUALITY: Final = 4
 _FPS: Final = 10.0
-_HEALTHY: Final = Transport(
+HEALTHY: Final = Transport(
     CameraReason.NONE,
     tcp_ms=1.0,
     options_ms=2.0,
@@ -52,9 +57,9 @@ _HEALTHY: Final = Transport(
     jitter_ms=1.0,
     codec="h264",
 )
-_REACHED: Final = Transport(CameraReason.NONE, tcp_ms=1.0, options_ms=2.0)
-_UNREACHABLE: Final = Transport(CameraReason.TIMEOUT, "no answer within 5 s")
-_SILENT: Final = Transport(
+REACHED: Final = Transport(CameraReason.NONE, tcp_ms=1.0, options_ms=2.0)
+UNREACHABLE: Final = Transport(CameraReason.TIMEOUT, "no answer within 5 s")
+SILENT: Final = Transport(
     CameraReason.NO_MEDIA, "no packet within 4.5 s", 1.0, 2.0, 4.0, 3.0, 3.0, frames=0, codec="h264"
 )
 HIDING: Final = frozenset({"truck", "crowd", "headlights"})
@@ -90,6 +95,8 @@ class Sample:
     truth: Truth | None
     naive: CameraReason | None
     """What fixed thresholds say of the picture."""
+    seen_s: float
+    """When its picture was taken."""
 
     @property
     def alarm(self) -> CameraReason | None:
@@ -135,6 +142,7 @@ class Camera:
     seed: int
     picture_s: float = PICTURE_S
     now_s: float = 0.0
+    lost: bool = False
     costs: Costs = field(default_factory=Costs)
     naive: Naive = field(default_factory=Naive)
     codec: Codec = field(default_factory=Codec)
@@ -142,47 +150,50 @@ class Camera:
     def samples(self, until_s: float, events: Sequence[Event]) -> Iterator[Sample]:
         """Look until `until_s`, with `events` happening; repairs are acknowledged as an operator does."""
         rng = random.Random(f"tiers/{self.seed}/{self.now_s}")
-        tiers = Tiers(picture_s=self.picture_s, slow_s=10 * self.picture_s, rng=rng)
+        tiers = Tiers(picture_s=self.picture_s, slow_s=SLOW_LOOKS * self.picture_s, rng=rng)
         operator = Operator(self.judge, events)
         while (began_s := self.now_s + tiers.next_in_s(self.now_s)) < until_s:
-            tier = tiers.due(began_s)
             event = next((each for each in events if each.active(began_s + KEYFRAME_S)), None)
-            self.now_s = began_s
-            if tier is Tier.SLOW:
-                tiers.done(tier, began_s, False)
-                continue
-            sample = self._looked(tier, began_s, event)
-            tiers.done(tier, began_s, sample.verdict.suspicious)
+            sample = self._looked(tiers, began_s, event)
             self.now_s = sample.time_s
             operator.sees(sample)
             yield sample
 
-    def _looked(self, tier: Tier, began_s: float, event: Event | None) -> Sample:
-        fault = event.fault if event else None
-        if fault is LinkFault.UNREACHABLE:
-            return self._told(_UNREACHABLE, tier, began_s + SESSION_S)
-        if tier is Tier.REACH:
-            return self._told(_REACHED, tier, began_s + OPTIONS_S)
-        if fault is LinkFault.SILENT:
-            return self._told(_SILENT, tier, began_s + SESSION_S)
-        return self._seen(began_s, event)
-
-    def _told(self, transport: Transport, tier: Tier, time_s: float) -> Sample:
-        """A look that brought no picture."""
-        if tier is Tier.REACH:
-            judged = self.judge.reached(transport, time_s)
+    def _looked(self, tiers: Tiers, began_s: float, event: Event | None) -> Sample:
+        """Do what is due, as the agent's driver does it."""
+        tier, fault, was_lost = tiers.due(began_s), event.fault if event else None, self.lost
+        self.lost = fault is LinkFault.UNREACHABLE
+        if self.lost:
+            sample = self._reached(UNREACHABLE, began_s + TIMEOUT_S)
+        elif tier is not Tier.PICTURE:
+            sample = self._reached(REACHED, began_s + OPTIONS_S)
+        elif fault is LinkFault.SILENT:
+            sample = _blind(self.judge.saw(SILENT, None, began_s + SESSION_S), began_s + SESSION_S)
         else:
-            judged = self.judge.saw(transport, None, time_s)
-        return Sample(time_s, judged.verdict, judged.metrics, None, None)
+            sample = self._seen(began_s, EXTRA_S if tiers.is_extra(began_s) else SESSION_S, event)
+        tiers.done(tier, began_s, sample.verdict.suspicious)
+        if was_lost and not self.lost and tier is not Tier.PICTURE:
+            tiers.hurry(began_s)
+        return sample
 
-    def _seen(self, began_s: float, event: Event | None) -> Sample:
+    def _reached(self, transport: Transport, time_s: float) -> Sample:
+        return _blind(self.judge.reached(transport, time_s), time_s)
+
+    def _seen(self, began_s: float, session_s: float, event: Event | None) -> Sample:
         seen = view(self.scene, event, began_s + KEYFRAME_S)
         keyframe, picture = self.codec.trip(seen.i420)
-        time_s, cpu_s = began_s + SESSION_S, time.process_time()
-        judged = self.judge.saw(_HEALTHY, picture, time_s, fingerprint=zlib.crc32(keyframe))
+        time_s, cpu_s = began_s + session_s, time.process_time()
+        judged = self.judge.saw(HEALTHY, picture, time_s, fingerprint=zlib.crc32(keyframe))
         self.costs.cpu_s += time.process_time() - cpu_s
         self.costs.pictures += 1
-        return Sample(time_s, judged.verdict, judged.metrics, seen.truth, self.naive.judge(picture))
+        return Sample(
+            time_s, judged.verdict, judged.metrics, seen.truth, self.naive.judge(picture), began_s + KEYFRAME_S
+        )
+
+
+def _blind(judged: Assessment, time_s: float) -> Sample:
+    """A look that brought no picture."""
+    return Sample(time_s, judged.verdict, judged.metrics, None, None, time_s)
 
 
 def view(scene: Scene, event: Event | None, time_s: float) -> View:

@@ -77,6 +77,8 @@ class Case:
     family: str
     seed: int
     time_s: float
+    seen_s: float
+    """When the last picture before was taken."""
     event: Event | None
     text: str
 
@@ -179,22 +181,24 @@ def _wrong(result: CameraResult, samples: Sequence[Sample], one: Found) -> Case:
     after = f" after {one.latency_s:.0f} s" if one.latency_s is not None else ""
     masked = ", masked by an alarm that stood before" if one.masked else ""
     at_s = event.start_s + (one.latency_s or 0.9 * (event.end_s - event.start_s))
-    text = f"{event.fault} {kind}{told}{after}{masked}; {_numbers(samples, at_s)}"
-    return Case(kind, result.family, result.seed, at_s, event, text)
+    return _case(result, samples, kind, at_s, f"{event.fault} {kind}{told}{after}{masked}", event)
 
 
 def _false(result: CameraResult, samples: Sequence[Sample], alarm: FalseAlarm) -> Case:
     kind = "stuck" if alarm.stuck else "false"
-    text = f"{alarm.reason.name} {kind}; {_numbers(samples, alarm.time_s)}"
-    return Case(kind, result.family, result.seed, alarm.time_s, None, text)
+    return _case(result, samples, kind, alarm.time_s, f"{alarm.reason.name} {kind}", None)
 
 
-def _numbers(samples: Sequence[Sample], time_s: float) -> str:
-    """The metrics of the last picture until `time_s`, and what else happened."""
+def _case(
+    result: CameraResult, samples: Sequence[Sample], kind: str, time_s: float, text: str, event: Event | None
+) -> Case:
+    """With the numbers of the last picture until `time_s`, and what else happened."""
     until = bisect.bisect_right(samples, time_s, key=lambda sample: sample.time_s)
     last = next((each for each in reversed(samples[:until]) if each.truth), None)
     if last is None or last.truth is None:
-        return "no picture"
+        return Case(kind, result.family, result.seed, time_s, time_s, event, f"{text}; no picture")
     seen = " ".join(f"{name}={value:.3g}" for name, value in last.metrics.items() if name not in TRANSPORT)
+    mode = "infrared" if last.truth.infrared else "day"
     benign = ",".join(sorted(last.truth.benign)) or "nothing"
-    return f"{'infrared' if last.truth.infrared else 'day'}, meanwhile {benign}; {seen}"
+    told = f"{text}; {mode}, meanwhile {benign}; {seen}"
+    return Case(kind, result.family, result.seed, time_s, last.seen_s, event, told)

@@ -9,7 +9,7 @@ from av.video.frame import VideoFrame
 from PIL import Image, ImageDraw
 
 from firmware_sim.cameras.scenes import Scene
-from kewang.bench.cameras_drive import KEYFRAME_S, SESSION_S, view
+from kewang.bench.cameras_drive import view
 from kewang.bench.cameras_life import Case
 from kewang.bench.cameras_plan import DAY_S
 
@@ -59,7 +59,7 @@ def file_stem(case: Case) -> str:
 
 def painted(scene: Scene, case: Case) -> Image.Image:
     """The picture the judge saw, enlarged, with its caption below."""
-    i420 = view(scene, case.event, case.time_s - SESSION_S + KEYFRAME_S).i420
+    i420 = view(scene, case.event, case.seen_s).i420
     seen = Image.fromarray(VideoFrame.from_ndarray(i420, "yuvj420p").to_ndarray(format="rgb24"))
     width, height = seen.width * _ENLARGED, seen.height * _ENLARGED
     lines = textwrap.wrap(caption(case), int(width / _CHARACTER_PX))
