@@ -5,6 +5,7 @@ from itertools import pairwise
 from typing import Any, Final
 
 from edge.rtsp import rtp
+from edge.rtsp.jpeg import JpegAssembler
 from edge.rtsp.nal import SYNTAXES, Assembler
 from edge.rtsp.sdp import Video
 from kewang.wire.cameras import CameraReason
@@ -55,7 +56,9 @@ class Meter:
 
     def __init__(self, video: Video, played_s: float, watch_s: float, patience_s: float) -> None:
         """`played_s`: when PLAY was sent; `patience_s`: for the first packet, and for a late key frame."""
-        self.assembler = Assembler(SYNTAXES[video.codec], video.parameter_sets)
+        self.assembler: Assembler | JpegAssembler = (
+            JpegAssembler() if video.codec == "mjpeg" else Assembler(SYNTAXES[video.codec], video.parameter_sets)
+        )
         self._video, self._played_s, self._watch_s, self._patience_s = video, played_s, watch_s, patience_s
         self._reception, self._timeline = rtp.Reception(), rtp.Timeline(video.clock_hz)
         self._marked, self._changed = Beat(), Beat()

@@ -14,7 +14,7 @@ ENCODERS: Final = {"h264": "libx264", "h265": "libx265", "mjpeg": "mjpeg"}
 _OPTIONS: Final = {
     "h264": {"preset": "ultrafast", "tune": "zerolatency", "x264-params": "scenecut=0:annexb=1:repeat-headers=1"},
     "h265": {"preset": "ultrafast", "x265-params": "scenecut=0:bframes=0:repeat-headers=1:log-level=none:pools=1"},
-    "mjpeg": {},
+    "mjpeg": {"huffman": "default"},  # RFC 2435 knows no other tables
 }
 
 
