@@ -59,7 +59,8 @@ class OnvifState:
 
     `clock_ahead_s`: its clock against ours. `tamper`: topics of `onvif_answers.TAMPER` that are true now. `recording`:
     None = no recording service. `shy`: states are told only after a synchronisation point was asked for.
-    `by_header`: accept HTTP digest instead of the token in the envelope.
+    `by_header`: accept HTTP digest instead of the token in the envelope. `by_reference`: a subscription is named by a
+    header that the client has to send back, not by its address.
     """
 
     account: Account | None = None
@@ -75,6 +76,7 @@ class OnvifState:
     storage_failed: bool = False
     recording: bool | None = None
     shy: bool = False
+    by_reference: bool = False
     fault: OnvifFault = OnvifFault.NONE
 
     def now(self) -> datetime:
@@ -133,7 +135,7 @@ class OnvifServices:
         if state.fault is OnvifFault.UNSUPPORTED and name != "GetSystemDateAndTime":
             return _soap(answers.fault("Receiver", "ActionNotSupported"), 500)
         if request.path == SUBSCRIPTION_PATH or name == "CreatePullPointSubscription":
-            return self._events(state, name, base, envelope)
+            return self._events(state, name, request, envelope)
         made: dict[str, Callable[[], str | None]] = {
             "GetSystemDateAndTime": lambda: answers.clock(state.now()),
             "GetDeviceInformation": lambda: answers.information(state.model, state.firmware, state.serial),
@@ -148,14 +150,17 @@ class OnvifServices:
         body = made[name]() if name in made else None
         return _soap(body, 200) if body else _soap(answers.fault("Receiver", "ActionNotSupported"), 500)
 
-    def _events(self, state: OnvifState, name: str, base: str, envelope: ElementTree.Element) -> web.Response:
+    def _events(
+        self, state: OnvifState, name: str, request: web.Request, envelope: ElementTree.Element
+    ) -> web.Response:
         if name == "CreatePullPointSubscription":
             self._subscribed += 1
             subscription = f"s{self._subscribed}"
             self.subscriptions.add(subscription)
-            return _soap(answers.subscription(base + SUBSCRIPTION_PATH, subscription, state.now()), 200)
-        named = _find(envelope, "SubscriptionId")
-        subscription = (named.text or "") if named is not None else ""
+            place = f"http://{request.host}{SUBSCRIPTION_PATH}"
+            return _soap(answers.subscription(place, subscription, state.by_reference, state.now()), 200)
+        named = _find(envelope, "SubscriptionId") if state.by_reference else None
+        subscription = (named.text or "") if named is not None else request.query.get("id", "")
         if subscription not in self.subscriptions:
             return _soap(answers.fault("Sender", "ResourceUnknownFault"), 400)
         if name == "Unsubscribe":

@@ -179,12 +179,15 @@ def recording_job_state(is_recording: bool | None) -> str | None:
     )
 
 
-def subscription(path: str, name: str, now: datetime) -> str:
-    """CreatePullPointSubscription. The subscription's name has to come back in every header, as with some makers."""
+def subscription(place: str, name: str, by_reference: bool, now: datetime) -> str:
+    """CreatePullPointSubscription. The subscription is named by its address; or by a header that has to come back, as
+    with some makers."""
+    named = f'<k:SubscriptionId xmlns:k="urn:kewang:simulated">{name}</k:SubscriptionId>'
+    reference = f"<wsa:ReferenceParameters>{named}</wsa:ReferenceParameters>" if by_reference else ""
+    address = place if by_reference else f"{place}?id={name}"
     return _envelope(
-        f"<tev:CreatePullPointSubscriptionResponse><tev:SubscriptionReference><wsa:Address>{path}</wsa:Address>"
-        f'<wsa:ReferenceParameters><k:SubscriptionId xmlns:k="urn:kewang:simulated">{name}</k:SubscriptionId>'
-        f"</wsa:ReferenceParameters></tev:SubscriptionReference><wsnt:CurrentTime>{_iso(now)}</wsnt:CurrentTime>"
+        f"<tev:CreatePullPointSubscriptionResponse><tev:SubscriptionReference><wsa:Address>{address}</wsa:Address>"
+        f"{reference}</tev:SubscriptionReference><wsnt:CurrentTime>{_iso(now)}</wsnt:CurrentTime>"
         f"<wsnt:TerminationTime>{_iso(now + timedelta(minutes=1))}</wsnt:TerminationTime>"
         "</tev:CreatePullPointSubscriptionResponse>"
     )

@@ -112,7 +112,7 @@ async def test_mutated_answers_never_raise() -> None:
         "GetProfiles": onvif_answers.profiles(streams),
         "GetStreamUri": str(onvif_answers.address("GetStreamUri", streams, "sub", "127.0.0.1:80")),
         "GetSnapshotUri": str(onvif_answers.address("GetSnapshotUri", streams, "sub", "127.0.0.1:80")),
-        "CreatePullPointSubscription": onvif_answers.subscription("http://127.0.0.1/onvif/s", "s1", state.now()),
+        "CreatePullPointSubscription": onvif_answers.subscription("http://127.0.0.1/onvif/s", "s1", True, state.now()),
         "PullMessages": onvif_answers.messages(
             state.now(),
             [onvif_answers.tamper("scene", True, state.now()), onvif_answers.rebooted(state.now(), state.now())],

@@ -106,8 +106,9 @@ async def test_a_camera_without_a_login_is_asked_without_one(camera: Simulated) 
 
 @pytest.mark.parametrize("topic", TAMPER)
 @pytest.mark.parametrize("shy", [False, True], ids=["at once", "when asked to"])
-async def test_each_tamper_event_sets_its_bit(camera: Simulated, topic: str, shy: bool) -> None:
-    camera.state.tamper, camera.state.shy = frozenset({topic}), shy
+@pytest.mark.parametrize("by_reference", [False, True], ids=["by address", "by reference"])
+async def test_each_tamper_event_sets_its_bit(camera: Simulated, topic: str, shy: bool, by_reference: bool) -> None:
+    camera.state.tamper, camera.state.shy, camera.state.by_reference = frozenset({topic}), shy, by_reference
     assert (await camera.look()).tamper == BITS[topic]
     assert not camera.services.subscriptions
 
