@@ -1,0 +1,113 @@
+"""What our own clients can't take apart, by libavformat: RTP/JPEG, odd codecs, RTMP, HLS. Blocking.
+
+It hides what is lost, so it tells of frames and times only. The login reaches it inside the URL, the one way it has:
+so no text of its errors is ever passed on, for they hold that URL.
+"""
+
+import time
+from contextlib import suppress
+from typing import Final
+from urllib.parse import quote
+
+import av
+from av.bitstream import BitStreamFilterContext
+from av.container import InputContainer
+from av.packet import Packet
+from av.video.stream import VideoStream
+
+from edge.cameras.address import Address
+from edge.cameras.decode import MAX_BYTES
+from edge.cameras.facts import Transport
+from edge.rtsp.meter import Beat
+from kewang.wire.cameras import CameraReason
+
+_NAMES: Final = {"hevc": "h265"}
+_TO_ANNEX_B: Final = {"h264": "h264_mp4toannexb", "hevc": "hevc_mp4toannexb"}
+_OPTIONS: Final = {
+    "rtsp_transport": "tcp",
+    "analyzeduration": "500000",
+    "probesize": "65536",
+    "protocol_whitelist": "rtsp,rtsps,rtp,udp,tcp,tls,http,https,httpproxy,crypto,rtmp,rtmps",
+}
+_FAULTS: Final[tuple[tuple[type[Exception], CameraReason, str], ...]] = (
+    (av.HTTPUnauthorizedError, CameraReason.AUTH, "user or password is refused"),
+    (av.HTTPForbiddenError, CameraReason.AUTH, "this user may not see the stream"),
+    (av.HTTPNotFoundError, CameraReason.NOT_FOUND, "the camera has no stream of this name: check the path of its url"),
+    (av.HTTPServerError, CameraReason.SERVER_ERROR, "the camera reports an error of its own"),
+    (av.ProtocolNotFoundError, CameraReason.PROTOCOL, "FFmpeg does not know this kind of url"),
+    (ConnectionRefusedError, CameraReason.REFUSED, "nothing listens on this port: check the port of its url"),
+    (TimeoutError, CameraReason.TIMEOUT, "the camera did not answer in time"),
+    (av.ExitError, CameraReason.TIMEOUT, "the camera did not answer in time"),
+    (av.InvalidDataError, CameraReason.PROTOCOL, "what comes from the camera can't be read"),
+)
+
+
+def watch(address: Address, *, watch_s: float = 4.5, timeout_s: float = 5.0, until_keyframe: bool = False) -> Transport:
+    """Open the stream and take its packets for `watch_s`; `timeout_s`: for opening, and for each packet."""
+    asked_s = time.monotonic()
+    try:
+        with av.open(_with_login(address), options=_OPTIONS, timeout=(timeout_s, timeout_s)) as container:
+            return _taken(container, asked_s, watch_s, until_keyframe)
+    except (av.FFmpegError, OSError, ValueError) as error:
+        reason, detail = _fault(error)
+    return Transport(reason, detail)
+
+
+def _with_login(address: Address) -> str:
+    """The URL with the login in it: a secret."""
+    if address.user is None or "{password}" in address.path:
+        return address.wire_url
+    login = f"{quote(address.user, safe='')}:{quote(address.password or '', safe='')}"
+    return f"{address.scheme}://{login}@{address.place}{address.wire_path}"
+
+
+def _fault(error: Exception) -> tuple[CameraReason, str]:
+    """What went wrong by its kind alone."""
+    return next(
+        ((reason, detail) for kind, reason, detail in _FAULTS if isinstance(error, kind)),
+        (CameraReason.PROTOCOL, "FFmpeg can't open the stream"),
+    )
+
+
+def _taken(container: InputContainer, asked_s: float, watch_s: float, until_keyframe: bool) -> Transport:
+    if not container.streams.video:
+        return Transport(CameraReason.NO_MEDIA, "the stream holds no video")
+    stream = container.streams.video[0]
+    beat, size, keyframe, first_s, key_s = Beat(), 0, None, None, None
+    with suppress(av.EOFError):
+        for packet in container.demux(stream):
+            now_s = time.monotonic()
+            if packet.size:
+                first_s = first_s or now_s
+                beat.tick(now_s, 0)
+                size += packet.size
+            if packet.is_keyframe and keyframe is None and packet.size:
+                keyframe, key_s = _by_itself(stream, packet), now_s
+            done = keyframe is not None and (until_keyframe or now_s - (first_s or now_s) >= watch_s)
+            if done or now_s - asked_s > 4 * watch_s + 20:
+                break
+    span_s = beat.last_s - beat.first_s
+    fps = (beat.count - 1) / span_s if beat.count > 1 and span_s > 0 else None
+    return Transport(
+        CameraReason.NONE if beat.count else CameraReason.NO_MEDIA,
+        "" if beat.count else "the camera answered, but no packet came",
+        first_packet_ms=None if first_s is None else 1000 * (first_s - asked_s),
+        first_keyframe_ms=None if key_s is None else 1000 * (key_s - asked_s),
+        frames=beat.count,
+        fps=fps,
+        stall_max_s=beat.longest_s if beat.count > 1 else None,
+        bitrate_kbps=size * 8 / 1000 * fps / beat.count if fps else None,
+        codec=_NAMES.get(stream.codec_context.name, stream.codec_context.name),
+        keyframe=keyframe,
+    )
+
+
+def _by_itself(stream: VideoStream, packet: Packet[VideoStream]) -> bytes | None:
+    """The key frame so that it can be decoded alone; None if it is too long."""
+    if packet.size > MAX_BYTES:
+        return None
+    name = stream.codec_context.name
+    if name in _TO_ANNEX_B:
+        found = BitStreamFilterContext(_TO_ANNEX_B[name], stream).filter(packet)
+        return b"".join(bytes(each) for each in found)
+    return (stream.codec_context.extradata or b"") + bytes(packet) if name != "mjpeg" else bytes(packet)
