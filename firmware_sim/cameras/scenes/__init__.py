@@ -1,0 +1,7 @@
+"""Seeded scenes of fixed cameras with their truth: painted (a market or street of Ambon) and filmed (real frames, altered)."""
+
+from .painted import painted
+from .seen import EXPECTED, PictureFault, Point, Scene, Truth, View
+from .spoiled import spoiled
+
+__all__ = ["EXPECTED", "PictureFault", "Point", "Scene", "Truth", "View", "painted", "spoiled"]
