@@ -71,11 +71,23 @@ def _numbered(file: Path, index: int, count: int) -> Path:
 
 
 def run_switch(options: argparse.Namespace) -> int:
-    """Switch the fault of a running board."""
+    """Switch the fault of a running board or camera."""
     from firmware_sim.faults import switch
 
-    switch(options.control, Fault(options.fault) if options.fault != "plan" else None)
+    switch(options.control, _known(options.fault) if options.fault != "plan" else None)
     return 0
+
+
+def _known(named: str) -> str:
+    """A board's fault, or a camera's faults, as the control file names them. Raises ValueError that lists them."""
+    if named in set(Fault):
+        return named
+    from firmware_sim.cameras.faults import parse
+
+    try:
+        return str(parse(named))
+    except ValueError as error:
+        raise ValueError(f"{error}; a board's are {', '.join(Fault)}") from None
 
 
 def run_fleet(options: argparse.Namespace) -> int:
@@ -103,9 +115,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_board(commands.add_parser("board", help="Modbus TCP boards with a journal"))
     add_camera(commands.add_parser("camera", help="cameras over RTSP and HTTP, with faults"))
     _add_fleet(commands.add_parser("fleet", help="many protocol clients over MQTT, for load"))
-    fault = commands.add_parser("switch", help="switch the fault of a running board")
-    fault.add_argument("control", type=Path, help="the board's control file")
-    fault.add_argument("fault", choices=["plan", *Fault], help="plan = go on as planned")
+    fault = commands.add_parser("switch", help="switch the fault of a running board or camera")
+    fault.add_argument("control", type=Path, help="its control file")
+    fault.add_argument("fault", help="e.g. stuck, or black, or loss=0.05,wrong_clock=300; plan = go on as planned")
     fault.set_defaults(run=run_switch)
     return parser
 

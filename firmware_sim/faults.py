@@ -75,8 +75,8 @@ class Faults:
         return self._switched
 
 
-def switch(control: Path, fault: Fault | None) -> None:
-    """Write a control file; None leaves the board to its plan. The file is replaced, never half written."""
+def switch(control: Path, fault: str | None) -> None:
+    """Write a control file; None leaves the board (or camera) to its plan. The file is replaced, never half written."""
     fresh = control.with_name(control.name + ".new")
     fresh.write_text(json.dumps({"fault": fault}))
     fresh.replace(control)

@@ -8,10 +8,22 @@ except ImportError:
     from enum import StrEnum
 
     class PictureFault(StrEnum):  # type: ignore[no-redef]
-        """Two of them."""
+        """All, of which two work."""
 
-        BLACK = "black"
         FROZEN = "frozen"
+        BLACK = "black"
+        WHITE = "white"
+        NO_SIGNAL = "no_signal"
+        COVER = "cover"
+        MOVED = "moved"
+        BLUR = "blur"
+        NOISE = "noise"
+        COLOUR = "colour"
+        DIRT = "dirt"
+        FOG_LENS = "fog_lens"
+        PARTIAL_COVER = "partial_cover"
+        MILD_BLUR = "mild_blur"
+        MOVED_SMALL = "moved_small"
 
     class _Spoiled:
         def __init__(self, scene: Any, fault: str, start_s: float) -> None:

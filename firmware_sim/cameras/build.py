@@ -13,8 +13,9 @@ from firmware_sim.cameras.codecs import Codec
 from firmware_sim.cameras.command import SCENES
 from firmware_sim.cameras.faults import CameraFaults, parse_plan
 from firmware_sim.cameras.film import Film, Paints
+from firmware_sim.cameras.onvif import PATH as ONVIF
 from firmware_sim.cameras.pattern import Pattern
-from firmware_sim.cameras.web import MJPEG, ONVIF, SNAPSHOT, has_onvif
+from firmware_sim.cameras.web import MJPEG, SNAPSHOT
 from kewang.runtime.settings import secret
 
 
@@ -94,7 +95,7 @@ def told_of(camera: Camera, control: Path | None, host: str) -> dict[str, object
         "rtsp": camera.rtsp_url(host),
         "mjpeg": camera.http_url(MJPEG, host),
         "snapshot": camera.http_url(SNAPSHOT, host),
-        "onvif": camera.http_url(ONVIF, host) if has_onvif() else None,
+        "onvif": camera.http_url(ONVIF, host),
         "seed": camera.settings.seed,
         "codec": camera.settings.codec,
         "control": _text(control),

@@ -76,6 +76,8 @@ class Camera:
         self.door = Door(settings.auth, settings.user, settings.password)
         self.sessions: dict[str, Session] = {}
         self.rtsp_port = self.http_port = 0
+        self.booted_s = time.time()
+        """Unix seconds, by the right clock."""
         self._plan = faults or CameraFaults()
         self._start_s = time.monotonic()
         self.stream = Stream(

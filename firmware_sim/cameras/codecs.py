@@ -9,13 +9,15 @@ from typing import Final, cast
 import av
 import numpy as np
 from av.video.frame import PictureType
+from av.video.reformatter import ColorRange
 from numpy.typing import NDArray
 
 CLOCK_HZ: Final = 90_000
 """Ticks a second of RTP's clock for video."""
 
 I420 = NDArray[np.uint8]
-"""A picture: uint8, shape (height * 3 // 2, width): rows of luma, then Cb and Cr packed, each half as wide and high."""
+"""A picture: uint8, shape (height * 3 // 2, width): rows of luma (0 black, 255 white: the full range, and encoded so),
+then Cb and Cr packed, each half as wide and high."""
 
 _NEVER: Final = 1_000_000
 _ENCODERS: Final = {"h264": "libx264", "h265": "libx265"}
@@ -57,6 +59,7 @@ class Encoder:
     def __init__(self, codec: Codec, width: int, height: int, fps: float) -> None:
         self._context = cast(av.VideoCodecContext, av.CodecContext.create(_ENCODERS[codec], "w"))
         self._context.width, self._context.height, self._context.pix_fmt = width, height, "yuv420p"
+        self._context.color_range = ColorRange.JPEG
         self._context.time_base = Fraction(1, CLOCK_HZ)
         self._context.framerate = Fraction(fps).limit_denominator(1000)
         self._context.gop_size, self._context.max_b_frames, self._context.thread_count = _NEVER, 0, 1
@@ -68,6 +71,7 @@ class Encoder:
         """The access unit of `picture`; `key`: decodable by itself."""
         frame = av.VideoFrame.from_ndarray(picture, format="yuv420p")
         frame.pts = self._count * self._step
+        frame.color_range = ColorRange.JPEG
         frame.pict_type = PictureType.I if key else PictureType.NONE
         self._count += 1
         packets = self._context.encode(frame)

@@ -47,6 +47,8 @@ class TransportFault(StrEnum):
     """VALUE pictures a second."""
     WRONG_CLOCK = "wrong_clock"
     """The camera's clock is VALUE seconds ahead."""
+    NOT_RECORDING = "not_recording"
+    """ONVIF tells that nothing is recorded."""
     UNKNOWN_CODEC = "unknown_codec"
     """The stream is announced as something nobody knows."""
     GARBAGE = "garbage"

@@ -1,20 +1,18 @@
 """A camera's HTTP port: MJPEG, a snapshot, ONVIF where it is there; with the faults that make sense over HTTP."""
 
 import asyncio
-import importlib
-from collections.abc import Awaitable, Callable, Iterable
-from types import ModuleType
-from typing import Final, cast
+from collections.abc import Awaitable, Callable
+from typing import Final
 
 from aiohttp import web
 
+from firmware_sim.cameras import services
 from firmware_sim.cameras.camera import Camera
 from firmware_sim.cameras.codecs import jpeg
 from firmware_sim.cameras.faults import Switched, TransportFault
 
 SNAPSHOT: Final = "/snapshot.jpg"
 MJPEG: Final = "/stream.mjpeg"
-ONVIF: Final = "/onvif/device_service"
 _BOUNDARY: Final = "frame"
 _ELSEWHERE: Final = "http://192.0.2.1/"
 _CODES: Final = {
@@ -44,9 +42,7 @@ class CameraWeb:
         application = web.Application(middlewares=[self._guard])
         application.router.add_get(SNAPSHOT, self._snapshot)
         application.router.add_get(MJPEG, self._mjpeg)
-        onvif = _onvif()
-        if onvif is not None:
-            application.add_routes(cast(Iterable[web.AbstractRouteDef], onvif.routes(self._camera)))
+        application.add_routes(services.routes(self._camera))
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, host, port)
@@ -152,18 +148,3 @@ async def _pour(request: web.Request, head: bytes) -> None:
             transport.write(b"a" * 4096)
         await asyncio.sleep(0.005)
     raise asyncio.CancelledError
-
-
-def has_onvif() -> bool:
-    """Whether this Kewang has the ONVIF service."""
-    return _onvif() is not None
-
-
-def _onvif() -> ModuleType | None:
-    """The ONVIF service, if this Kewang has one."""
-    try:
-        return importlib.import_module("firmware_sim.cameras.onvif")
-    except ModuleNotFoundError as error:
-        if error.name != "firmware_sim.cameras.onvif":
-            raise
-        return None

@@ -1,4 +1,4 @@
-"""`kewang sim`: simulated boards behind a real Modbus server, and fleets of devices over MQTT."""
+"""`kewang sim`: simulated boards and cameras behind real protocols, and fleets of devices over MQTT."""
 
 import sys
 from pathlib import Path
@@ -35,11 +35,61 @@ def board(
 
 
 @app.command()
-def switch(
-    control: Annotated[Path, typer.Argument(help="The board's control file.")],
-    fault: Annotated[str, typer.Argument(help="none, stuck, nan, out_of_range, no_answer, ...; plan = as planned.")],
+def camera(
+    cameras: Annotated[int, typer.Option(min=1, help="How many cameras, each behind its own ports.")] = 1,
+    scene: Annotated[
+        str, typer.Option(help="market, street, filmed, pattern; by commas, dealt out in turn.")
+    ] = "market",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="First RTSP port; 0 = free ones, told on output.")] = 0,
+    http_port: Annotated[int, typer.Option(min=0, max=65535, help="First HTTP port (MJPEG, ONVIF); 0 = free.")] = 0,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    codec: Annotated[str, typer.Option(help="h264 or h265; by commas, dealt out in turn.")] = "h264",
+    size: Annotated[str, typer.Option(help="Width and height of the picture.")] = "640x360",
+    fps: Annotated[float, typer.Option(min=0.5, max=60, help="Pictures a second.")] = 10.0,
+    keyframe_interval_s: Annotated[float, typer.Option(min=0.1, max=60, help="Seconds between key frames.")] = 1.0,
+    loop_s: Annotated[float, typer.Option(min=0, max=60, help="Repeat one clip of this length; 0 = live.")] = 0.0,
+    hour: Annotated[
+        float | None, typer.Option(min=0, max=24, help="Local time at the start; default: Ambon's.")
+    ] = None,
+    path: Annotated[str, typer.Option(help="Path of the stream.")] = "/stream",
+    auth: Annotated[
+        str | None, typer.Option(help="none, basic, digest, digest-sha256; digest with a password.")
+    ] = None,
+    user: Annotated[str, typer.Option(help="User name.")] = "admin",
+    password_file: Annotated[Path | None, typer.Option(help="File with the password.")] = None,
+    max_sessions: Annotated[int, typer.Option(min=1, help="Sessions at one time; one more gets 453.")] = 8,
+    faults: Annotated[
+        list[str] | None, typer.Option(help="fault[=value]@start+length,...; again: next camera.")
+    ] = None,
+    control: Annotated[Path | None, typer.Option(help="File that switches faults while it runs.")] = None,
+    statistics: Annotated[Path | None, typer.Option(help="File that tells every second what the cameras did.")] = None,
+    video: Annotated[Path | None, typer.Option(help="Film for the scene `filmed`.")] = None,
+    seed: Seed = 1,
 ) -> None:
-    """Switch the fault of a board that was started with --control.
+    """Serve simulated cameras over RTSP, MJPEG and ONVIF until Ctrl-C; one JSON line says where they are.
+
+    Examples:
+
+        kewang sim camera --scene market,street --cameras 2 --port 8554
+
+        kewang sim camera --faults black@60+300 --control camera.json
+    """
+    given = {**locals()}
+    _run("camera", *(word for name, value in given.items() for word in _words(name, value)))
+
+
+def _words(name: str, value: object) -> list[str]:
+    """An option as words of the command line; none when it was not given."""
+    values = value if isinstance(value, list) else [value]
+    return [word for each in values if each is not None for word in (f"--{name.replace('_', '-')}", str(each))]
+
+
+@app.command()
+def switch(
+    control: Annotated[Path, typer.Argument(help="Its control file.")],
+    fault: Annotated[str, typer.Argument(help="stuck, out_of_range, black, loss=0.05,401 ...; plan = as planned.")],
+) -> None:
+    """Switch the fault of a board or camera that was started with --control; a wrong word lists them all.
 
     Example: kewang sim switch control.json out_of_range
     """
