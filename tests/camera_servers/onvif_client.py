@@ -1,4 +1,4 @@
-"""onvif-zeep-async, as an independent client: says as JSON what it reads of a camera. Run by the Python of .parts/cameras.
+"""onvif-zeep-async, a client that others wrote: says as JSON what it reads of a camera. Run by .parts/cameras' Python.
 
     onvif_client.py PORT USER PASSWORD
 
@@ -9,11 +9,12 @@ import asyncio
 import datetime as dt
 import json
 import sys
+from typing import Any
 
-from onvif import ONVIFCamera
+from onvif import ONVIFCamera  # type: ignore[import-not-found]
 
 
-async def main(port, user, password):
+async def main(port: str, user: str, password: str) -> None:
     camera = ONVIFCamera("127.0.0.1", int(port), user, password, adjust_time=True)
     try:
         await camera.update_xaddrs()
@@ -22,7 +23,7 @@ async def main(port, user, password):
         await camera.close()
 
 
-async def told(camera):
+async def told(camera: Any) -> dict[str, Any]:
     device, media = await camera.create_devicemgmt_service(), await camera.create_media_service()
     information = await device.GetDeviceInformation()
     clock = (await device.GetSystemDateAndTime()).UTCDateTime
@@ -30,7 +31,14 @@ async def told(camera):
     return {
         "model": information.Model,
         "serial": information.SerialNumber,
-        "utc": [clock.Date.Year, clock.Date.Month, clock.Date.Day, clock.Time.Hour, clock.Time.Minute, clock.Time.Second],
+        "utc": [
+            clock.Date.Year,
+            clock.Date.Month,
+            clock.Date.Day,
+            clock.Time.Hour,
+            clock.Time.Minute,
+            clock.Time.Second,
+        ],
         "profiles": [profile.token for profile in profiles],
         "size": [profiles[0].VideoEncoderConfiguration.Resolution[each] for each in ("Width", "Height")],
         "streams": [await stream(media, profile.token) for profile in profiles],
@@ -40,26 +48,24 @@ async def told(camera):
     }
 
 
-async def stream(media, token):
+async def stream(media: Any, token: str) -> Any:
     setup = {"Stream": "RTP-Unicast", "Transport": {"Protocol": "RTSP"}}
     return (await media.GetStreamUri({"StreamSetup": setup, "ProfileToken": token})).Uri
 
 
-async def events(camera):
+async def events(camera: Any) -> dict[str, Any]:
     """Topic -> first value of its data, from one pull."""
     manager = await camera.create_pullpoint_manager(dt.timedelta(seconds=60), lambda: None)
     try:
         service = manager.get_service()
         pulled = await service.PullMessages({"Timeout": dt.timedelta(seconds=1), "MessageLimit": 50})
-        return {
-            notice.Topic._value_1: notice.Message._value_1.Data.SimpleItem[0].Value
-            for notice in pulled.NotificationMessage
-        }
+        notices = pulled.NotificationMessage
+        return {notice.Topic._value_1: notice.Message._value_1.Data.SimpleItem[0].Value for notice in notices}
     finally:
         await manager.stop()
 
 
-async def jobs(camera):
+async def jobs(camera: Any) -> list[Any]:
     service = await camera.create_recording_service()
     found = await service.GetRecordingJobs()
     return [(await service.GetRecordingJobState({"JobToken": job.JobToken})).State for job in found]
