@@ -90,13 +90,13 @@ class _Look:
 
     def _elsewhere(self, place: Address, login: Login, head: Head) -> tuple[Address, Login]:
         """Where the camera sends us. The login goes along only to the same host by the same way."""
-        found = urlsplit(urljoin(place.wire_url, head.header("location")))
         try:
+            found = urlsplit(urljoin(place.wire_url, head.header("location")))
             host, port = found.hostname or "", found.port
         except ValueError:
-            host, port = "", None
+            raise _no_address() from None
         if found.scheme not in ("http", "https") or not host:
-            raise SessionError(CameraReason.REDIRECT, "the camera redirects to something that is no http address")
+            raise _no_address()
         path = (found.path or "/") + (f"?{found.query}" if found.query else "")
         there = Address(found.scheme, host, port or PORTS[found.scheme], path)
         if (host, found.scheme) == (place.host, place.scheme):
@@ -214,6 +214,10 @@ def _timed(wire: Wire, whole_s: float | None) -> Transport:
         first_keyframe_ms=None if whole_s is None else 1000 * (whole_s - wire.asked_s),
         codec="mjpeg",
     )
+
+
+def _no_address() -> SessionError:
+    return SessionError(CameraReason.REDIRECT, "the camera redirects to something that is no http address")
 
 
 async def _whole(wire: Wire) -> bytes:
