@@ -6,18 +6,18 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 from edge.cameras.health import CameraHealth
 from edge.cameras.thresholds import load
-from firmware_sim.cameras.scenes import Scene, filmed, painted
+from firmware_sim.cameras.scenes import painted
+from firmware_sim.cameras.scenes.spoiled import Spoilable
 from kewang.bench.cameras_drive import Judge, Zones
 from kewang.bench.cameras_figures import family_figures, shortfalls
 from kewang.bench.cameras_life import CameraPlan, CameraResult, Case, live
 from kewang.bench.cameras_plan import Weight, held_out_seeds, tuning_seeds
+from kewang.bench.cameras_wire import InBackground, WirePlan
 from kewang.bench.envelope import envelope
-from kewang.bench.process import MissingPart
 
 LEAST_DAYS: Final = 20
 DAYS_A_CAMERA: Final = 3
@@ -26,7 +26,6 @@ SPREAD: Final = 2
 SLOW_A_CAMERA: Final = 5
 DEFAULT_DAYS: Final = {"painted": 21, "filmed": 6}
 FULL_DAYS: Final = {"painted": 102, "filmed": 24}
-VIDEO: Final = Path(".parts/root/usr/share/doc/opencv-doc/examples/data/vtest.avi")
 TUNED: Final = "tuning seeds: good for tuning, no result"
 
 
@@ -40,28 +39,24 @@ class CamerasPlan:
     jobs: int = 0
     make_judge: Callable[[Zones], Judge] | None = None
     slow: int = SLOW_A_CAMERA
+    wire: WirePlan | None = None
+    """The way through RTSP, MQTT and the database; None: not measured."""
 
 
-def painted_scene(seed: int) -> Scene:
+def painted_scene(seed: int) -> Spoilable:
     """A market or a street, painted by formula."""
     return painted(seed, kind="market" if seed % 2 else "street")
 
 
-def filmed_scene(seed: int) -> Scene:
+def filmed_scene(seed: int) -> Spoilable:
     """Real frames of a fixed camera, altered."""
-    return filmed(seed, find_video())
+    from firmware_sim.cameras.scenes import filmed, find_film
+
+    return filmed(seed, find_film())
 
 
-SCENES: Final[Mapping[str, Callable[[int], Scene]]] = {"painted": painted_scene, "filmed": filmed_scene}
+SCENES: Final[Mapping[str, Callable[[int], Spoilable]]] = {"painted": painted_scene, "filmed": filmed_scene}
 """The families: they share no drawing code."""
-
-
-def find_video() -> Path:
-    """The film of the second family. Raises MissingPart."""
-    for folder in (Path(__file__).resolve().parents[2], Path.cwd()):
-        if (found := folder / VIDEO).is_file():
-            return found
-    raise MissingPart(VIDEO.name)
 
 
 def plan_of(*, full: bool, tune: bool, days: int, family: str, only: str, jobs: int) -> CamerasPlan:
@@ -73,7 +68,8 @@ def plan_of(*, full: bool, tune: bool, days: int, family: str, only: str, jobs: 
         raise ValueError(f"--only {only!r}: write some of {', '.join(Weight)}")
     usual = FULL_DAYS if full else DEFAULT_DAYS
     chosen = {name: days or usual[name] for name in SCENES if family in (name, "both")}
-    return CamerasPlan(chosen, tune=tune, weights=weights, jobs=jobs)
+    whole = not (tune or days) and weights == tuple(Weight)
+    return CamerasPlan(chosen, tune=tune, weights=weights, jobs=jobs, wire=WirePlan() if whole else None)
 
 
 def production(zones: Zones) -> Judge:
@@ -88,6 +84,7 @@ def measure(
     started_s = time.monotonic()
     digest = load().sha256
     cameras = list(_cameras(plan, digest))
+    wire = InBackground(plan.wire, say) if plan.wire else None
     results = []
     for result in _lived(cameras, plan.jobs or len(os.sched_getaffinity(0))):
         results.append(result)
@@ -97,7 +94,7 @@ def measure(
                 show(case)
     first, *others = [family_figures([each for each in results if each.family == family]) for family in plan.days]
     figures = {"families": list(plan.days), "thresholds_sha256": digest, **first}
-    figures |= {"second_family": others[0] if others else {}}
+    figures |= {"second_family": others[0] if others else {}, "wire": wire.figures() if wire else {}}
     failed = _failed(plan, figures)
     parts = ["numpy", "av"]
     return envelope(
@@ -139,6 +136,6 @@ def _failed(plan: CamerasPlan, figures: Mapping[str, Any]) -> list[str]:
     if figures["camera_days"] < LEAST_DAYS:
         failed.append(f"camera_days: {figures['camera_days']}, must be at least {LEAST_DAYS}")
     failed += shortfalls(figures)
-    if not figures["second_family"]:
-        return [*failed, "second_family: not measured"]
-    return failed + [f"second_family: {each}" for each in shortfalls(figures["second_family"])]
+    second, wire = figures["second_family"], figures["wire"]
+    failed += [f"second_family: {each}" for each in shortfalls(second)] if second else ["second_family: not measured"]
+    return failed + (wire["failed"] if wire else ["wire: not measured"])

@@ -18,7 +18,8 @@ from edge.cameras.facts import Transport, Verdict
 from edge.cameras.health import Assessment, NothingToAccept
 from edge.cameras.picture import COLUMNS, ROWS, Picture
 from edge.cameras.tiers import Tier, Tiers
-from firmware_sim.cameras.scenes import PictureFault, Scene, Truth, View, spoiled
+from firmware_sim.cameras.scenes import PictureFault, Scene, Truth, spoiled
+from firmware_sim.cameras.scenes.spoiled import Spoilable
 from kewang.bench.cameras_naive import Naive
 from kewang.bench.cameras_plan import GRACE_S, Event, LinkFault
 from kewang.wire.cameras import CameraReason, CameraState
@@ -138,11 +139,13 @@ class Camera:
     """A camera whose scene and faults are simulated, looked at when production's `Tiers` say so."""
 
     judge: Judge
-    scene: Scene
+    scene: Spoilable
     seed: int
     picture_s: float = PICTURE_S
     now_s: float = 0.0
     lost: bool = False
+    event: Event | None = None
+    shown: Scene | None = None
     costs: Costs = field(default_factory=Costs)
     naive: Naive = field(default_factory=Naive)
     codec: Codec = field(default_factory=Codec)
@@ -180,7 +183,9 @@ class Camera:
         return _blind(self.judge.reached(transport, time_s), time_s)
 
     def _seen(self, began_s: float, session_s: float, event: Event | None) -> Sample:
-        seen = view(self.scene, event, began_s + KEYFRAME_S)
+        if event is not self.event:
+            self.event, self.shown = event, shown(self.scene, event)
+        seen = (self.shown or self.scene).at(began_s + KEYFRAME_S)
         keyframe, picture = self.codec.trip(seen.i420)
         time_s, cpu_s = began_s + session_s, time.process_time()
         judged = self.judge.saw(HEALTHY, picture, time_s, fingerprint=zlib.crc32(keyframe))
@@ -196,11 +201,11 @@ def _blind(judged: Assessment, time_s: float) -> Sample:
     return Sample(time_s, judged.verdict, judged.metrics, None, None, time_s)
 
 
-def view(scene: Scene, event: Event | None, time_s: float) -> View:
-    """What the camera sees at `time_s` while `event` happens."""
+def shown(scene: Spoilable, event: Event | None) -> Scene:
+    """What the camera sees while `event` happens."""
     if event is None or not isinstance(event.fault, PictureFault):
-        return scene.at(time_s)
-    return spoiled(scene, event.fault, event.start_s, event.seed, event.end_s).at(time_s)
+        return scene
+    return spoiled(scene, event.fault, event.start_s, event.seed, event.end_s)
 
 
 class Operator:

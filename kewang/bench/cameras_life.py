@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from edge.cameras.health import NothingToAccept
-from firmware_sim.cameras.scenes import Scene
+from firmware_sim.cameras.scenes.spoiled import Spoilable
 from kewang.bench.cameras_drive import SPARSE_S, Camera, Costs, Judge, Sample, Zones
 from kewang.bench.cameras_market import Market, market
 from kewang.bench.cameras_naive import CONFIRMATIONS, confirmed
@@ -35,7 +35,7 @@ class CameraPlan:
     family: str
     seed: int
     number: int
-    make_scene: Callable[[int], Scene]
+    make_scene: Callable[[int], Spoilable]
     make_judge: Callable[[Zones], Judge]
     days: int
     slow: int
@@ -113,9 +113,9 @@ def warm_up(camera: Camera, days: int) -> None:
                 del waiting[truth.infrared]
 
 
-def _slow_day(plan: CameraPlan, judge: Judge, scene: Scene, event: Event, result: CameraResult) -> None:
+def _slow_day(plan: CameraPlan, judge: Judge, scene: Spoilable, event: Event, result: CameraResult) -> None:
     from_s = plan.warm_days * DAY_S
-    camera = Camera(judge, scene, plan.seed, SPARSE_S, from_s, result.costs)
+    camera = Camera(judge, scene, plan.seed, SPARSE_S, from_s, costs=result.costs)
     samples = list(camera.samples(event.end_s, [event]))
     track, events = alarms(samples), [event]
     result.ours.found.append(found(track, event))
@@ -127,7 +127,7 @@ def _slow_day(plan: CameraPlan, judge: Judge, scene: Scene, event: Event, result
     result.cases += cases(result, samples, [result.ours.found[-1]], false)
 
 
-def _scored_days(plan: CameraPlan, judge: Judge, scene: Scene, result: CameraResult) -> None:
+def _scored_days(plan: CameraPlan, judge: Judge, scene: Spoilable, result: CameraResult) -> None:
     first, last = plan.warm_days, plan.warm_days + plan.days
     events = [
         event

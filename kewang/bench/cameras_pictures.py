@@ -8,8 +8,8 @@ from typing import Final
 from av.video.frame import VideoFrame
 from PIL import Image, ImageDraw
 
-from firmware_sim.cameras.scenes import Scene
-from kewang.bench.cameras_drive import view
+from firmware_sim.cameras.scenes.spoiled import Spoilable
+from kewang.bench.cameras_drive import shown
 from kewang.bench.cameras_life import Case
 from kewang.bench.cameras_plan import DAY_S
 
@@ -24,7 +24,7 @@ class Album:
     """Tells each case as a line, and paints it into a folder; the scenes give any moment again."""
 
     def __init__(
-        self, scenes: Mapping[str, Callable[[int], Scene]], folder: Path | None, tell: Callable[[str], None] | None
+        self, scenes: Mapping[str, Callable[[int], Spoilable]], folder: Path | None, tell: Callable[[str], None] | None
     ) -> None:
         self._scenes, self._folder, self._tell = scenes, folder, tell
         self._kept = 0
@@ -57,9 +57,9 @@ def file_stem(case: Case) -> str:
     return f"{what}-{case.kind}-{case.family}-{case.seed}-{when}"
 
 
-def painted(scene: Scene, case: Case) -> Image.Image:
+def painted(scene: Spoilable, case: Case) -> Image.Image:
     """The picture the judge saw, enlarged, with its caption below."""
-    i420 = view(scene, case.event, case.seen_s).i420
+    i420 = shown(scene, case.event).at(case.seen_s).i420
     seen = Image.fromarray(VideoFrame.from_ndarray(i420, "yuvj420p").to_ndarray(format="rgb24"))
     width, height = seen.width * _ENLARGED, seen.height * _ENLARGED
     lines = textwrap.wrap(caption(case), int(width / _CHARACTER_PX))

@@ -60,7 +60,7 @@ class SqliteDatabase:
 
     def points(self) -> Iterator[StoredPoint]:
         for measurement in (STREAM, "quarantine"):
-            for tags, date_ms, fields in self._rows(measurement):
+            for tags, date_ms, fields in self.rows(measurement):
                 yield from _point(measurement, tags, date_ms, fields)
 
     def count(self, measurement: str = STREAM, device: str | None = None) -> int:
@@ -78,12 +78,13 @@ class SqliteDatabase:
             return {device for (device,) in named}
 
     def dropped(self) -> dict[tuple[str, str, str, int], int]:
-        return _highest_dropped((tags, fields) for tags, _, fields in self._rows("tally"))
+        return _highest_dropped((tags, fields) for tags, _, fields in self.rows("tally"))
 
     def _open(self) -> sqlite3.Connection:
         return sqlite3.connect(f"{self.file.absolute().as_uri()}?mode=ro", uri=True)
 
-    def _rows(self, measurement: str) -> Iterator[tuple[dict[str, str], int, dict[str, Any]]]:
+    def rows(self, measurement: str) -> Iterator[tuple[dict[str, str], int, dict[str, Any]]]:
+        """Every point of a measurement: its tags, Unix ms, fields."""
         if not self.file.exists():
             return
         with closing(self._open()) as db:
