@@ -16,6 +16,7 @@ from kewang.wire.tally import HOUR_MS
 
 DAY_MS: Final = 86_400_000
 MAX_VALUES: Final = 10_000
+MAX_RECENT: Final = 100
 _PAGE_ROWS: Final = 10_000
 _TALLY_STEP_MS: Final = 6 * HOUR_MS
 """Tallies are read in steps of so many ms of heartbeats, which bounds an answer's size."""
@@ -63,7 +64,13 @@ class InfluxHistory:
     @_understood
     async def newest(self, stream: str) -> list[Point]:
         found = await self._last(stream, f"WHERE time > {ms(self._now_ms() - DAY_MS)}")
-        return sorted((_point(stream, series) for series in found), key=lambda point: point.series)
+        return sorted((_points(stream, series)[0] for series in found), key=lambda point: point.series)
+
+    @_understood
+    async def recent(self, stream: str, from_ms: int) -> list[Point]:
+        found = await self._last(stream, f"WHERE time >= {ms(from_ms)}", MAX_RECENT)
+        points = [point for series in found for point in _points(stream, series)]
+        return sorted(points, key=lambda point: (point.series, point.date_ms))
 
     @_understood
     async def values(self, series: SeriesId, metric: str, from_ms: int, to_ms: int) -> list[tuple[int, float]]:
@@ -150,9 +157,9 @@ class InfluxHistory:
             raise Misconfigured(_NO_INFLUXQL)
         return found
 
-    async def _last(self, stream: str, where: str) -> list[Series]:
+    async def _last(self, stream: str, where: str, limit: int = 1) -> list[Series]:
         return await self._select(
-            f"SELECT * FROM {self._raw(stream)} {where} GROUP BY device, source ORDER BY time DESC LIMIT 1"
+            f"SELECT * FROM {self._raw(stream)} {where} GROUP BY device, source ORDER BY time DESC LIMIT {limit}"
         )
 
     async def _dates(self, selection: str, from_ms: int, to_ms: int) -> set[int]:
@@ -201,10 +208,13 @@ def _series_id(stream: str, series: Series) -> SeriesId:
     return SeriesId(stream, series.tags.get("device", ""), series.tags.get("source", ""))
 
 
-def _point(stream: str, series: Series) -> Point:
-    row = series.dicts()[0]
-    fields = {name: value if isinstance(value, str) else float(value) for name, value in row.items() if name != "time"}
-    return Point(_series_id(stream, series), row["time"], fields)
+def _points(stream: str, series: Series) -> list[Point]:
+    one = _series_id(stream, series)
+    return [Point(one, row["time"], _fields(row)) for row in series.dicts()]
+
+
+def _fields(row: dict[str, Any]) -> dict[str, float | int | str]:
+    return {name: value if isinstance(value, str) else float(value) for name, value in row.items() if name != "time"}
 
 
 def _counted(answer: list[Series]) -> Iterable[tuple[_Cell, int]]:

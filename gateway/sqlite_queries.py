@@ -13,6 +13,7 @@ from kewang.wire.tally import HOUR_MS
 
 DAY_MS: Final = 86_400_000
 MAX_VALUES: Final = 10_000
+MAX_RECENT: Final = 100
 # SQLite's division rounds towards zero; the hour of a date before 1970 is rounded down like all others.
 _HOUR: Final = f"((p.date_ms - ((p.date_ms % {HOUR_MS}) + {HOUR_MS}) % {HOUR_MS}) / {HOUR_MS})"
 _EVER: Final = (-(2**63), 2**63 - 1)
@@ -35,16 +36,22 @@ def series(db: _Db) -> list[SeriesId]:
 
 def newest(db: _Db, stream: str, since_ms: int) -> list[Point]:
     """The newest point of each series after `since_ms`."""
+    return recent(db, stream, since_ms + 1, 1)
+
+
+def recent(db: _Db, stream: str, from_ms: int, limit: int = MAX_RECENT) -> list[Point]:
+    """The newest `limit` points of each series from `from_ms` on, by series, oldest first."""
     if (table := _table(db, stream)) is None:
         return []
     fields = columns_of(db, stream)
     columns = ", ".join(quoted(column) for column in fields.values())
-    statement = f"SELECT date_ms, {columns} FROM {table} WHERE series_id = ? ORDER BY date_ms DESC LIMIT 1"
+    newest_first = "WHERE series_id = ? AND date_ms >= ? ORDER BY date_ms DESC LIMIT ?"
+    statement = f"SELECT date_ms, {columns} FROM {table} {newest_first}"
     points = []
-    for number, one in _series_of(db, stream, f"p.date_ms > {since_ms:d}"):
-        date_ms, *row = db.execute(statement, (number,)).fetchone()
-        points.append(Point(one, date_ms, _without_none(zip(fields, row, strict=True))))
-    return sorted(points, key=lambda point: point.series)
+    for number, one in _series_of(db, stream, f"p.date_ms >= {from_ms:d}"):
+        for date_ms, *row in db.execute(statement, (number, from_ms, limit)):
+            points.append(Point(one, date_ms, _without_none(zip(fields, row, strict=True))))
+    return sorted(points, key=lambda point: (point.series, point.date_ms))
 
 
 def values(db: _Db, of: SeriesId, metric: str, from_ms: int, to_ms: int) -> list[tuple[int, float]]:

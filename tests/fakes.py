@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from itertools import groupby
 from types import NoneType
 from typing import cast
 
@@ -94,6 +95,19 @@ class MemoryStore:
             if series.stream == stream and recent and (known is None or known.date_ms < date_ms):
                 newest[series] = Point(series, date_ms, dict(fields))
         return [newest[series] for series in sorted(newest)]
+
+    async def recent(self, stream: str, from_ms: int) -> list[Point]:
+        await self._answer()
+        points = sorted(
+            (
+                Point(series, date_ms, dict(fields))
+                for series, date_ms, fields in self._readings()
+                if date_ms >= from_ms
+            ),
+            key=lambda point: (point.series, point.date_ms),
+        )
+        of_one = groupby((point for point in points if point.series.stream == stream), key=lambda point: point.series)
+        return [point for _, some in of_one for point in list(some)[-100:]]
 
     async def values(self, series: SeriesId, metric: str, from_ms: int, to_ms: int) -> list[tuple[int, float]]:
         await self._answer()

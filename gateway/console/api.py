@@ -103,6 +103,7 @@ def device_figures(device: Device, overview: Overview) -> dict[str, Any]:
             "stream": source.series.stream,
             "source": source.series.source,
             "date_ms": source.date_ms,
+            "camera": source.camera[0].name.lower() if source.camera else None,
             "readings": {reading.metric.name: reading.value for reading in source.readings},
         }
         for source in device.sources

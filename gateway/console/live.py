@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from gateway.console import cameras
 from gateway.console.balance import Books
 from gateway.console.bookkeeper import Bookkeeper
 from gateway.console.facts import Facts, Options
@@ -98,12 +99,18 @@ class Live:
         now_ms = self._clock.wall_ms()
         try:
             async with asyncio.timeout(self._options.read_limit_s):
-                points = [point for stream in STREAMS for point in await self._history.newest(stream)]
+                points = [point for stream in STREAMS for point in await self._newest(stream, now_ms)]
             return await self._from_store(points, now_ms)
         except (RetryLater, Misconfigured) as error:
             return self._without_store(now_ms, str(error))
         except TimeoutError:
             return self._without_store(now_ms, f"no answer within {self._options.read_limit_s:g} s")
+
+    async def _newest(self, stream: str, now_ms: int) -> list[Point]:
+        points = await self._history.newest(stream)
+        if stream == cameras.STREAM and 0 < len(points) <= cameras.MOST_SERIES:
+            return cameras.with_recent(points, await self._history.recent(stream, now_ms - cameras.RECENT_MS))
+        return points
 
     def _without_store(self, now_ms: int, why: str) -> Overview:
         """The figures known last, with the trouble named."""
@@ -149,7 +156,8 @@ class Live:
             ((source.series, reading.metric.name), reading.metric, source.date_ms)
             for device in devices
             if len(devices) <= self._options.full_cards
-            for source, reading in device.on_card
+            for source, readings in device.on_card
+            for reading in readings
         ]
 
 

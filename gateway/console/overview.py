@@ -6,9 +6,11 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Final, Literal
 
+from gateway.console import cameras
 from gateway.console.facts import Options
 from gateway.ports import Point, SeriesId
 from kewang.wire.batch import MAX_DATE_MS
+from kewang.wire.cameras import CameraReason, CameraState
 from kewang.wire.catalogue import METRICS, Metric
 from kewang.wire.placement import REFUSED_LIVES, Place, Placement
 
@@ -36,6 +38,25 @@ class Source:
     estimated: bool
     """Its dates are estimates: the box had no synchronised clock (time quality below 2)."""
     silent: bool
+    camera: tuple[CameraState, CameraReason] | None = None
+    """How it is and why, if it is a camera."""
+
+    @property
+    def shown(self) -> tuple[Reading, ...]:
+        """What a card shows of it."""
+        if self.camera is None:
+            return tuple(r for r in self.readings if r.metric.name != _RUNNING_NUMBER)
+        return tuple(r for name in cameras.ON_CARD for r in self.readings if r.metric.name == name)
+
+    @property
+    def told(self) -> tuple[Reading, ...]:
+        """What its device's page lists: everything that is not told by the camera's state."""
+        return tuple(r for r in self.readings if r.metric.name not in cameras.TOLD_BY_STATE)
+
+    @property
+    def ill(self) -> bool:
+        """Whether it is a camera that is down or degraded."""
+        return self.camera is not None and self.camera[0] in (CameraState.DOWN, CameraState.DEGRADED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +84,16 @@ class Device:
 
     @property
     def troubled(self) -> bool:
-        """Whether a person should look: it is silent or a part of it is, readings are missing or were refused."""
-        partly = self.clock_wrong or self.failing or any(source.silent for source in self.sources)
+        """Whether a person should look: it is silent or a part of it is, readings are missing or were refused, or a
+        camera is not well."""
+        partly = self.clock_wrong or self.failing or any(source.silent or source.ill for source in self.sources)
         return bool(self.condition != "ok" or self.marks != Marks() or partly)
+
+    @property
+    def well(self) -> bool:
+        """Whether all that is known of it is good. A camera whose state is unknown is neither well nor troubled."""
+        unknown = any(source.camera and source.camera[0] is CameraState.UNKNOWN for source in self.sources)
+        return not self.troubled and not unknown
 
     @property
     def clock_wrong(self) -> bool:
@@ -89,12 +117,11 @@ class Device:
         return any(source.series.stream in _ON_CARD for source in self.sources)
 
     @property
-    def on_card(self) -> tuple[tuple[Source, Reading], ...]:
+    def on_card(self) -> tuple[tuple[Source, tuple[Reading, ...]], ...]:
         """What a card shows: of its sensors and cameras; of the box if that is all there is."""
         if not self.has_sensors:
-            return tuple((s, r) for s in self.sources for r in s.readings if r in self.box)
-        shown = (source for source in self.sources if source.series.stream in _ON_CARD)
-        return tuple((s, r) for s in shown for r in s.readings if r.metric.name != _RUNNING_NUMBER)
+            return tuple((s, self.box) for s in self.sources if s.series.stream == "sys")
+        return tuple((s, s.shown) for s in self.sources if s.series.stream in _ON_CARD and (s.camera or s.shown))
 
     def _box(self, name: str) -> float | None:
         return next((r.value for s in self.sources for r in s.readings if r.metric.name == name), None)
@@ -138,7 +165,7 @@ def sites_of(
 def _by_site(devices: list[Device]) -> tuple[Site, ...]:
     devices.sort(key=lambda device: device.place.site if device.place else "")
     grouped = groupby(devices, key=lambda device: device.place.site if device.place else None)
-    sites = [Site(name, tuple(sorted(some, key=lambda d: (not d.troubled, d.name)))) for name, some in grouped]
+    sites = [Site(name, tuple(sorted(some, key=lambda d: (not d.troubled, d.well, d.name)))) for name, some in grouped]
     return tuple(sorted(sites, key=lambda site: (site.name is None, not site.devices[0].troubled, site.name)))
 
 
@@ -162,4 +189,5 @@ def _source(point: Point, device_speaks: bool, now_ms: int, options: Options) ->
     )
     estimated = float(point.fields.get("tq", 2)) < 2
     silent = device_speaks and old and point.series.stream != "evt"
-    return Source(point.series, point.date_ms, readings, estimated, silent)
+    camera = cameras.state_of(point, heard=device_speaks and not old)
+    return Source(point.series, point.date_ms, readings, estimated, silent, camera)

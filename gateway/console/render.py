@@ -10,6 +10,7 @@ from typing import Any, Final
 from jinja2 import Environment
 from markupsafe import Markup
 
+from gateway.console import cameras
 from gateway.console.facts import Facts, Options
 from gateway.console.live import QUARANTINE_SHOWN, Overview
 from gateway.console.overview import Reading, Site
@@ -113,6 +114,7 @@ class Renderer:
             "stream": lambda stream: word_of(STREAM_WORDS, stream, language),
             "reason": lambda row: reason_of(row, language),
             "trouble": lambda why: trouble_of(why, language),
+            "camera": lambda source: cameras.said(source.camera, language),
             "short": lambda name: word_of(SHORT, name, language),
         }
 

@@ -207,6 +207,22 @@ async def test_series_and_newest_know_every_stream_but_not_quarantine(store: Sto
     assert await store.newest("env") == [Point(ENV, T0 + 1, {"temp_c": 3.0})]
 
 
+async def test_recent_gives_the_newest_hundred_points_of_each_series_with_what_each_has(store: Store) -> None:
+    other = SeriesId("env", "pasar-2", "env-1")
+    rows = [(T0 + i, float(i) if i % 2 else None, 1.0) for i in range(150)]
+    await store.write([env(*rows), env((T0 + 5, 7.0, None), device="pasar-2")])
+    await store.write([table("evt", ["event"], [(T0, 1.0)], source="box"), quarantined(T0, device="pasar-9")])
+    found = await store.recent("env", T0)
+    assert found[-1] == Point(other, T0 + 5, {"temp_c": 7.0})
+    assert [point.date_ms for point in found[:-1]] == [T0 + i for i in range(50, 150)]
+    assert found[-3:-1] == [
+        Point(ENV, T0 + 148, {"rh_pct": 1.0}),
+        Point(ENV, T0 + 149, {"temp_c": 149.0, "rh_pct": 1.0}),
+    ]
+    assert await store.recent("env", T0 + 149) == [Point(ENV, T0 + 149, {"temp_c": 149.0, "rh_pct": 1.0})]
+    assert await store.recent("cam", T0) == []
+
+
 async def test_values_are_the_newest_ten_thousand_of_the_span(store: Store) -> None:
     await store.write([env(*((T0 + i, float(i), 0.0) for i in range(10_005)))])
     found = await store.values(ENV, "temp_c", T0, T0 + 10_004)

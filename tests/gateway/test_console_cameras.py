@@ -1,0 +1,148 @@
+"""Cameras on the pages: states in words with their symbol, unknown is never good, numbers of the last looks."""
+
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from gateway.console.cameras import said, with_recent
+from gateway.influx1_sink import Influx1Store
+from gateway.ports import Point, SeriesId, Store
+from gateway.sqlite_sink import SqliteStore
+from kewang.runtime.clock import SystemClock
+from kewang.ui.words import LANGUAGES
+from kewang.wire.cameras import CameraReason, CameraState
+from tests.fakes import MemoryStore
+from tests.gateway import cameras, town
+from tests.gateway.cameras import Camera
+from tests.gateway.serving import Served, console
+
+CAM = SeriesId("cam", "mardika-01", "cam-1")
+
+
+@pytest.fixture(params=["memory", "sqlite", "influxd"])
+async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
+    made: Store
+    if request.param == "influxd":
+        made = Influx1Store(request.getfixturevalue("influxd").url, "kota")
+    else:
+        made = MemoryStore() if request.param == "memory" else SqliteStore(tmp_path / "kewang.db")
+    await made.prepare(14)
+    yield made
+    await made.close()
+
+
+def now_ms() -> int:
+    return SystemClock().wall_ms()
+
+
+def chips(page: str) -> list[str]:
+    """The chips of a page, in its order: `alarm ✖ down: picture black`."""
+    return [f"{kind} {' '.join(text.split())}" for kind, text in re.findall(r'class="chip (\w+)">([^<]*)<', page)]
+
+
+async def card(shown: Served, device: str, language: str = "en") -> str:
+    page = await shown.text(f"/?lang={language}")
+    return next(one for one in page.split("<article")[1:] if f">{device}</a>" in one).split("</article>")[0]
+
+
+async def test_each_state_has_its_word_reason_and_symbol_in_both_languages(store: Store) -> None:
+    await town.settle(store, now_ms())
+    await cameras.settle(store, now_ms())
+    async with console(store, known=town.placements()) as shown:
+        assert "plain ● ok" in chips(await card(shown, "mardika-01"))
+        assert "alarm ✖ down: picture black" in chips(await card(shown, "mardika-02"))
+        assert "warn ▲ degraded: too few frames" in chips(await card(shown, "batu-merah-01"))
+        assert chips(await card(shown, "passo-02")) == ["info ◆ unknown: still learning its view"]
+        assert "alarm ✖ mati: gambar hitam" in chips(await card(shown, "mardika-02", "id"))
+        assert "info ◆ tidak diketahui: sedang belajar" in chips(await card(shown, "passo-02", "id"))
+
+
+async def test_a_camera_that_is_not_heard_any_more_is_unknown_whatever_it_said_last(store: Store) -> None:
+    await town.settle(store, now_ms())
+    await cameras.settle(store, now_ms())
+    async with console(store, known=town.placements()) as shown:
+        of_card = chips(await card(shown, "galala-01"))
+        devices = (await shown.client.get("/api/v1/devices")).json()["devices"]
+    assert "info ◆ unknown" in of_card
+    assert "plain ● ok" not in of_card
+    told = {(d["device"], s["source"]): s["camera"] for d in devices for s in d["sources"] if s["stream"] == "cam"}
+    assert told["galala-01", "cam-1"] == "unknown"
+    assert told["mardika-02", "cam-1"] == "down"
+    assert all(s["camera"] is None for d in devices for s in d["sources"] if s["stream"] != "cam")
+
+
+async def test_unknown_is_counted_neither_as_ok_nor_as_trouble() -> None:
+    boxes = town.TOWN[:2]
+    places = {name: place for name, place in town.placements().items() if name in ("mardika-01", "mardika-02")}
+    for state, tile, troubled in (
+        (CameraState.OK, "2<small> / 2", False),
+        (CameraState.UNKNOWN, "1<small> / 2", False),
+        (None, "1<small> / 2", False),
+        (CameraState.DEGRADED, "1<small> / 2", True),
+        (CameraState.DOWN, "1<small> / 2", True),
+    ):
+        store = MemoryStore()
+        await town.settle(store, now_ms(), boxes)
+        await cameras.settle(store, now_ms(), (Camera("mardika-01", "cam-1", state),))
+        async with console(store, known=places) as shown:
+            page = await shown.text("/?lang=en")
+            assert f'<p class="figure">{tile}</small></p>' in page, state
+            assert ("troubled" in (await card(shown, "mardika-01")) or 'device troubled"' in page) is troubled, state
+
+
+async def test_numbers_of_the_last_picture_are_shown_beside_a_newer_look(store: Store) -> None:
+    await town.settle(store, now_ms(), town.TOWN[:2])
+    await cameras.settle(store, now_ms())
+    async with console(store, known=town.placements()) as shown:
+        of_card = await card(shown, "mardika-01")
+        page = await shown.text("/device/mardika-01?lang=en")
+        dark = await card(shown, "mardika-02")
+    assert [word in of_card for word in ("Frames per second", "Packet loss", "Activity", "Litter")] == [True] * 4
+    assert "Bit rate" not in of_card
+    assert "Bit rate" in page
+    assert "TCP connect time" in page
+    assert "Camera state</span>" not in page
+    assert "Frames per second" not in dark
+
+
+def test_only_what_is_missing_comes_from_earlier_looks_and_nothing_when_down() -> None:
+    recent = [
+        Point(CAM, 1, {"fps": 9.0, "loss_pct": 1.0, "tq": 1.0}),
+        Point(CAM, 2, {"fps": 10.0, "camera_state": 1.0}),
+    ]
+    other = Point(SeriesId("cam", "mardika-01", "cam-2"), 3, {"fps": 1.0})
+    assert with_recent([Point(CAM, 3, {"camera_state": 2.0}), other], recent) == [
+        Point(CAM, 3, {"fps": 10.0, "loss_pct": 1.0, "camera_state": 2.0}),
+        other,
+    ]
+    down = Point(CAM, 3, {"camera_state": 3.0})
+    assert with_recent([down], recent) == [down]
+
+
+async def test_an_old_picture_is_not_shown_as_new(store: Store) -> None:
+    await town.settle(store, now_ms(), town.TOWN[:1])
+    await cameras.settle(store, now_ms(), (Camera("mardika-01", "cam-1", CameraState.OK, picture_age_s=200.0),))
+    async with console(store) as shown:
+        assert "Frames per second" not in await card(shown, "mardika-01")
+
+
+async def test_among_many_devices_an_unwell_camera_is_named() -> None:
+    store = MemoryStore()
+    boxes = tuple(town.Box(f"box-{n:03}", "pasar", {"env-1": town.AIR}) for n in range(60))
+    await town.settle(store, now_ms(), boxes, minutes=2)
+    ill = Camera("box-007", "cam-1", CameraState.DOWN, CameraReason.COVERED)
+    unknown = Camera("box-008", "cam-1", CameraState.UNKNOWN, CameraReason.LEARNING)
+    await cameras.settle(store, now_ms(), (ill, unknown, Camera("box-009", "cam-1", CameraState.OK)))
+    async with console(store, known=town.placements(boxes)) as shown:
+        page = await shown.text("/?lang=en")
+    assert "alarm ✖ cam-1 down: covered" in chips(page)
+    assert "info ◆ cam-1 unknown: still learning its view" in chips(page)
+    assert "58 more are ok" in page
+
+
+def test_every_state_and_reason_is_said_in_its_own_words() -> None:
+    for language in LANGUAGES:
+        texts = {said((state, reason), language) for state in CameraState for reason in CameraReason}
+        assert len(texts) == 1 + 3 * len(CameraReason)
