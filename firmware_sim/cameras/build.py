@@ -15,6 +15,7 @@ from firmware_sim.cameras.faults import CameraFaults, parse_plan
 from firmware_sim.cameras.film import Film, Paints
 from firmware_sim.cameras.onvif import PATH as ONVIF
 from firmware_sim.cameras.pattern import Pattern
+from firmware_sim.cameras.scenes import painted
 from firmware_sim.cameras.web import MJPEG, SNAPSHOT
 from kewang.runtime.settings import secret
 
@@ -66,11 +67,11 @@ def _scene(kind: str, seed: int, video: Path | None, width: int, height: int) ->
         raise ValueError(f"--scene {kind!r} is none of {', '.join(SCENES)}")
     if kind == "pattern":
         return partial(Pattern, width, height)
-    from firmware_sim.cameras.scenes import filmed, find_film, painted
-
     if kind == "filmed":
+        from firmware_sim.cameras.scenes import filmed, find_film
+
         return partial(filmed, seed, video or find_film(), width, height)
-    return partial(painted, seed, width, height, kind)
+    return partial(painted, seed, width, height, "street" if kind == "street" else "market", codec=False)
 
 
 def _size(text: str) -> tuple[int, int]:

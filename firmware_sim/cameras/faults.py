@@ -8,7 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from firmware_sim.cameras.bridge import PictureFault
+from firmware_sim.cameras.scenes import PictureFault
 
 
 class TransportFault(StrEnum):

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from firmware_sim.cameras.bridge import PictureFault, spoiled
 from firmware_sim.cameras.codecs import I420, Codec, Encoded, Encoder
+from firmware_sim.cameras.scenes import PictureFault
 
 
 class Seen(Protocol):
@@ -23,6 +23,10 @@ class Paints(Protocol):
     """A scene: the picture at any time, in seconds since local midnight of day 0."""
 
     def at(self, time_s: float) -> Seen: ...
+
+    def spoil(self, fault: PictureFault, start_s: float, seed: int) -> Callable[[float], Seen]:
+        """What `at` is to be from `start_s` on."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +71,7 @@ class Spoilt:
     def __init__(self, take: Take) -> None:
         self._take = take
         self._clean = take.scene()
-        self._shown: Paints = self._clean
+        self._shown: Callable[[float], Seen] = self._clean.at
         self._fault: PictureFault | None = None
         self._lock = threading.Lock()
 
@@ -77,8 +81,8 @@ class Spoilt:
         with self._lock:
             if fault is not self._fault:
                 self._fault = fault
-                self._shown = spoiled(self._clean, fault, time_s, self._take.seed) if fault else self._clean
-            return self._shown.at(time_s).i420
+                self._shown = self._clean.spoil(fault, time_s, self._take.seed) if fault else self._clean.at
+            return self._shown(time_s).i420
 
 
 class Live:

@@ -1,10 +1,14 @@
 """A moving test pattern: for what looks at the wire and not at the picture; it costs nearly nothing to paint."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from firmware_sim.cameras.codecs import I420
+from firmware_sim.cameras.scenes import PictureFault
+
+_FLAT = {PictureFault.BLACK: 0, PictureFault.WHITE: 255}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,3 +41,11 @@ class Pattern:
         left = int(time_s % 10 / 10 * (self._width - side))
         picture[side : 2 * side, left : left + side] = 235
         return PatternView(picture)
+
+    def spoil(self, fault: PictureFault, start_s: float, seed: int) -> Callable[[float], PatternView]:
+        """Frozen, black or white; every other fault makes it grey, for there is nothing in it to look at."""
+        if fault is PictureFault.FROZEN:
+            return lambda _: self.at(start_s)
+        flat = np.full_like(self._still, 128)
+        flat[: self._height] = _FLAT.get(fault, 128)
+        return lambda _: PatternView(flat)

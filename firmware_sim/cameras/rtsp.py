@@ -120,6 +120,7 @@ class Connection:
         if TransportFault.DRIBBLE in faults:
             for place in range(len(encoded)):
                 self._writer.write(encoded[place : place + 1])
+                await self._writer.drain()
                 await asyncio.sleep(faults.value(TransportFault.DRIBBLE))
         else:
             self._writer.write(encoded)

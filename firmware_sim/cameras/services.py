@@ -6,11 +6,11 @@ from aiohttp import web
 
 from firmware_sim.cameras import onvif
 from firmware_sim.cameras.auth import AuthKind
-from firmware_sim.cameras.bridge import PictureFault
 from firmware_sim.cameras.camera import Camera
 from firmware_sim.cameras.faults import TransportFault
 from firmware_sim.cameras.onvif import OnvifFault, OnvifState
 from firmware_sim.cameras.onvif_answers import Account, Stream
+from firmware_sim.cameras.scenes import PictureFault
 
 _TAMPER: Final = {
     PictureFault.BLUR: "blurry",
