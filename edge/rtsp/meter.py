@@ -20,22 +20,36 @@ _INTERVAL_LIMIT_S: Final = 600.0
 
 @dataclass(slots=True)
 class Beat:
-    """Frames as they come: how many, from when to when, and the gaps between that may be stalls."""
+    """Frames as they come: how many, from when to when, and the gaps between that may be stalls.
+
+    `again`: what came with the timestamp of the frame before. It is the same frame, some servers mark each part of it;
+    only when timestamps never change it is another one.
+    """
 
     count: int = 0
+    again: int = 0
     first_s: float = 0.0
     last_s: float = 0.0
     first_ticks: int = 0
     last_ticks: int = 0
     longest_s: float = 0.0
     long_gaps_s: list[float] = field(default_factory=list)
+    _before_ticks: int | None = None
+
+    @property
+    def frames(self) -> int:
+        return self.count if self.count > 1 else self.count + self.again
 
     def tick(self, now_s: float, ticks: int) -> None:
-        if not self.count:
+        if self._before_ticks is None:
             self.first_s, self.first_ticks, self.last_ticks = now_s, ticks, ticks
         else:
             self.gap(now_s - self.last_s)
-        self.last_s, self.last_ticks, self.count = now_s, max(self.last_ticks, ticks), self.count + 1
+        if ticks == self._before_ticks:
+            self.again += 1
+        else:
+            self.count += 1
+        self.last_s, self.last_ticks, self._before_ticks = now_s, max(self.last_ticks, ticks), ticks
 
     def gap(self, gap_s: float) -> None:
         self.longest_s = max(self.longest_s, gap_s)
@@ -127,22 +141,17 @@ class Meter:
 
     @property
     def _beat(self) -> Beat:
-        """Frames by their marker bits.
-
-        By their timestamps when the camera sets markers never or on every slice, or when markers may be lost.
-        """
+        """Frames by their marker bits; by their timestamps when a camera sets none, or when marks may be lost."""
         marked, changed = self._marked, self._changed
-        if changed.count < 2:
-            return marked if marked.count else changed
-        sane = changed.count <= 2 * marked.count + 1 and 2 * marked.count <= 3 * changed.count + 2
-        return marked if sane and not self._reception.loss_pct else changed
+        unmarked = 2 * marked.count + 1 < changed.count
+        return changed if unmarked or (self._reception.loss_pct and changed.count > 1) else marked
 
     @property
     def fps(self) -> float | None:
         """Frames per second, or None of fewer than two frames."""
         beat = self._beat
         span_s = beat.span_s(self._video.clock_hz)
-        return (beat.count - 1) / span_s if beat.count > 1 and span_s > 0 else None
+        return (beat.frames - 1) / span_s if beat.frames > 1 and span_s > 0 else None
 
     @property
     def stall_limit_s(self) -> float:
@@ -199,7 +208,7 @@ class Meter:
     def figures(self) -> dict[str, Any]:
         """The measured fields of a Transport."""
         beat, fps, first_s = self._beat, self.fps, self._first_s
-        told: dict[str, Any] = {"codec": self._video.codec, "keyframe": self.keyframe, "frames": beat.count}
+        told: dict[str, Any] = {"codec": self._video.codec, "keyframe": self.keyframe, "frames": beat.frames}
         told |= {"clock_offset_s": self.clock_offset_s}
         if first_s is None:
             return told
@@ -212,7 +221,7 @@ class Meter:
         told["stall_max_s"] = beat.longest_s
         told["fps"] = fps
         if fps is not None:
-            told["bitrate_kbps"] = self._bytes * 8 / 1000 * fps / beat.count
+            told["bitrate_kbps"] = self._bytes * 8 / 1000 * fps / beat.frames
         told["keyframe_interval_s"] = self._keyframe_interval_s()
         return told
 

@@ -11,33 +11,55 @@ import av
 import numpy as np
 
 ENCODERS: Final = {"h264": "libx264", "h265": "libx265", "mjpeg": "mjpeg"}
+_SIZE: Final = (320, 176)
+"""Multiples of 8, which is all that RTP can tell of a JPEG."""
 _OPTIONS: Final = {
-    "h264": {"preset": "ultrafast", "tune": "zerolatency", "x264-params": "scenecut=0:annexb=1:repeat-headers=1"},
+    "h264": {"preset": "ultrafast", "tune": "zerolatency", "x264-params": "scenecut=0:repeat-headers=1"},
     "h265": {"preset": "ultrafast", "x265-params": "scenecut=0:bframes=0:repeat-headers=1:log-level=none:pools=1"},
     "mjpeg": {"huffman": "default"},  # RFC 2435 knows no other tables
 }
 
 
 def access_units(
-    codec: str, fps: int, frames: int, gop: int, *, size: tuple[int, int] = (320, 180), kbps: int = 400, seed: int = 1
+    codec: str, fps: int, frames: int, gop: int, *, size: tuple[int, int] = _SIZE, kbps: int = 400, seed: int = 1
 ) -> list[bytes]:
     """`frames` encoded frames (Annex B with parameter sets, or JPEG files), a key frame every `gop`."""
-    width, height = size
     context = av.CodecContext.create(ENCODERS[codec], "w")
     assert isinstance(context, av.VideoCodecContext)
-    context.width, context.height, context.gop_size = width, height, gop
+    _configure(context, codec, fps, gop, size, kbps)
+    units: list[bytes] = []
+    for number in range(frames):
+        units += (bytes(packet) for packet in context.encode(_frame(number, context, seed)))
+    return [*units, *(bytes(packet) for packet in context.encode(None))]
+
+
+def movie(path: Path, codec: str, fps: int, frames: int, gop: int, *, kbps: int = 400, seed: int = 1) -> Path:
+    """The same as an MP4 file."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(ENCODERS[codec], rate=fps)
+        assert isinstance(stream, av.VideoStream)
+        _configure(stream.codec_context, codec, fps, gop, _SIZE, kbps)
+        for number in range(frames):
+            container.mux(stream.encode(_frame(number, stream.codec_context, seed)))
+        container.mux(stream.encode(None))
+    return path
+
+
+def _configure(context: av.VideoCodecContext, codec: str, fps: int, gop: int, size: tuple[int, int], kbps: int) -> None:
+    context.width, context.height = size
+    context.gop_size = gop
     context.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
     context.time_base, context.framerate = Fraction(1, fps), Fraction(fps)
     context.bit_rate = kbps * 1000
     context.thread_count = 1
     context.options = {**_OPTIONS[codec], **({} if codec == "mjpeg" else {"keyint_min": str(gop)})}
-    units: list[bytes] = []
-    for number in range(frames):
-        frame = av.VideoFrame.from_ndarray(picture(number, width, height, seed), format="yuv420p")
-        frame = frame.reformat(format=context.pix_fmt)
-        frame.pts = number
-        units += (bytes(packet) for packet in context.encode(frame))
-    return [*units, *(bytes(packet) for packet in context.encode(None))]
+
+
+def _frame(number: int, context: av.VideoCodecContext, seed: int) -> av.VideoFrame:
+    frame = av.VideoFrame.from_ndarray(picture(number, context.width, context.height, seed), format="yuv420p")
+    frame = frame.reformat(format=context.pix_fmt)
+    frame.pts = number
+    return frame
 
 
 def picture(number: int, width: int, height: int, seed: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
