@@ -1,6 +1,8 @@
 """Cameras that are there: WS-Discovery, by multicast on the box's own networks or to one host."""
 
 import asyncio
+import errno
+import os
 import re
 import socket
 from collections.abc import Iterable, Iterator
@@ -41,13 +43,15 @@ async def discover(
 
     `host`: only this one is asked. `interfaces`: our addresses whose networks are asked; default: all IPv4 networks of
     this machine. What an answer says counts for the host that sent it and for no other. Raises OSError if this machine
-    has no network.
+    has no network, or the host no IPv4 address.
     """
     collector = _Collector()
     loop = asyncio.get_running_loop()
     transport, _ = await loop.create_datagram_endpoint(lambda: collector, sock=_socket())
     try:
         wanted = [None] if host else list(_own_addresses() if interfaces is None else interfaces)
+        if not wanted:
+            raise OSError(errno.ENETUNREACH, os.strerror(errno.ENETUNREACH))
         target = (await _resolved(host) if host else GROUP, port)
         for pause_s in (min(_REPEAT_S, wait_s / 2), max(wait_s - _REPEAT_S, wait_s / 2)):
             _ask(transport, target, wanted)

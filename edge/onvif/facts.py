@@ -78,8 +78,10 @@ class Profile:
     codec: str = ""
     width: int | None = None
     height: int | None = None
+    source: str = ""
+    """Token of the picture it shows: the same for a large and a small stream of one camera."""
     sources: frozenset[str] = frozenset()
-    """Tokens of its picture's source, as events name them."""
+    """Tokens by which events name that picture."""
     stream_url: str | None = None
     snapshot_url: str | None = None
 

@@ -14,7 +14,7 @@ from edge.onvif.soap import Caller
 from kewang.wire.cameras import CameraReason
 
 MAX_PROFILES: Final = 32
-MAX_ADDRESSES: Final = 6
+MAX_ADDRESSES: Final = 16
 """Profiles whose addresses are asked for: two requests each. A recorder may have hundreds."""
 _MEDIA: Final = "http://www.onvif.org/ver10/media/wsdl"
 _MEDIA2: Final = "http://www.onvif.org/ver20/media/wsdl"
@@ -52,13 +52,15 @@ async def with_addresses(caller: Caller, services: Mapping[str, str], found: Pro
 def _profile(element: Element) -> Profile:
     encoder = markup.find(element, "VideoEncoderConfiguration", "VideoEncoder")
     source = markup.find(element, "VideoSourceConfiguration", "VideoSource")
-    tokens = {markup.text(source, "SourceToken", limit=64), "" if source is None else source.get("token", "")[:64]}
+    shown = markup.text(source, "SourceToken", limit=64)
+    tokens = {shown, "" if source is None else source.get("token", "")[:64]}
     return Profile(
         token=element.get("token", "")[:64],
         name=markup.text(element, "Name", limit=64),
         codec=markup.text(encoder, "Encoding", limit=16),
         width=markup.number(encoder, "Resolution", "Width"),
         height=markup.number(encoder, "Resolution", "Height"),
+        source=shown,
         sources=frozenset(tokens - {""}),
     )
 
