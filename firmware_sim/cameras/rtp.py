@@ -11,7 +11,7 @@ MTU_BYTES: Final = 1400
 _UNIX_TO_NTP_S: Final = 2_208_988_800
 _FU_A: Final = 28
 _FU_H265: Final = 49
-_SENDER_REPORT, _DESCRIPTION, _BYE = 200, 202, 203
+_SENDER_REPORT, _DESCRIPTION = 200, 202
 
 
 def payloads(codec: Codec, nals: Iterable[bytes], mtu_bytes: int = MTU_BYTES) -> list[bytes]:
@@ -54,11 +54,6 @@ def sender_report(source: int, *, clock_s: float, ticks: int, packets: int, octe
     report = struct.pack("!BBHI5I", 0x80, _SENDER_REPORT, 6, source, *wrapped)
     name = b"\x01\x06camera\0\0\0\0"
     return report + struct.pack("!BBHI", 0x81, _DESCRIPTION, 1 + len(name) // 4, source) + name
-
-
-def goodbye(source: int) -> bytes:
-    """An RTCP packet with which a camera ends its stream."""
-    return struct.pack("!BBHI", 0x81, _BYE, 1, source)
 
 
 def interleaved(channel: int, data: bytes) -> bytes:
