@@ -60,7 +60,8 @@ class OnvifState:
     `clock_ahead_s`: its clock against ours. `tamper`: topics of `onvif_answers.TAMPER` that are true now. `recording`:
     None = no recording service. `shy`: states are told only after a synchronisation point was asked for.
     `by_header`: accept HTTP digest instead of the token in the envelope. `by_reference`: a subscription is named by a
-    header that the client has to send back, not by its address.
+    header that the client has to send back, not by its address. `old`: knows no GetServices. `secretive`: tells not
+    even its clock without a login.
     """
 
     account: Account | None = None
@@ -77,6 +78,8 @@ class OnvifState:
     recording: bool | None = None
     shy: bool = False
     by_reference: bool = False
+    old: bool = False
+    secretive: bool = False
     fault: OnvifFault = OnvifFault.NONE
 
     def now(self) -> datetime:
@@ -116,7 +119,7 @@ class OnvifServices:
             return _soap(answers.fault("Sender", "WellFormed"), 400)
         name = _local(operation)
         self.requests.append(name)
-        if name not in _OPEN_TO_ALL and not self._admits(state, envelope, request):
+        if (name not in _OPEN_TO_ALL or state.secretive) and not self._admits(state, envelope, request):
             return self._refusal(state)
         if name == "PullMessages" and state.fault is OnvifFault.HANG_EVENTS:
             return await _silence(request)
@@ -132,7 +135,8 @@ class OnvifServices:
         self, state: OnvifState, name: str, request: web.Request, envelope: ElementTree.Element
     ) -> web.Response:
         base = f"http://{request.host}"
-        if state.fault is OnvifFault.UNSUPPORTED and name != "GetSystemDateAndTime":
+        is_unknown = state.fault is OnvifFault.UNSUPPORTED and name != "GetSystemDateAndTime"
+        if is_unknown or (state.old and name == "GetServices"):
             return _soap(answers.fault("Receiver", "ActionNotSupported"), 500)
         if request.path == SUBSCRIPTION_PATH or name == "CreatePullPointSubscription":
             return self._events(state, name, request, envelope)
@@ -229,7 +233,8 @@ async def serving(services: OnvifServices, host: str = "127.0.0.1", port: int = 
 
 async def _silence(request: web.Request) -> web.StreamResponse:
     """No answer for as long as somebody waits for one."""
-    while request.transport is not None and not request.transport.is_closing():
+    # Nothing else in aiohttp tells a handler that the client has left.
+    while request.transport is not None and not request.transport.is_closing():  # noqa: ASYNC110
         await asyncio.sleep(0.02)
     return web.Response()
 

@@ -224,3 +224,23 @@ def test_notices_about_another_picture_are_passed_over() -> None:
     assert events.tamper([own, other, unnamed], frozenset({"v1"})) == 8 | 2
     assert events.tamper([other], frozenset({"v1"})) is None
     assert events.tamper([own, other], frozenset()) == 8 | 4
+
+
+async def test_a_camera_with_the_newer_media_service_alone_is_read() -> None:
+    device, media = "http://www.onvif.org/ver10/device/wsdl", "http://www.onvif.org/ver20/media/wsdl"
+    service = f"<Service><Namespace>{media}</Namespace><XAddr>http://192.0.2.1/onvif/media2</XAddr></Service>"
+    encoder = "<VideoEncoder><Encoding>H265</Encoding><Resolution><Width>704</Width><Height>576</Height></Resolution>"
+    told = {
+        "GetServices": f'<R xmlns="{device}">{service}</R>',
+        "GetProfiles": '<R><Profiles token="p1"><Name>one</Name><Configurations><VideoSource token="c"><SourceToken>v'
+        f"</SourceToken></VideoSource>{encoder}</VideoEncoder></Configurations></Profiles></R>",
+        "GetStreamUri": "<R><Uri>rtsp://192.0.2.1/p1</Uri></R>",
+    }
+    heard: list[bytes] = []
+    async with answering(lambda _: b"", heard=heard, by_name=lambda name: soap(told.get(name, "<R/>"))) as endpoint:
+        (profile,) = (await look(endpoint, timeout_s=10)).profiles
+    assert (profile.codec, profile.width, profile.height, profile.source) == ("H265", 704, 576, "v")
+    assert (profile.stream_url, profile.snapshot_url) == ("rtsp://127.0.0.1/p1", None)
+    asked = next(each for each in heard if b"GetStreamUri" in each)
+    assert asked.startswith(b"POST /onvif/media2 ")
+    assert f"{media}/GetStreamUri".encode() in asked

@@ -104,6 +104,20 @@ async def test_a_camera_without_a_login_is_asked_without_one(camera: Simulated) 
     assert (await camera.look(None)).model == "KW-200"
 
 
+async def test_an_old_camera_is_asked_for_its_capabilities(camera: Simulated) -> None:
+    camera.state.old, camera.state.recording = True, True
+    facts = await camera.look()
+    assert (facts.reason, facts.recording, len(facts.profiles)) == (CameraReason.NONE, Recording.YES, 2)
+    assert "GetCapabilities" in camera.services.requests
+
+
+async def test_a_camera_that_tells_nothing_without_a_login_is_asked_with_one(camera: Simulated) -> None:
+    camera.state.secretive, camera.state.clock_ahead_s = True, 3
+    facts = await camera.look()
+    assert (facts.reason, facts.model) == (CameraReason.NONE, "KW-200")
+    assert facts.clock_offset_s == pytest.approx(3, abs=1)
+
+
 @pytest.mark.parametrize("topic", TAMPER)
 @pytest.mark.parametrize("shy", [False, True], ids=["at once", "when asked to"])
 @pytest.mark.parametrize("by_reference", [False, True], ids=["by address", "by reference"])
