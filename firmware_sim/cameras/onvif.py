@@ -5,6 +5,7 @@ import base64
 import hashlib
 import hmac
 import re
+import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -217,13 +218,15 @@ def routes(current: Callable[[], OnvifState]) -> list[web.RouteDef]:
 
 
 @asynccontextmanager
-async def serving(services: OnvifServices, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[int]:
+async def serving(
+    services: OnvifServices, host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[int]:
     """The services alone, for tests: yields the port."""
     app = web.Application()
     app.add_routes(services.routes())
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
-    site = web.TCPSite(runner, host, port)
+    site = web.TCPSite(runner, host, port, ssl_context=tls)
     await site.start()
     try:
         yield runner.addresses[0][1]
