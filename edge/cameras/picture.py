@@ -10,6 +10,8 @@ ROWS: Final = 180
 COLUMNS: Final = 320
 BLOCK_ROWS: Final = 9
 BLOCK_COLUMNS: Final = 16
+OVERLAY_ROWS: Final = ROWS // BLOCK_ROWS
+"""So many rows at the top and at the bottom may hold the name and the clock that the camera writes into its picture."""
 
 Picture: TypeAlias = NDArray[np.uint8]
 """A picture as I420: uint8, shape (270, 320): 180 rows of luma (0–255) of 320 pixels, then Cb and Cr, 90 rows of 160
@@ -26,8 +28,9 @@ class Light:
 
     mean: float
     std: float
-    p1: float
+    median: float
     p99: float
+    brightest: float
     clipped_share: float
 
 
@@ -43,14 +46,20 @@ def chroma(picture: Picture) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
 
 
 def light(picture: Picture, clipped_luma: int) -> Light:
-    """Brightness of a picture, by its histogram of luma."""
-    counts = np.bincount(luma(picture).ravel(), minlength=256)
+    """Brightness of a picture, by its histogram of luma, without the rows where cameras write name and time."""
+    counts = np.bincount(luma(picture)[OVERLAY_ROWS:-OVERLAY_ROWS].ravel(), minlength=256)
     shares = counts / counts.sum()
     levels = np.arange(256)
     mean = float(shares @ levels)
-    low, high = np.searchsorted(np.cumsum(shares), [0.01, 0.99])
+    half, most, nearly = np.searchsorted(np.cumsum(shares), [0.5, 0.99, 0.999])
     std = float(np.sqrt(shares @ (levels - mean) ** 2))
-    return Light(mean, std, float(low), float(high), float(shares[clipped_luma:].sum()))
+    return Light(mean, std, float(half), float(most), float(nearly), float(shares[clipped_luma:].sum()))
+
+
+def _level(values: NDArray[np.int16], share: float) -> int:
+    """The value that `share` of all (whole, not negative) values don't exceed."""
+    counts = np.cumsum(np.bincount(values.ravel()))
+    return int(np.searchsorted(counts, share * counts[-1]))
 
 
 def halved(plane: NDArray[np.uint8]) -> Plane:
@@ -70,8 +79,9 @@ def block_means(plane: Plane) -> Plane:
 
 
 def colourfulness(picture: Picture) -> float:
-    """Mean distance of Cb and Cr from grey (0–128); an infrared picture has next to none."""
-    return float(np.abs(picture[ROWS:].astype(np.int16) - 128).mean())
+    """How far the most colourful 1 % of Cb and Cr are from grey, 0–128: in infrared next to nothing, however grey the
+    scene may be by day."""
+    return float(_level(np.abs(picture[ROWS:].astype(np.int16) - 128), 0.99))
 
 
 def block_change(picture: Picture, previous: Picture) -> Plane:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edge.cameras import picture as measure
-from edge.cameras.likeness import Likeness, Look, compare, look, pattern
+from edge.cameras.likeness import Likeness, Look, compare, lines, look, pattern
 from edge.cameras.picture import BLOCK_COLUMNS, BLOCK_ROWS, Light, Picture
 from edge.cameras.reference import Reference
 from edge.cameras.thresholds import Thresholds
@@ -21,7 +21,9 @@ class Beside:
 
     `lost`: blocks whose edges are not there; `sharpness`: 1 as usual, None if too few edges are left to tell;
     `contrast`: of the coarse edges in luma; `glance`: correlation of the blocks' brightness with the last good
-    pictures; `tinted`: share of all blocks whose colour is off by more than the limit; `tint`: how far, in chroma.
+    pictures; `relief`: how much these brightnesses differ, 1 as usual; `straight`, `one_way`: how straight edges run
+    in the straightest blocks, and all over (0–1); `tinted`: share of all blocks whose colour is off by more than the
+    limit; `tint`: how far, in chroma.
     """
 
     like: Likeness
@@ -29,6 +31,9 @@ class Beside:
     sharpness: float | None
     contrast: float
     glance: float
+    relief: float
+    straight: float
+    one_way: float
     tinted: float
     tint: float
 
@@ -43,6 +48,7 @@ class Signs:
     noise: float
     flat: float
     main_colours: float
+    strong_colour: float
     change: float | None
     still: float | None
     beside: Beside | None
@@ -62,6 +68,7 @@ def signs(picture: Picture, previous: Picture | None, reference: Reference | Non
         measure.noise(picture),
         measure.flat_share(picture),
         measure.main_colours_share(picture, limits.picture.card_colours),
+        measure.colourfulness(picture),
         change,
         still,
         None if reference is None else beside(seen, reference, limits),
@@ -79,17 +86,18 @@ def beside(seen: Look, reference: Reference, limits: Thresholds) -> Beside:
     like = compare(seen, reference.edges, view.clear_peak)
     active = reference.active(view.active_edges)
     kept = active & (like.agreement >= view.kept_agreement)
-    lost = 1 - kept.sum() / max(active.sum(), 1)
-    enough = kept.sum() >= view.sharpness_blocks
+    partly = active & (like.agreement >= view.sharpness_agreement)
+    enough = partly.sum() >= view.sharpness_share * max(active.sum(), 1)
     shift = seen.colours - reference.colours
-    away = np.hypot(shift[0], shift[1])
     return Beside(
         like,
-        float(lost),
-        reference.sharpness(like, kept) if enough else None,
+        float(1 - kept.sum() / max(active.sum(), 1)),
+        reference.sharpness(like, partly) if enough else None,
         float(like.coarse[active].sum()) / (BLOCK_ROWS * BLOCK_COLUMNS),
         pattern(seen.luma, reference.luma),
-        float((away > limits.soft.tint_chroma).mean()),
+        float(seen.luma.std() / max(reference.luma.std(), 1)),
+        *lines(seen.edges),
+        float((np.hypot(shift[0], shift[1]) > limits.soft.tint_chroma).mean()),
         float(np.hypot(np.median(shift[0]), np.median(shift[1]))),
     )
 
@@ -103,42 +111,47 @@ def suspicion(found: Signs, reference: Reference | None, limits: Thresholds, *, 
 
 
 def _alone(found: Signs, limits: Thresholds) -> CameraReason:
-    picture = limits.picture
-    if (
-        found.flat >= picture.card_flat_share
-        and found.main_colours >= picture.card_main_share
-        and not _dark(found, limits)
-    ):
+    picture, light = limits.picture, found.light
+    flat = found.flat >= picture.card_flat_share and found.main_colours >= picture.card_main_share
+    if flat and _drawn(found, limits):
         return CameraReason.NO_SIGNAL
-    if _dark(found, limits):
+    if light.p99 < picture.black_p99_luma:
         return CameraReason.BLACK
-    if found.light.clipped_share >= picture.clipped_share:
+    if light.clipped_share >= picture.clipped_share:
         return CameraReason.WASHED_OUT
     if found.still is not None and found.still >= picture.still_share:
         return CameraReason.FROZEN
     return CameraReason.NONE
 
 
-def _dark(found: Signs, limits: Thresholds) -> bool:
-    light, picture = found.light, limits.picture
-    if light.p99 < picture.black_p99_luma:
-        return True
-    return light.mean < picture.dark_mean_luma and light.std < picture.dark_std_luma
+def _drawn(found: Signs, limits: Thresholds) -> bool:
+    """Whether a flat picture has writing on it, or a colour that no flat piece of the world has."""
+    written = found.light.brightest - found.light.median >= limits.picture.card_writing_luma
+    return written or found.strong_colour >= limits.picture.card_chroma
 
 
 def _against(found: Signs, beside: Beside, reference: Reference, limits: Thresholds, *, moves: bool) -> CameraReason:
     soft = limits.soft
     if found.noise >= max(soft.noise_luma, soft.noise_ratio * reference.noise + soft.noise_extra_luma):
         return CameraReason.NOISY
-    shift = max(abs(beside.like.rows), abs(beside.like.columns))
-    if shift >= soft.moved_px and not moves:
-        return CameraReason.MOVED
+    if max(abs(beside.like.rows), abs(beside.like.columns)) >= soft.moved_px:
+        return CameraReason.NONE if moves else CameraReason.MOVED
+    if beside.lost >= soft.lost_share:
+        return _lost(beside, limits, moves=moves)
     if beside.sharpness is not None and beside.sharpness <= soft.blur_sharpness:
         return CameraReason.BLURRED
-    if beside.lost >= soft.lost_share:
-        if beside.glance >= soft.blur_glance:
-            return CameraReason.BLURRED
-        return CameraReason.COVERED
     if not found.infrared and beside.tinted >= soft.tinted_share:
         return CameraReason.COLOUR
     return CameraReason.NONE
+
+
+def _lost(beside: Beside, limits: Thresholds, *, moves: bool) -> CameraReason:
+    """Why hardly any block shows its edges: blur leaves the picture at a glance, another view is a view too."""
+    soft = limits.soft
+    blurred = beside.sharpness is not None and beside.sharpness <= soft.blur_sharpness
+    if beside.glance >= (soft.blur_glance if blurred else soft.alike_glance):
+        return CameraReason.BLURRED
+    lined = beside.straight >= soft.view_straight and beside.one_way < soft.view_one_way
+    if lined and beside.relief >= soft.view_relief:
+        return CameraReason.NONE if moves else CameraReason.MOVED
+    return CameraReason.COVERED

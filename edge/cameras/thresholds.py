@@ -36,8 +36,6 @@ class PictureLimits:
     """What one picture shows by itself, or beside the one before."""
 
     black_p99_luma: float
-    dark_mean_luma: float
-    dark_std_luma: float
     clipped_luma: int
     clipped_share: float
     still_luma: float
@@ -46,6 +44,8 @@ class PictureLimits:
     card_flat_share: float
     card_main_share: float
     card_colours: int
+    card_writing_luma: float
+    card_chroma: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,8 @@ class View:
     clear_peak: float
     active_edges: float
     kept_agreement: float
-    sharpness_blocks: int
+    sharpness_agreement: float
+    sharpness_share: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,10 @@ class SoftLimits:
     blur_sharpness: float
     lost_share: float
     blur_glance: float
+    alike_glance: float
+    view_relief: float
+    view_straight: float
+    view_one_way: float
     tint_chroma: float
     tinted_share: float
 
