@@ -52,7 +52,7 @@ class Camera:
         self.metrics = metrics_of(settings)
         self.timeout_s = 2 * (QUEUE_S + manner.longest_s) + 4 * settings.timeout_s + ONVIF_S
         address, main = settings.address(), settings.main_address()
-        self._address, self._endpoint = address, settings.endpoint()
+        self._address, self._endpoint, self._clock_synced = address, settings.endpoint(), around.clock_synced
         self._health = CameraHealth(_limits(settings), settings.zones, moves=settings.ptz)
         self._eye = Eye(stream_of(address, settings.kind, manner), self._health, manner, around.clock_synced)
         self._main = stream_of(main, "auto", manner) if main else None
@@ -122,16 +122,15 @@ class Camera:
 
     async def _look(self, reached: Transport, began_s: float) -> Assessment:
         """Watch it, when there is a session to be had, and judge the picture."""
-        fine = self._last.reason is CameraReason.NONE
-        slots = shared()
+        slots, extra = shared(), self._last.reason is CameraReason.NONE and self._tiers.is_extra(began_s)
         try:
             async with slots.session(troubled=self._last.reason in _LET_US_WAIT, wait_s=QUEUE_S):
-                transport = await self._eye.watch(until_keyframe=fine and self._tiers.is_extra(began_s))
+                transport = await self._eye.watch(until_keyframe=extra)
         except NoSlot as error:
             log.warning("camera %s was not watched: %s", self.name, error)
             self._tiers.done(Tier.PICTURE, began_s, True)
             return await self._eye.reached(reached)
-        look = await self._eye.saw(_with_reach(transport, reached))
+        look = await self._eye.saw(_with_reach(_shortened(transport) if extra else transport, reached))
         self._last = look.transport
         if transport.reason is CameraReason.BUSY:
             self._tiers.busy(began_s)
@@ -154,7 +153,7 @@ class Camera:
             login = (self._settings.user, self._address.password)
             facts = await ask_onvif(self._endpoint, *login, ONVIF_S, stream_path=self._address.path, streams=False)
             self._health.noted(
-                clock_offset_s=facts.clock_offset_s,
+                clock_offset_s=facts.clock_offset_s if self._clock_synced() else None,
                 recording=facts.recording,
                 tamper=facts.tamper,
                 uptime_s=facts.uptime_s,
@@ -188,6 +187,13 @@ def _limits(settings: CameraSettings) -> thresholds.Thresholds:
     if settings.clock_tolerance_s is None:
         return limits
     return replace(limits, stream=replace(limits.stream, clock_offset_s=settings.clock_tolerance_s))
+
+
+def _shortened(transport: Transport) -> Transport:
+    """Without what a look that ended with its key frame was too short for."""
+    return replace(
+        transport, fps=None, stalls=None, stall_max_s=None, bitrate_kbps=None, keyframe_interval_s=None, jitter_ms=None
+    )
 
 
 def _with_reach(transport: Transport, reached: Transport) -> Transport:

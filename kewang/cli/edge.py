@@ -5,10 +5,12 @@ from typing import Annotated, Any
 
 import typer
 
+from kewang.cli import edge_camera
 from kewang.cli.common import FOUND, UNREACHABLE, AsJson, Check, Verbose, fail, print_json, settings_errors
 from kewang.runtime.program import run_until_signalled, set_up_logging
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="The agent on a device.")
+app.add_typer(edge_camera.app, name="camera")
 
 NeededConfig = Annotated[Path, typer.Option("--config", "-c", help="Settings file (TOML).")]
 
