@@ -17,6 +17,7 @@ _EVENTS: Final = "http://www.onvif.org/ver10/events/wsdl"
 _NOTIFICATION: Final = "http://docs.oasis-open.org/wsn"
 UNSUBSCRIBE_S: Final = 1.0
 _PULL_LIMIT: Final = 200
+_MAX_REFERENCES: Final = 8
 _MAX_REFERENCE_BYTES: Final = 4_000
 _PREFIX: Final = re.compile(r"[\w.-]+:")
 _TAMPER: Final = {
@@ -81,7 +82,7 @@ async def _unsubscribe(caller: Caller, path: str, reference: str) -> None:
 
 def _references(given: Element | None) -> Iterator[str]:
     """What the camera wants to see again in the header of every request to this subscription."""
-    for each in given if given is not None else ():
+    for each in list(given if given is not None else ())[:_MAX_REFERENCES]:
         each.tail = None
         each.set("{http://www.w3.org/2005/08/addressing}IsReferenceParameter", "true")
         written = tostring(each, encoding="unicode")

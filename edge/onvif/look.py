@@ -64,6 +64,7 @@ class _Look:
         self._caller = caller
         self._facts = OnvifFacts()
         self._first: OnvifError | None = None
+        self._let_in = False
 
     def note(self, error: OnvifError) -> None:
         """Keep the first failure: the others follow from it."""
@@ -94,6 +95,8 @@ class _Look:
         except Unsupported:
             return None
         except OnvifError as error:
+            if self._let_in and error.reason is CameraReason.AUTH:
+                return None  # the password is right: this user may not ask that, and no account gets locked by it
             self.note(error)
             if error.reason in _FINAL:
                 raise
@@ -106,6 +109,7 @@ class _Look:
 
     async def _information(self) -> None:
         told = await self._try(device.information(self._caller))
+        self._let_in = told is not None
         if told:
             self._facts = replace(
                 self._facts,

@@ -113,10 +113,7 @@ class Caller:
 
     def _addressing(self, action: str, path: str) -> str:
         to = Endpoint(self.endpoint.host, self.endpoint.port, path, self.endpoint.tls).url
-        return (
-            f'<a:Action s:mustUnderstand="1">{action}</a:Action><a:MessageID>urn:uuid:{uuid4()}</a:MessageID>'
-            f'<a:To s:mustUnderstand="1">{escape(to)}</a:To>'
-        )
+        return f"<a:Action>{action}</a:Action><a:MessageID>urn:uuid:{uuid4()}</a:MessageID><a:To>{escape(to)}</a:To>"
 
 
 def _base64(given: bytes) -> str:
@@ -176,7 +173,7 @@ _ENVELOPE: Final = (
     "<s:Header>{header}</s:Header><s:Body>{body}</s:Body></s:Envelope>"
 )
 _SECURITY: Final = (
-    f'<w:Security s:mustUnderstand="1" xmlns:w="{_WSSE}-wssecurity-secext-1.0.xsd"'
+    f'<w:Security xmlns:w="{_WSSE}-wssecurity-secext-1.0.xsd"'
     f' xmlns:u="{_WSSE}-wssecurity-utility-1.0.xsd"><w:UsernameToken><w:Username>{{user}}</w:Username>'
     f'<w:Password Type="{_WSSE}-username-token-profile-1.0#PasswordDigest">{{digest}}</w:Password>'
     f'<w:Nonce EncodingType="{_WSSE}-soap-message-security-1.0#Base64Binary">{{nonce}}</w:Nonce>'

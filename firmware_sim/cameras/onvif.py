@@ -62,7 +62,7 @@ class OnvifState:
     None = no recording service. `shy`: states are told only after a synchronisation point was asked for.
     `by_header`: accept HTTP digest instead of the token in the envelope. `by_reference`: a subscription is named by a
     header that the client has to send back, not by its address. `old`: knows no GetServices. `secretive`: tells not
-    even its clock without a login.
+    even its clock without a login. `forbidden`: names of the requests that this user may not make.
     """
 
     account: Account | None = None
@@ -81,6 +81,7 @@ class OnvifState:
     by_reference: bool = False
     old: bool = False
     secretive: bool = False
+    forbidden: frozenset[str] = frozenset()
     fault: OnvifFault = OnvifFault.NONE
 
     def now(self) -> datetime:
@@ -120,7 +121,8 @@ class OnvifServices:
             return _soap(answers.fault("Sender", "WellFormed"), 400)
         name = _local(operation)
         self.requests.append(name)
-        if (name not in _OPEN_TO_ALL or state.secretive) and not self._admits(state, envelope, request):
+        is_open = name in _OPEN_TO_ALL and not state.secretive
+        if name in state.forbidden or (not is_open and not self._admits(state, envelope, request)):
             return self._refusal(state)
         if name == "PullMessages" and state.fault is OnvifFault.HANG_EVENTS:
             return await _silence(request)

@@ -121,6 +121,18 @@ async def test_a_camera_that_tells_nothing_without_a_login_is_asked_with_one(cam
     assert facts.clock_offset_s == pytest.approx(3, abs=1)
 
 
+@pytest.mark.parametrize("by_header", [False, True], ids=["token", "http-digest"])
+async def test_what_this_user_may_not_ask_leaves_the_rest(camera: Simulated, by_header: bool) -> None:
+    camera.state.forbidden, camera.state.by_header = (
+        frozenset({"GetProfiles", "CreatePullPointSubscription"}),
+        by_header,
+    )
+    camera.state.recording = True
+    facts = await camera.look()
+    assert (facts.reason, facts.model, facts.recording) == (CameraReason.NONE, "KW-200", Recording.YES)
+    assert (facts.profiles, facts.tamper) == ((), None)
+
+
 @pytest.mark.parametrize("topic", TAMPER)
 @pytest.mark.parametrize("shy", [False, True], ids=["at once", "when asked to"])
 @pytest.mark.parametrize("by_reference", [False, True], ids=["by address", "by reference"])
