@@ -97,6 +97,16 @@ class Canvas:
         self._glow_brush.ellipse(box, fill=0)
         self._foreign_brush.ellipse(box, fill=255 if foreign else 0)
 
+    def keep_before(self, other: "Canvas") -> None:
+        """Puts back what `other` has nearer to the lens than what was drawn here since."""
+        nearer = np.asarray(other.depth) < np.asarray(self.depth) - 0.5
+        if not nearer.any():
+            return
+        mask = Image.fromarray((nearer * 255).astype(np.uint8))
+        self.colour.paste(other.colour, mask=mask.resize(self.colour.size, Image.Resampling.NEAREST))
+        for mine, theirs in ((self.kind, other.kind), (self.depth, other.depth), (self.glow, other.glow), (self.foreign, other.foreign)):
+            mine.paste(theirs, mask=mask)
+
     def reflectance(self) -> tuple[Plane, Plane, Plane]:
         """Luma (0–1) at full size, blue and red difference (-0.5–0.5) at half size, in the eye's scale."""
         luma, blue, red = self.colour.convert("YCbCr").split()

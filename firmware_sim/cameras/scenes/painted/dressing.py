@@ -94,15 +94,21 @@ def cloth_up(world: World, stall: Stall, time_s: float) -> bool:
     return uniform(stall.key, evening, 3) < 0.15 and not (stall.opens_h - 0.5 < hour < stall.closes_h)
 
 
-def dress(canvas: Canvas, world: World, stalls: tuple[tuple[bool, bool], ...], items: tuple[Item, ...]) -> None:
-    """Draws stalls (open, cloth up) and what lies about, far things first."""
-    things: list[tuple[float, int, int]] = [(stall.z, 0, number) for number, stall in enumerate(world.stalls)]
-    things += [(item.z, 1, number) for number, item in enumerate(items)]
-    for _, sort, number in sorted(things, key=lambda thing: -thing[0]):
-        if sort:
-            _item(canvas, items[number])
-        else:
-            _stall(canvas, world.stalls[number], *stalls[number])
+def with_stalls(town: Canvas, world: World, stalls: tuple[tuple[bool, bool], ...]) -> Canvas:
+    """The place with its stalls (open, cloth up), far ones first."""
+    canvas = town.copy()
+    for stall, (opened, cloth) in sorted(zip(world.stalls, stalls, strict=True), key=lambda pair: -pair[0].z):
+        _stall(canvas, stall, opened, cloth)
+    return canvas
+
+
+def with_items(place: Canvas, items: tuple[Item, ...]) -> Canvas:
+    """The place with what lies about, behind the stalls that stand before it."""
+    canvas = place.copy()
+    for item in sorted(items, key=lambda one: -one.z):
+        _item(canvas, item)
+    canvas.keep_before(place)
+    return canvas
 
 
 def _box(canvas: Canvas, x: tuple[float, float], y: tuple[float, float], z: tuple[float, float], colour: Colour, foreign: bool) -> None:

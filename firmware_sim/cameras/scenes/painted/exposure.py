@@ -1,8 +1,9 @@
 """Light on the dressed place, and the camera's answer to it: exposure, tone, colour or infrared."""
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..planes import Plane, Planes
 from .canvas import GROUND, KINDS, LEAF, LEFTWARD, RIGHTWARD, SKY, THING, TOWARDS, UPWARD, Canvas
@@ -18,7 +19,7 @@ OPENNESS: Final = np.array([0, 0.85, 0.55, 0.55, 0.55, 1.0, 0.7, 0.6], np.float3
 class Stage:
     """The place as dressed for a while, with all that can be worked out before anybody walks in."""
 
-    def __init__(self, canvas: Canvas, world: World, camera: Character, texture: Plane, zone: "np.ndarray[tuple[int, ...], np.dtype[np.bool_]]") -> None:
+    def __init__(self, canvas: Canvas, world: World, lamps: "Lamps", texture: Plane, zone: NDArray[np.bool_]) -> None:
         y, self._u, self._v = canvas.reflectance()
         self._y = np.clip(y * texture, 0.02, 1)
         self._y_infrared = 0.25 + 0.65 * self._y
@@ -32,9 +33,7 @@ class Stage:
         self._clear: tuple[float, Plane] | None = None
         foreign = np.asarray(canvas.foreign) > 0
         self.litter_pct = 100 * float((foreign & zone).sum()) / max(1, int(zone.sum()))
-        self.lamps, self.lamp_share = _lamp_light(canvas, world, self.depth, self.kind)
-        self.infrared = _infrared_light(canvas, camera, self.depth)
-        self.rim = _vignette(canvas, camera.vignette)
+        self.lamps, self.lamp_share, self.infrared, self.rim = lamps
 
     def planes(self, infrared: bool) -> Planes:
         """Reflectance to draw into: luma 0–1, colour differences around 0."""
@@ -67,7 +66,23 @@ class Stage:
         return self._clear[1]
 
 
-def _lamp_light(canvas: Canvas, world: World, depth: Plane, kind: "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]") -> tuple[Plane, Plane]:
+class Lamps(NamedTuple):
+    """What lamps give to each pixel of the empty place: street lamps, their warm share (half size), infrared, and the rim."""
+
+    street: Plane
+    warm: Plane
+    infrared: Plane
+    rim: Plane
+
+
+def lamps_of(canvas: Canvas, world: World, camera: Character) -> Lamps:
+    """Worked out once: stalls and people hardly change it."""
+    depth = np.asarray(canvas.depth, np.float32)
+    street, warm = _lamp_light(canvas, world, depth, np.asarray(canvas.kind))
+    return Lamps(street, warm, _infrared_light(canvas, camera, depth), _vignette(canvas, camera.vignette))
+
+
+def _lamp_light(canvas: Canvas, world: World, depth: Plane, kind: NDArray[np.uint8]) -> tuple[Plane, Plane]:
     place = canvas.lens.rays * depth[..., None] + np.array([0, canvas.lens.mast_m, 0], np.float32)
     total = np.full(depth.shape, 0.0012, np.float32)
     for lamp in world.lamps:

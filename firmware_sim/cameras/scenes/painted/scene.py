@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Final
 
 import numpy as np
 
@@ -10,8 +11,8 @@ from ..chance import generator, uniform
 from ..planes import Plane, Planes
 from ..seen import PictureFault, Point, Truth, View
 from .canvas import Canvas, pink_noise
-from .dressing import cloth_up, dress, is_open, lying, zone_corners, zone_mask
-from .exposure import Stage, exposed
+from .dressing import cloth_up, is_open, lying, with_items, with_stalls, zone_corners, zone_mask
+from .exposure import Stage, exposed, lamps_of
 from .faults import fault_of
 from .figures import draw_people, looks
 from .lens import Lens
@@ -25,6 +26,8 @@ from .traffic import Traffic
 from .trucks import truck_before
 from .weather import Rain, fog, insects, shifted, sway
 from .world import Kind, character, lens, world
+
+DRESSED_S: Final = 600.0
 
 
 class Painted:
@@ -44,7 +47,10 @@ class Painted:
     def _look_from(self, view: Lens) -> None:
         self.lens = view
         self._town = town(view, self.world)
+        self._lamps = lamps_of(self._town, self.world, self.character)
         self._stages: dict[object, Stage] = {}
+        self._stalls: dict[object, Canvas] = {}
+        self._stage: tuple[float, Stage] | None = None
         self._texture = _texture(self._town, self.world.roughness, self.character.texture, self.seed)
         self._zone_mask = zone_mask(self._town, self.world)
         self.traffic = Traffic(self.world, view)
@@ -107,16 +113,23 @@ class Painted:
         return self._encoder.through(packed) if self._encoder else packed
 
     def stage(self, time_s: float) -> Stage:
-        """The place as it is dressed now, kept while nothing changes."""
+        """The place as it is dressed now; people dress it in steps of ten minutes, so that it can be kept."""
+        time_s = time_s // DRESSED_S * DRESSED_S
+        if self._stage is None or self._stage[0] != time_s:
+            self._stage = (time_s, self._dressed(time_s))
+        return self._stage[1]
+
+    def _dressed(self, time_s: float) -> Stage:
         stalls = tuple((is_open(self.world, one, time_s), cloth_up(self.world, one, time_s)) for one in self.world.stalls)
         items = lying(self.world, time_s)
         key = (stalls, tuple(item.key for item in items))
         if key not in self._stages:
-            canvas = self._town.copy()
-            dress(canvas, self.world, stalls, items)
-            if len(self._stages) > 4:
+            if stalls not in self._stalls:
+                self._stalls = {stalls: with_stalls(self._town, self.world, stalls)}
+            canvas = with_items(self._stalls[stalls], items)
+            if len(self._stages) > 3:
                 self._stages.pop(next(iter(self._stages)))
-            self._stages[key] = Stage(canvas, self.world, self.character, self._texture, self._zone_mask)
+            self._stages[key] = Stage(canvas, self.world, self._lamps, self._texture, self._zone_mask)
         return self._stages[key]
 
     def _people(
