@@ -1,6 +1,7 @@
 """Looking at a camera over RTSP: `reach` asks whether it answers, `watch` what it delivers. They never raise."""
 
 import asyncio
+import re
 import time
 from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable
@@ -222,7 +223,7 @@ class _Look:
     def _shown(self, detail: str) -> str:
         """A camera that knows our password could name its codec so."""
         for secret in self._secrets:
-            detail = detail.replace(secret, "***")
+            detail = re.sub(re.escape(secret), "***", detail, flags=re.IGNORECASE)
         return printable(detail, _DETAIL_LIMIT)
 
 
