@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,22 +68,36 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Asker:
-    """As whom the cameras are asked. `password_file`: as it was written, for the settings to paste."""
+    """As whom the cameras are asked."""
 
     user: str | None
     password_file: Path | None
 
     def password(self) -> str | None:
-        """The password. Raises SettingsError."""
-        return secret(self.password_file) if self.password_file else None
+        """The password, from its file or typed in. Raises SettingsError."""
+        if self.password_file:
+            return secret(self.password_file)
+        if self.user is None or not sys.stdin.isatty():
+            return None
+        return str(typer.prompt(f"password of {self.user}", hide_input=True, err=True))
+
+    def settings(self, language: str) -> Iterator[str]:
+        """Its lines in the settings of a camera. A password that was typed in gets a file to be kept in."""
+        if self.user is None:
+            yield _word("password", language)
+        else:
+            yield f"user = {json.dumps(self.user, ensure_ascii=False)}"
+            yield f"password_file = {json.dumps(str(self.password_file or 'camera.password'), ensure_ascii=False)}"
 
 
 def discover(
     host: Annotated[str | None, typer.Option(help="Ask only this camera: HOST or HOST:PORT of its ONVIF.")] = None,
     user: Annotated[str | None, typer.Option(help="User of the cameras; best one that may only watch.")] = None,
-    password_file: Annotated[Path | None, typer.Option(help="File with the password, chmod 600.")] = None,
+    password_file: Annotated[
+        Path | None, typer.Option(help="File with its password, chmod 600; else it is asked for.")
+    ] = None,
     wait_s: Annotated[float, typer.Option(min=0.2, max=60, help="Seconds to wait for answers.")] = 3.0,
-    language: Annotated[str, typer.Option("--lang", help="Language of the answer: id or en.")] = "en",
+    language: Annotated[str, typer.Option("--lang", help="Language of the answer: id or en.")] = "id",
     as_json: AsJson = False,
 ) -> None:
     """Look for cameras by ONVIF on this machine's networks: model, clock, stream addresses, and the settings to paste.
@@ -99,8 +114,8 @@ def discover(
     """
     if language not in ("id", "en"):
         fail(f"--lang {language!r}: write id or en", USAGE)
-    if (user is None) != (password_file is None):
-        fail("--user and --password-file go together: give both or none", USAGE)
+    if password_file and not user:
+        fail("--password-file without --user: give both", USAGE)
     asker = Asker(user, password_file)
     with settings_errors():
         password = asker.password()
@@ -224,11 +239,7 @@ def _source(
     if large != small:
         yield f"main_url = {json.dumps(large)}"
     yield f"onvif = {'true' if is_usual else json.dumps(endpoint.url)}"
-    if asker.user is None:
-        yield _word("password", language)
-    else:
-        yield f"user = {json.dumps(asker.user, ensure_ascii=False)}"
-        yield f"password_file = {json.dumps(str(asker.password_file), ensure_ascii=False)}"
+    yield from asker.settings(language)
 
 
 def _name(endpoint: "Endpoint", taken: set[str]) -> str:
