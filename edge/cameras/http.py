@@ -10,9 +10,9 @@ from edge.cameras.address import PORTS, Address
 from edge.cameras.facts import Transport
 from edge.cameras.http_wire import Head, Wire, open_wire
 from edge.cameras.multipart import LIMIT_BYTES, Parts, boundary_of
+from edge.cameras.pace import Pace
 from edge.rtsp.auth import Login, offers
 from edge.rtsp.errors import SessionError
-from edge.rtsp.meter import STALL_S, Beat
 from kewang.wire.cameras import CameraReason
 
 Kind = Literal["auto", "mjpeg", "snapshot"]
@@ -145,10 +145,10 @@ class _Look:
                         seen.take(file, _now_s())
                     if seen.first is None:
                         continue
-                    ends_s = seen.beat.first_s + self.watch_s
+                    ends_s = seen.pace.first_s + self.watch_s
                     if self.until_keyframe or _now_s() >= ends_s:
                         return seen.told(wire, CameraReason.NONE, "")
-                    limit.reschedule(max(ends_s, seen.beat.last_s + seen.stall_limit_s))
+                    limit.reschedule(max(ends_s, seen.pace.last_s + seen.pace.stall_limit_s))
         except TimeoutError:
             return seen.told(wire, *seen.outcome(_now_s()))
         if seen.first is None:
@@ -160,46 +160,35 @@ class _Seen:
     """The pictures that came: the first is kept, of the others when and how large."""
 
     def __init__(self) -> None:
-        self.beat = Beat()
+        self.pace = Pace()
         self.first: bytes | None = None
-        self._first_s = 0.0
-        self._bytes = 0
 
     def take(self, file: bytes, now_s: float) -> None:
         if self.first is None:
-            self.first, self._first_s = file, now_s
-        self._bytes += len(file)
-        self.beat.tick(now_s, 0)
-
-    @property
-    def fps(self) -> float | None:
-        span_s = self.beat.span_s(1)
-        return (self.beat.count - 1) / span_s if self.beat.count > 1 and span_s > 0 else None
-
-    @property
-    def stall_limit_s(self) -> float:
-        return max(STALL_S, 2 / self.fps) if self.fps else STALL_S
+            self.first = file
+        self.pace.tick(now_s, len(file))
 
     def outcome(self, now_s: float) -> tuple[CameraReason, str]:
         """What the end of the time means."""
-        silence_s = now_s - self.beat.last_s
+        silence_s = now_s - self.pace.last_s
         if self.first is None:
             return CameraReason.NO_MEDIA, "the camera answered, but no picture came"
-        if silence_s >= self.stall_limit_s:
-            self.beat.gap(silence_s)
+        if silence_s >= self.pace.stall_limit_s:
+            self.pace.gap(silence_s)
             return CameraReason.STALLED, f"no picture for {silence_s:.1f} s"
         return CameraReason.NONE, ""
 
     def told(self, wire: Wire, reason: CameraReason, detail: str) -> Transport:
-        timed = replace(_timed(wire, self._first_s if self.first else None), reason=reason, detail=detail)
-        beat, fps = self.beat, self.fps
+        pace, fps = self.pace, self.pace.fps
         return replace(
-            timed,
-            frames=beat.count,
+            _timed(wire, pace.first_s if self.first else None),
+            reason=reason,
+            detail=detail,
+            frames=pace.frames,
             fps=fps,
-            stalls=sum(gap_s > self.stall_limit_s for gap_s in beat.long_gaps_s),
-            stall_max_s=beat.longest_s if beat.count else None,
-            bitrate_kbps=self._bytes * 8 / 1000 * fps / beat.count if fps else None,
+            stalls=pace.long_gaps,
+            stall_max_s=pace.longest_s if pace.frames else None,
+            bitrate_kbps=pace.bitrate_kbps,
             keyframe_interval_s=1 / fps if fps else None,
             keyframe=self.first,
         )

@@ -5,7 +5,7 @@ so no text of its errors is ever passed on, for they hold that URL.
 """
 
 import time
-from contextlib import suppress
+from dataclasses import replace
 from typing import Final
 from urllib.parse import quote
 
@@ -18,9 +18,10 @@ from av.video.stream import VideoStream
 from edge.cameras.address import Address
 from edge.cameras.decode import MAX_BYTES
 from edge.cameras.facts import Transport
-from edge.rtsp.meter import Beat
+from edge.cameras.pace import Pace
 from kewang.wire.cameras import CameraReason
 
+_LONGEST_S: Final = 20.0
 _NAMES: Final = {"hevc": "h265"}
 _TO_ANNEX_B: Final = {"h264": "h264_mp4toannexb", "hevc": "hevc_mp4toannexb"}
 _OPTIONS: Final = {
@@ -73,36 +74,48 @@ def _taken(container: InputContainer, asked_s: float, watch_s: float, until_keyf
     if not container.streams.video:
         return Transport(CameraReason.NO_MEDIA, "the stream holds no video")
     stream = container.streams.video[0]
-    beat, size, keyframe, first_s, key_s = Beat(), 0, None, None, None
-    with suppress(av.EOFError):
+    pace, keyframe, key_s = Pace(), None, None
+    reason, detail = CameraReason.NONE, ""
+    try:
         for packet in container.demux(stream):
             now_s = time.monotonic()
             if packet.size:
-                first_s = first_s or now_s
-                beat.tick(now_s, 0)
-                size += packet.size
+                pace.tick(now_s, packet.size)
             if packet.is_keyframe and keyframe is None and packet.size:
                 keyframe, key_s = _by_itself(stream, packet), now_s
-            done = keyframe is not None and (until_keyframe or now_s - (first_s or now_s) >= watch_s)
-            if done or now_s - asked_s > 4 * watch_s + 20:
+            enough = until_keyframe or (pace.frames > 0 and now_s - pace.first_s >= watch_s)
+            if (keyframe is not None and enough) or now_s - asked_s > 4 * watch_s + _LONGEST_S:
                 break
-    span_s = beat.last_s - beat.first_s
-    fps = (beat.count - 1) / span_s if beat.count > 1 and span_s > 0 else None
-    return Transport(
-        CameraReason.NONE if beat.count else CameraReason.NO_MEDIA,
-        "" if beat.count else "the camera answered, but no packet came",
-        first_packet_ms=None if first_s is None else 1000 * (first_s - asked_s),
+    except (av.FFmpegError, OSError) as error:
+        if not pace.frames:
+            raise
+        ended = isinstance(error, av.EOFError)
+        reason, detail = CameraReason.STALLED, "the camera ended its stream" if ended else "no more packets came"
+    if not pace.frames:
+        reason, detail = CameraReason.NO_MEDIA, "the camera answered, but no packet came"
+    return replace(
+        _figures(pace, asked_s),
+        reason=reason,
+        detail=detail,
         first_keyframe_ms=None if key_s is None else 1000 * (key_s - asked_s),
-        frames=beat.count,
-        fps=fps,
-        stall_max_s=beat.longest_s if beat.count > 1 else None,
-        bitrate_kbps=size * 8 / 1000 * fps / beat.count if fps else None,
         codec=_NAMES.get(stream.codec_context.name, stream.codec_context.name),
         keyframe=keyframe,
     )
 
 
-def _by_itself(stream: VideoStream, packet: Packet[VideoStream]) -> bytes | None:
+def _figures(pace: Pace, asked_s: float) -> Transport:
+    return Transport(
+        CameraReason.NONE,
+        first_packet_ms=1000 * (pace.first_s - asked_s) if pace.frames else None,
+        frames=pace.frames,
+        fps=pace.fps,
+        stalls=pace.long_gaps,
+        stall_max_s=pace.longest_s if pace.frames > 1 else None,
+        bitrate_kbps=pace.bitrate_kbps,
+    )
+
+
+def _by_itself(stream: VideoStream, packet: "Packet[VideoStream]") -> bytes | None:
     """The key frame so that it can be decoded alone; None if it is too long."""
     if packet.size > MAX_BYTES:
         return None

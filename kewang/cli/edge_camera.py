@@ -271,7 +271,7 @@ def _over_picture(found: "Found", target: "Target", language: str) -> Iterator[s
     yield target.address.url
     yield f"{STATE_WORDS[verdict.state][english]}: {REASON_WORDS[verdict.reason][english]}"
     if now:
-        yield f"{found.transport.codec} {now.width} × {now.height}"
+        yield f"{found.transport.codec} {now.width} x {now.height}"
     for metric in METRICS:
         if metric.name in _ON_PICTURE and metric.name in found.metrics:
             yield f"{metric.meaning(language)}: {_value(metric, found.metrics[metric.name], language).strip()}"
