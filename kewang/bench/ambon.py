@@ -18,21 +18,24 @@ class Spot:
     feeder: str = "pln-1"
     link: str = "wired"
     kind: str = "environment"
+    camera: bool = False
+    """Whether it watches a camera too."""
 
     def placement(self) -> dict[str, Any]:
         """Its entry in a placements file."""
         where = {"site": self.site, "lat": self.lat, "lon": self.lon}
         lines = {"uplink": self.uplink, "feeder": self.feeder, "link": self.link, "kind": self.kind}
-        return {**where, **lines, "sources": ["env-1"] if self.board else [], "life": "installed"}
+        sources = ["env-1"] * bool(self.board) + ["cam-1"] * self.camera
+        return {**where, **lines, "sources": sources, "life": "installed"}
 
 
 THIS_MACHINE: Final = Spot("mesin-ini", "pusat-komando", -3.6956, 128.1814, "", kind="server")
 """This machine itself: a device with only its box."""
 
 SPOTS: Final = (
-    Spot("mardika-1", "pasar-mardika", -3.6927, 128.1842, "market-env", "fo-2", "pln-7"),
+    Spot("mardika-1", "pasar-mardika", -3.6927, 128.1842, "market-env", "fo-2", "pln-7", camera=True),
     Spot("batumerah-1", "pasar-batu-merah", -3.6898, 128.1889, "market-env", "fo-2", "pln-7"),
-    Spot("galala-1", "jembatan-galala", -3.6852, 128.2107, "river", "gsm-1", "pln-3", "cellular", "river"),
+    Spot("galala-1", "jembatan-galala", -3.6852, 128.2107, "river", "gsm-1", "pln-3", "cellular", "river", True),
     Spot("pattimura-1", "taman-pattimura", -3.6949, 128.1829, "market-env", "fo-1", "pln-2"),
     Spot("mardika-2", "pasar-mardika", -3.6931, 128.1847, "bin", "fo-2", "pln-7", kind="bin"),
     Spot("batumerah-2", "pasar-batu-merah", -3.6901, 128.1893, "bin", "fo-2", "pln-7", kind="bin"),

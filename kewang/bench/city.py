@@ -22,6 +22,7 @@ from typing import Any, Final, Self
 
 from firmware_sim.journal import read_journal
 from firmware_sim.layout import map_file
+from kewang.bench.cameras_box import CamerasProgram
 from kewang.bench.disk import SmallDisk
 from kewang.bench.guard import Guard
 from kewang.bench.houses import House, InfluxHouse, SqliteHouse
@@ -30,10 +31,15 @@ from kewang.bench.link import Links
 from kewang.bench.parts import Amqtt, Broker, Mosquitto
 from kewang.bench.process import READY_LIMIT_S, MissingPart, Part, find_program, wait_for
 from kewang.bench.programs import Attached, BoardsProgram, EdgeProgram, GatewayProgram
-from kewang.bench.stored import outbox_dropped, outbox_open, outbox_rows
+from kewang.bench.stored import outbox_dropped, outbox_open, outbox_rows, outbox_stored
 from kewang.bench.truth import COMMIT_MS, Ending, Evidence, Series, Truth, compare
 
 SOURCE: Final = "env-1"
+CAMERA: Final = "cam-1"
+CAMERA_PACE: Final = {"reach_s": 2.0, "picture_s": 3.0, "suspicion_s": 2.0, "watch_s": 1.5}
+"""A camera is looked at twenty times as often as in the field, for who watches has little time."""
+_CAMERA_FPS: Final = 4.0
+_CAMERA_HOUR: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +50,8 @@ class Device:
     board: str = ""
     placement: Mapping[str, Any] = field(default_factory=dict)
     clock: str = "trusted"
+    camera: bool = False
+    """Whether it watches a camera: markets and streets in turn."""
     small_disk: bool = False
     """Its outbox is on a disk of a few MB, where this machine lets us make one."""
 
@@ -92,6 +100,7 @@ class City:
         self.database = self.house.database
         self.links = Links([device.name for device in plan.devices], self.broker.port) if plan.linked else None
         self.boards = self._boards()
+        self.cameras = self._cameras()
         self.gateway = self._gateway()
         self.edges = {device.name: self._edge(device) for device in plan.devices}
         self._keeper = PlacementKeeper(self.broker.port, self._write_placements())
@@ -101,12 +110,13 @@ class City:
 
     def parts(self) -> list[Part]:
         """Every process of the city."""
-        return [self.broker, *filter(None, [self.house.part]), self.boards, self.gateway, *self.edges.values()]
+        maybe = filter(None, [self.house.part, self.cameras])
+        return [self.broker, *maybe, self.boards, self.gateway, *self.edges.values()]
 
     def start(self) -> None:
         """Start everything. Raises MissingPart, PartFailed, TimeoutError."""
         self.started_s = time.monotonic()
-        self._at_once(filter(None, [self.broker, self.house.part, self.boards, self.gateway]))
+        self._at_once(filter(None, [self.broker, self.house.part, self.boards, self.cameras, self.gateway]))
         if any(device.placement for device in self.plan.devices):
             self._keeper.start()
         # A gateway that listens already answers each agent's birth; else they would wait for their next heartbeat.
@@ -123,7 +133,7 @@ class City:
         self._keeper.stop()
         with ThreadPoolExecutor(16, "stop") as pool:
             list(pool.map(Part.stop, self.edges.values()))
-        for part in (self.gateway, self.boards, self.house.part, self.broker):
+        for part in (self.gateway, self.boards, self.cameras, self.house.part, self.broker):
             if part is not None:
                 part.stop()
         if self.links:
@@ -174,6 +184,21 @@ class City:
     def with_board(self) -> list[str]:
         """Devices that read a board, in the boards' order."""
         return [device.name for device in self.plan.devices if device.board]
+
+    @property
+    def with_camera(self) -> list[str]:
+        """Devices that watch a camera, in the cameras' order."""
+        return [device.name for device in self.plan.devices if device.camera]
+
+    def camera_readings(self) -> dict[str, tuple[int, int]]:
+        """Device -> camera readings in the database, and how many its outbox calls stored. The agents must be stopped.
+
+        A camera keeps no journal, so this is no proof about the camera: only that what a gateway called stored is.
+        """
+        return {
+            name: (self.database.count("cam", name), outbox_stored(self.edges[name].outbox, "cam"))
+            for name in self.with_camera
+        }
 
     def open_rows(self) -> int:
         """Rows of boards that wait in outboxes now; -1 if one of them can't be read."""
@@ -240,6 +265,18 @@ class City:
         maps = [device.board for device in self.plan.devices if device.board]
         return BoardsProgram(self.folder / "boards", maps, seed=self.plan.seed, faults=self.plan.board_faults)
 
+    def _cameras(self) -> CamerasProgram | None:
+        if not self.with_camera:
+            return None
+        folder, plan = self.folder / "cameras", self.plan
+        return CamerasProgram(folder, len(self.with_camera), seed=plan.seed, hour=_CAMERA_HOUR, fps=_CAMERA_FPS)
+
+    def _watched(self, name: str) -> list[dict[str, object]]:
+        """The camera of a device, as its settings tell it."""
+        if self.cameras is None or name not in self.with_camera:
+            return []
+        return [{"name": CAMERA, "url": self.cameras.urls()[self.with_camera.index(name)], **CAMERA_PACE}]
+
     def _edge(self, device: Device) -> EdgeProgram:
         plan, attached = self.plan, []
         if device.board:
@@ -256,6 +293,7 @@ class City:
             budget_mb=plan.budget_mb,
             box_interval_s=plan.box_interval_s,
             keepalive_s=plan.keepalive_s,
+            cameras=lambda: self._watched(device.name),
         )
 
     def _small_disk(self, name: str) -> SmallDisk:

@@ -4,7 +4,7 @@ import json
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, Final
@@ -29,6 +29,9 @@ _DRAIN_LIMIT_S: Final = 60.0
 _FAULT_EVERY_S: Final = 40.0
 _FAULT_FROM_S: Final = 3.0
 _FAULT_LENGTH_S: Final = 2.0
+_BLACK_FROM_S: Final = 60.0
+_BLACK_LENGTH_S: Final = 120.0
+_WELL_LENGTH_S: Final = 180.0
 _KILL_EVERY_S: Final = 6.0
 _DOWN_S: Final = 2.0
 _CHAOS_FASTER: Final = 10.0
@@ -85,14 +88,15 @@ class Demo:
         )
 
     def _show_address(self, city: City) -> None:
-        text = f"[bold]{city.gateway.page}[/bold]\n\n{len(self.spots)} devices, {city.broker.name}, {city.plan.store}"
+        counts = f"{len(self.spots)} devices, {len(city.with_camera)} cameras"
+        text = f"[bold]{city.gateway.page}[/bold]\n\n{counts}, {city.broker.name}, {city.plan.store}"
         self.console.print(Panel(text, title="Kewang", expand=False, padding=(1, 6), style="green"))
 
     def _watch(self, city: City, started_s: float) -> None:
         """Let it run; one line tells how it is going."""
         with ExitStack() as stack:
             status = stack.enter_context(self.console.status("")) if self.console.is_terminal else None
-            rounds: list[Callable[[float], None]] = [Misbehaviour(city).turn]
+            rounds: list[Callable[[float], None]] = [Misbehaviour(city).turn, Blackout(city, self._say).turn]
             if self.options.chaos:
                 rounds.append(Killer(city, random.Random(self.options.seed), self._say).turn)
             while not self._over(time.monotonic() - started_s):
@@ -130,11 +134,15 @@ class Demo:
         stored = city.database.devices()
         sites = {spot.site for spot in self.spots if spot.device in stored}
         own = city.database.count("sys", THIS_MACHINE.device)
+        cameras = city.camera_readings()
+        heard = self.first_reading_s is not None and not self.stopping.is_set()
         figures = {
             "devices": len(stored),
             "sites": len(sites),
             **truth.figures(),
             "this_machine_readings": own,
+            "cameras": sum(found > 0 for found, _ in cameras.values()),
+            "camera_readings": sum(found for found, _ in cameras.values()),
             "broker": city.broker.name,
             "store": city.plan.store,
             "first_reading_s": self.first_reading_s,
@@ -144,7 +152,7 @@ class Demo:
             seed=self.options.seed,
             parts=[city.broker.name, city.plan.store],
             started_s=started_s,
-            failed=[*truth.examples, *self._failures(truth, stored, drained)],
+            failed=[*truth.examples, *self._failures(truth, stored, drained), *camera_failures(cameras, heard=heard)],
             figures=figures,
         )
 
@@ -178,6 +186,26 @@ class Misbehaviour:
         self._wrong = not self._wrong
         self._city.boards.switch(0, Fault.OUT_OF_RANGE if self._wrong else None)
         self._next_s = now_s + (_FAULT_LENGTH_S if self._wrong else _FAULT_EVERY_S)
+
+
+class Blackout:
+    """The last camera's picture goes black after a minute, and comes back: the page says so within half a minute."""
+
+    def __init__(self, city: City, say: Callable[[str], None]) -> None:
+        self._city, self._say = city, say
+        self._next_s = time.monotonic() + _BLACK_FROM_S
+        self._black = False
+
+    def turn(self, now_s: float) -> None:
+        """Begin or end it if it is time."""
+        cameras = self._city.cameras
+        if cameras is None or now_s < self._next_s:
+            return
+        self._black = not self._black
+        cameras.switch(cameras.count - 1, "black" if self._black else None)
+        state = "goes black: its card says so within half a minute" if self._black else "is well again"
+        self._say(f"The picture of the camera of {self._city.with_camera[-1]} {state}")
+        self._next_s = now_s + (_BLACK_LENGTH_S if self._black else _WELL_LENGTH_S)
 
 
 class Killer:
@@ -218,7 +246,16 @@ def _name(part: Part) -> str:
 
 
 def _device(spot: Spot) -> Device:
-    return Device(spot.device, spot.board, spot.placement())
+    return Device(spot.device, spot.board, spot.placement(), camera=spot.camera)
+
+
+def camera_failures(readings: Mapping[str, tuple[int, int]], *, heard: bool) -> Iterator[str]:
+    """A camera has no journal: what was called stored must be there, and if the demo was `heard`, something must be."""
+    for device, (found, called_stored) in readings.items():
+        if found < called_stored:
+            yield f"{called_stored - found} readings of the camera of {device} are called stored and are not"
+        if heard and found <= 0:
+            yield f"nothing stored of the camera of {device}"
 
 
 def page_port(wanted: int | None) -> int:

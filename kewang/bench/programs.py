@@ -5,7 +5,7 @@ import http.client
 import json
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -104,12 +104,15 @@ class EdgeProgram(Part):
         budget_mb: float = 512,
         box_interval_s: float = 30.0,
         keepalive_s: int = 30,
+        cameras: Callable[[], Sequence[Mapping[str, object]]] = tuple,
     ) -> None:
         super().__init__(folder)
         self.device, self.broker_port, self.attached = device, broker_port, tuple(attached)
         self.clock, self.faster, self.flush_s, self.budget_mb = clock, faster, flush_s, budget_mb
         self.box_interval_s, self.keepalive_s = box_interval_s, keepalive_s
         self.wall_offset_ms = 0
+        self.cameras = cameras
+        """Gives the settings of its cameras; asked at each start, for only then it is known where they are."""
 
     @property
     def outbox(self) -> Path:
@@ -126,6 +129,7 @@ class EdgeProgram(Part):
             + _toml("timers", faster=self.faster)
             + _toml("[sources]", driver="box", interval_s=self.box_interval_s)
             + "".join(map(_source, self.attached))
+            + "".join(_toml("[sources]", driver="camera", **camera) for camera in self.cameras())
         )
         return config
 

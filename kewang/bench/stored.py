@@ -19,6 +19,7 @@ RUNNING_NUMBER: Final = "sim_n"
 STREAM: Final = "env"
 _LIMIT_S: Final = 30.0
 _OPEN: Final = 0
+_STORED: Final = 101
 _REFUSED: Final = 103
 
 
@@ -205,6 +206,12 @@ def outbox_open(file: Path) -> int:
             return int(db.execute(query, (_OPEN, STREAM)).fetchone()[0])
     except sqlite3.Error:
         return -1
+
+
+def outbox_stored(file: Path, stream: str) -> int:
+    """Rows of `stream` in the outbox of a stopped agent that it was told are stored."""
+    query = "SELECT coalesce(sum(rows), 0) FROM batch WHERE state = ? AND stream = ?"
+    return sum(int(rows) for (rows,) in _of_copy(file, query, (_STORED, stream)))
 
 
 def outbox_newest(file: Path) -> int:

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,8 @@ import psutil
 import pytest
 
 from kewang.bench.ambon import THIS_MACHINE, spots
+from kewang.bench.city import City, CityPlan, Device
+from kewang.bench.demo import Blackout, camera_failures
 from kewang.bench.process import free_port, wait_for
 
 LIMIT_S = 60.0
@@ -73,7 +76,38 @@ def test_it_proves_that_nothing_is_missing_and_leaves_nothing(folder: Path) -> N
     assert result["quarantined"] > 0
     assert result["readings_stored"] > 0
     assert result["this_machine_readings"] > 0
+    assert result["cameras"] == 2
+    assert result["camera_readings"] > 2
     assert not list(folder.iterdir())
+
+
+@pytest.mark.slow
+def test_a_camera_goes_black_on_the_page_and_its_readings_are_all_there() -> None:
+    said: list[str] = []
+    with City(CityPlan((Device("kali-1", camera=True),), faster=10, flush_s=0.5, box_interval_s=1)) as city:
+        blackout = Blackout(city, said.append)
+        wait_for(lambda: state_on(city) is not None, LIMIT_S)
+        blackout.turn(time.monotonic() + 61)
+        wait_for(lambda: state_on(city) == "down", 2 * LIMIT_S)
+        city.stop_edges()
+        found, called_stored = city.camera_readings()["kali-1"]
+    assert "kali-1 goes black" in said[0]
+    assert found >= called_stored > 3
+
+
+def state_on(city: City) -> str | None:
+    """How the page's camera is."""
+    listed = json.loads(city.gateway.get("/api/v1/devices") or b'{"devices":[]}')["devices"]
+    return next((source["camera"] for device in listed for source in device["sources"] if source["camera"]), None)
+
+
+def test_camera_readings_that_are_called_stored_and_are_not_are_told() -> None:
+    assert not list(camera_failures({"a": (5, 5), "b": (6, 5)}, heard=True))
+    assert list(camera_failures({"a": (3, 5)}, heard=True)) == [
+        "2 readings of the camera of a are called stored and are not"
+    ]
+    assert list(camera_failures({"a": (0, 0)}, heard=True)) == ["nothing stored of the camera of a"]
+    assert not list(camera_failures({"a": (0, 0)}, heard=False))
 
 
 def test_ctrl_c_ends_it_in_order(folder: Path) -> None:
