@@ -42,9 +42,9 @@ def _settings(options: argparse.Namespace, index: int) -> CameraSettings:
     kinds, codecs = options.scene.split(","), options.codec.split(",")
     password = secret(options.password_file) if options.password_file else ""
     return CameraSettings(
-        scene=_scene(kinds[index % len(kinds)], seed, options.video, width, height),
+        scene=_scene(kinds[index % len(kinds)], seed, options.video),
         seed=seed,
-        codec=Codec(codecs[index % len(codecs)]),
+        codec=_codec(codecs[index % len(codecs)]),
         width=width,
         height=height,
         fps=options.fps,
@@ -52,7 +52,7 @@ def _settings(options: argparse.Namespace, index: int) -> CameraSettings:
         loop_s=options.loop_s,
         midnight_s=None if options.hour is None else options.hour * 3600,
         path=options.path,
-        auth=AuthKind(options.auth or ("digest" if password else "none")),
+        auth=_auth(options.auth, password),
         user=options.user,
         password=password,
         max_sessions=options.max_sessions,
@@ -60,18 +60,31 @@ def _settings(options: argparse.Namespace, index: int) -> CameraSettings:
     )
 
 
+def _codec(text: str) -> Codec:
+    if text not in set(Codec):
+        raise ValueError(f"--codec {text!r}: write h264 or h265, or both by commas")
+    return Codec(text)
+
+
+def _auth(kind: str | None, password: str) -> AuthKind:
+    auth = AuthKind(kind or ("digest" if password else "none"))
+    if (auth is AuthKind.NONE) is bool(password):
+        raise ValueError(f"--auth {auth} {'takes no' if password else 'needs a'} --password-file")
+    return auth
+
+
 @cache
-def _scene(kind: str, seed: int, video: Path | None, width: int, height: int) -> Callable[[], Paints]:
+def _scene(kind: str, seed: int, video: Path | None) -> Callable[[int, int], Paints]:
     """What makes the scene; the same for the same arguments. Raises ValueError."""
     if kind not in SCENES:
         raise ValueError(f"--scene {kind!r} is none of {', '.join(SCENES)}")
     if kind == "pattern":
-        return partial(Pattern, width, height)
+        return Pattern
     if kind == "filmed":
         from firmware_sim.cameras.scenes import filmed, find_film
 
-        return partial(filmed, seed, video or find_film(), width, height)
-    return partial(painted, seed, width, height, "street" if kind == "street" else "market", codec=False)
+        return partial(filmed, seed, video or find_film())
+    return partial(painted, seed, kind="street" if kind == "street" else "market", codec=False)
 
 
 def _size(text: str) -> tuple[int, int]:

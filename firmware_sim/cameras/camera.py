@@ -22,9 +22,9 @@ DAY_S: Final = 86_400
 
 @dataclass(frozen=True, slots=True)
 class CameraSettings:
-    """What a camera is like. `scene` makes what it sees; `midnight_s`: seconds since local midnight at its start."""
+    """What a camera is like. `scene` makes what it sees, of a width and height."""
 
-    scene: Callable[[], Paints] = Pattern
+    scene: Callable[[int, int], Paints] = Pattern
     seed: int = 1
     codec: Codec = Codec.H264
     width: int = 640
@@ -76,6 +76,7 @@ class Camera:
         self.door = Door(settings.auth, settings.user, settings.password)
         self.sessions: dict[str, Session] = {}
         self.rtsp_port = self.http_port = 0
+        self.is_listening = False
         self.booted_s = time.time()
         """Unix seconds, by the right clock."""
         self._plan = faults or CameraFaults()

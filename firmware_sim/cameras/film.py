@@ -33,7 +33,7 @@ class Paints(Protocol):
 class Take:
     """How a scene is filmed. `midnight_s`: seconds since local midnight when the camera started."""
 
-    scene: Callable[[], Paints]
+    scene: Callable[[int, int], Paints]
     seed: int
     codec: Codec
     width: int
@@ -70,7 +70,7 @@ class Spoilt:
 
     def __init__(self, take: Take) -> None:
         self._take = take
-        self._clean = take.scene()
+        self._clean = take.scene(take.width, take.height)
         self._shown: Callable[[float], Seen] = self._clean.at
         self._fault: PictureFault | None = None
         self._lock = threading.Lock()

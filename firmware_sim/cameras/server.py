@@ -36,6 +36,7 @@ class Listener:
             await self._web.open(self._host, http_port)
         self._server = await asyncio.start_server(self._connected, self._host, port)
         self.camera.rtsp_port = self._server.sockets[0].getsockname()[1]
+        self.camera.is_listening = True
 
     async def close(self) -> None:
         """Close the ports and every connection."""
@@ -46,6 +47,7 @@ class Listener:
         for task in self._connections:
             task.cancel()
         await asyncio.gather(*self._connections, return_exceptions=True)
+        self.camera.is_listening = False
 
     async def follow(self) -> None:
         """Close or open as the fault `refused` asks."""

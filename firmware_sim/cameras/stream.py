@@ -81,9 +81,9 @@ class Stream:
             for viewer in list(self._viewers):
                 viewer.take(frame)
             number += 1
-            at_s += 1 / self._faults().value(TransportFault.SLOW_FPS, self._fps)
-            if self._age_s() - at_s > _LATE_S:
-                at_s = self._age_s()
+            period_s = 1 / self._faults().value(TransportFault.SLOW_FPS, self._fps)
+            late_s = self._age_s() - at_s - period_s
+            at_s += period_s * (1 + late_s // period_s if late_s > _LATE_S else 1)
         self._tally.idle()
 
     async def _frame(self, number: int, at_s: float) -> Frame:

@@ -1,6 +1,7 @@
 """A camera's HTTP port: MJPEG, a snapshot, ONVIF where it is there; with the faults that make sense over HTTP."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -43,7 +44,7 @@ class CameraWeb:
         application.router.add_get(SNAPSHOT, self._snapshot)
         application.router.add_get(MJPEG, self._mjpeg)
         application.add_routes(services.routes(self._camera))
-        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
+        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1, handler_cancellation=True)
         await self._runner.setup()
         site = web.TCPSite(self._runner, host, port)
         await site.start()
@@ -94,7 +95,8 @@ class CameraWeb:
             return refused
         response = web.StreamResponse(headers={"Content-Type": f"multipart/x-mixed-replace; boundary={_BOUNDARY}"})
         await response.prepare(request)
-        await self._send_pictures(response)
+        with contextlib.suppress(ConnectionError):
+            await self._send_pictures(response)
         return response
 
     async def _send_pictures(self, response: web.StreamResponse) -> None:

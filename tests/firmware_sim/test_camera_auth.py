@@ -48,8 +48,7 @@ def test_nonces_are_kept_for_a_while_and_not_for_ever() -> None:
     door = Door(AuthKind.DIGEST, USER, PASSWORD)
     first = door.challenge()
     assert door.admits("DESCRIBE", digest(AuthKind.DIGEST, first))
-    for _ in range(300):
-        last = door.challenge()
+    last = [door.challenge() for _ in range(300)][-1]
     assert not door.admits("DESCRIBE", digest(AuthKind.DIGEST, first))
     assert door.admits("DESCRIBE", digest(AuthKind.DIGEST, last))
 
