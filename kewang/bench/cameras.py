@@ -10,22 +10,24 @@ from typing import Any, Final
 
 from edge.cameras.health import CameraHealth
 from edge.cameras.thresholds import load
-from firmware_sim.cameras.scenes import painted
+from firmware_sim.cameras.scenes import filmed, find_film, painted
 from firmware_sim.cameras.scenes.spoiled import Spoilable
 from kewang.bench.cameras_drive import Judge, Zones
 from kewang.bench.cameras_figures import family_figures, shortfalls
-from kewang.bench.cameras_life import CameraPlan, CameraResult, Case, live
+from kewang.bench.cameras_life import WARM_DAYS, CameraPlan, CameraResult, Case, live
 from kewang.bench.cameras_plan import Weight, held_out_seeds, tuning_seeds
 from kewang.bench.cameras_wire import InBackground, WirePlan
 from kewang.bench.envelope import envelope
 
 LEAST_DAYS: Final = 20
 DAYS_A_CAMERA: Final = 3
+NICE: Final = 5
+"""The simulation gives way to the agents and cameras of the wire, which live in real time."""
 SPREAD: Final = 2
 """Few days are spread over so many cameras, which can be simulated at one time."""
-SLOW_A_CAMERA: Final = 5
-DEFAULT_DAYS: Final = {"painted": 21, "filmed": 6}
-FULL_DAYS: Final = {"painted": 102, "filmed": 24}
+SLOW_A_CAMERA: Final = 4
+DEFAULT_DAYS: Final = {"painted": 14, "filmed": 6}
+FULL_DAYS: Final = {"painted": 75, "filmed": 30}
 TUNED: Final = "tuning seeds: good for tuning, no result"
 
 
@@ -39,6 +41,7 @@ class CamerasPlan:
     jobs: int = 0
     make_judge: Callable[[Zones], Judge] | None = None
     slow: int = SLOW_A_CAMERA
+    warm_days: int = WARM_DAYS
     wire: WirePlan | None = None
     """The way through RTSP, MQTT and the database; None: not measured."""
 
@@ -50,8 +53,6 @@ def painted_scene(seed: int) -> Spoilable:
 
 def filmed_scene(seed: int) -> Spoilable:
     """Real frames of a fixed camera, altered."""
-    from firmware_sim.cameras.scenes import filmed, find_film
-
     return filmed(seed, find_film())
 
 
@@ -59,7 +60,15 @@ SCENES: Final[Mapping[str, Callable[[int], Spoilable]]] = {"painted": painted_sc
 """The families: they share no drawing code."""
 
 
-def plan_of(*, full: bool, tune: bool, days: int, family: str, only: str, jobs: int) -> CamerasPlan:
+def plan_of(
+    *,
+    full: bool = False,
+    tune: bool = False,
+    days: int = 0,
+    family: str = "both",
+    only: str = ",".join(Weight),
+    jobs: int = 0,
+) -> CamerasPlan:
     """The plan of the command's options. Raises ValueError with what to write."""
     if family not in (*SCENES, "both"):
         raise ValueError(f"--family {family!r}: write {', '.join(SCENES)} or both")
@@ -94,7 +103,11 @@ def measure(
                 show(case)
     first, *others = [family_figures([each for each in results if each.family == family]) for family in plan.days]
     figures = {"families": list(plan.days), "thresholds_sha256": digest, **first}
-    figures |= {"second_family": others[0] if others else {}, "wire": wire.figures() if wire else {}}
+    figures |= {
+        "camera_days": sum(result.days for result in results),
+        "second_family": others[0] if others else {},
+        "wire": wire.figures() if wire else {},
+    }
     failed = _failed(plan, figures)
     parts = ["numpy", "av"]
     return envelope(
@@ -103,13 +116,13 @@ def measure(
 
 
 def _cameras(plan: CamerasPlan, digest: str) -> Iterator[CameraPlan]:
-    make_judge = plan.make_judge or production
     for family, days in plan.days.items():
         count = max(-(-days // DAYS_A_CAMERA), min(days, SPREAD))
         seeds = tuning_seeds(count) if plan.tune else held_out_seeds(digest, family, count)
         for number, seed in enumerate(seeds):
             own = days // count + (number < days % count)
-            yield CameraPlan(family, seed, number, SCENES[family], make_judge, own, plan.slow, plan.weights)
+            makers = SCENES[family], plan.make_judge or production
+            yield CameraPlan(family, seed, number, *makers, own, plan.slow, plan.weights, plan.warm_days)
 
 
 def _lived(cameras: Sequence[CameraPlan], jobs: int) -> Iterator[CameraResult]:
@@ -117,7 +130,7 @@ def _lived(cameras: Sequence[CameraPlan], jobs: int) -> Iterator[CameraResult]:
     if jobs == 1:
         yield from map(live, cameras)
         return
-    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
+    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), os.nice, (NICE,)) as pool:
         for done in as_completed([pool.submit(live, camera) for camera in cameras]):
             yield done.result()
 

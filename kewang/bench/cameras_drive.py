@@ -1,22 +1,19 @@
-"""One camera in simulated time: production's schedule and judgement, with only the clock and the transport replaced."""
+"""One camera in simulated time: production's schedule and judgement, with only the clock and the transport replaced.
+
+The scenes themselves send each picture through JPEG, in place of what a camera's encoder does to it.
+"""
 
 import contextlib
 import random
 import time
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from fractions import Fraction
+from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
-
-import av
-import numpy as np
-from av.video.codeccontext import VideoCodecContext
-from av.video.frame import VideoFrame
 
 from edge.cameras.facts import Transport, Verdict
 from edge.cameras.health import Assessment, NothingToAccept
-from edge.cameras.picture import COLUMNS, ROWS, Picture
+from edge.cameras.picture import Picture
 from edge.cameras.tiers import Tier, Tiers
 from firmware_sim.cameras.scenes import PictureFault, Scene, Truth, spoiled
 from firmware_sim.cameras.scenes.spoiled import Spoilable
@@ -33,11 +30,10 @@ OPTIONS_S: Final = 0.1
 KEYFRAME_S: Final = 1.0
 """From the start of a session until its first key frame."""
 PICTURE_S: Final = 60.0
-SPARSE_S: Final = 300.0
+SPARSE_S: Final = 600.0
 """Time between two looks where days are sampled sparsely: the warm-up and the days of slow faults."""
 SLOW_LOOKS: Final = 15
 """Looks at the picture between two of the slow tier."""
-_QUALITY: Final = 4
 _FPS: Final = 10.0
 HEALTHY: Final = Transport(
     CameraReason.NONE,
@@ -58,13 +54,15 @@ HEALTHY: Final = Transport(
     jitter_ms=1.0,
     codec="h264",
 )
+KEYFRAME: Final = replace(HEALTHY, frames=1, fps=None, stalls=None, bitrate_kbps=None)
+"""What a session brings that ends with its first key frame."""
 REACHED: Final = Transport(CameraReason.NONE, tcp_ms=1.0, options_ms=2.0)
 UNREACHABLE: Final = Transport(CameraReason.TIMEOUT, "no answer within 5 s")
 SILENT: Final = Transport(
     CameraReason.NO_MEDIA, "no packet within 4.5 s", 1.0, 2.0, 4.0, 3.0, 3.0, frames=0, codec="h264"
 )
-HIDING: Final = frozenset({"truck", "crowd", "headlights"})
-"""Benign events in front of the camera: nobody accepts a view then."""
+HIDING: Final = frozenset({"truck"})
+"""Benign events that stand before the view: nobody accepts it then."""
 
 
 Zones = Sequence[Sequence[tuple[float, float]]]
@@ -106,26 +104,6 @@ class Sample:
         return self.verdict.reason if told else None
 
 
-class Codec:
-    """JPEG there and back, in place of what a camera's encoder does to a picture."""
-
-    def __init__(self, width: int = COLUMNS, height: int = ROWS) -> None:
-        self._encoder = VideoCodecContext.create("mjpeg", "w")
-        self._encoder.width, self._encoder.height, self._encoder.pix_fmt = width, height, "yuvj420p"
-        self._encoder.time_base, self._encoder.thread_count = Fraction(1, 10), 1
-        self._encoder.qmin = self._encoder.qmax = _QUALITY
-        self._decoder = VideoCodecContext.create("mjpeg", "r")
-        self._decoder.thread_count = 1
-        self._sent = 0
-
-    def trip(self, picture: Picture) -> tuple[bytes, Picture]:
-        """The key frame's bytes, and the picture as a decoder gives it; uint8, the shape that came in."""
-        frame = VideoFrame.from_ndarray(picture, "yuvj420p")
-        frame.pts, self._sent = self._sent, self._sent + 1
-        keyframe = bytes(self._encoder.encode(frame)[0])
-        return keyframe, np.asarray(self._decoder.decode(av.Packet(keyframe))[0].to_ndarray(), np.uint8)
-
-
 @dataclass(slots=True)
 class Costs:
     """Processor time of the judgement alone, and how many pictures it looked at."""
@@ -148,7 +126,6 @@ class Camera:
     shown: Scene | None = None
     costs: Costs = field(default_factory=Costs)
     naive: Naive = field(default_factory=Naive)
-    codec: Codec = field(default_factory=Codec)
 
     def samples(self, until_s: float, events: Sequence[Event]) -> Iterator[Sample]:
         """Look until `until_s`, with `events` happening; repairs are acknowledged as an operator does."""
@@ -173,7 +150,7 @@ class Camera:
         elif fault is LinkFault.SILENT:
             sample = _blind(self.judge.saw(SILENT, None, began_s + SESSION_S), began_s + SESSION_S)
         else:
-            sample = self._seen(began_s, EXTRA_S if tiers.is_extra(began_s) else SESSION_S, event)
+            sample = self._seen(began_s, tiers.is_extra(began_s), event)
         tiers.done(tier, began_s, sample.verdict.suspicious)
         if was_lost and not self.lost and tier is not Tier.PICTURE:
             tiers.hurry(began_s)
@@ -182,17 +159,17 @@ class Camera:
     def _reached(self, transport: Transport, time_s: float) -> Sample:
         return _blind(self.judge.reached(transport, time_s), time_s)
 
-    def _seen(self, began_s: float, session_s: float, event: Event | None) -> Sample:
+    def _seen(self, began_s: float, extra: bool, event: Event | None) -> Sample:
         if event is not self.event:
             self.event, self.shown = event, shown(self.scene, event)
         seen = (self.shown or self.scene).at(began_s + KEYFRAME_S)
-        keyframe, picture = self.codec.trip(seen.i420)
-        time_s, cpu_s = began_s + session_s, time.process_time()
-        judged = self.judge.saw(HEALTHY, picture, time_s, fingerprint=zlib.crc32(keyframe))
+        time_s, cpu_s = began_s + (EXTRA_S if extra else SESSION_S), time.process_time()
+        transport, fingerprint = KEYFRAME if extra else HEALTHY, zlib.crc32(seen.i420.tobytes())
+        judged = self.judge.saw(transport, seen.i420, time_s, fingerprint=fingerprint)
         self.costs.cpu_s += time.process_time() - cpu_s
         self.costs.pictures += 1
         return Sample(
-            time_s, judged.verdict, judged.metrics, seen.truth, self.naive.judge(picture), began_s + KEYFRAME_S
+            time_s, judged.verdict, judged.metrics, seen.truth, self.naive.judge(seen.i420), began_s + KEYFRAME_S
         )
 
 

@@ -70,10 +70,9 @@ def _rank(looks: Sequence[_Look]) -> float:
 
 def spearman(one: Sequence[float], other: Sequence[float]) -> float:
     """Rank correlation, -1 to 1; ties share their mean rank; 0 where one of the two never changes."""
-    ranks = np.stack([_ranks(np.asarray(one, float)), _ranks(np.asarray(other, float))])
-    if len(one) < 2 or 0 in np.ptp(ranks, axis=1):
+    if min(len(set(one)), len(set(other))) < 2:
         return 0.0
-    return float(np.corrcoef(ranks)[0, 1])
+    return float(np.corrcoef(_ranks(np.asarray(one, float)), _ranks(np.asarray(other, float)))[0, 1])
 
 
 def _ranks(values: Numbers) -> Numbers:

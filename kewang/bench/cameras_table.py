@@ -44,7 +44,7 @@ def show(result: Mapping[str, Any]) -> None:
 
 
 def _by_fault(name: str, figures: Mapping[str, Any]) -> Table:
-    title = f"{name}: {figures['camera_days']} camera-days, {len(figures['test_seeds'])} cameras"
+    title = f"{name}: {len(figures['test_seeds'])} cameras, {figures['calm_days']:g} days without a fault"
     table = Table(*_COLUMNS.values(), title=title, title_justify="left")
     for row in figures["by_fault"]:
         table.add_row(*(_word(row[key]) for key in _COLUMNS))

@@ -18,7 +18,7 @@ from edge.cameras.health import CameraHealth
 from edge.cameras.thresholds import load
 from firmware_sim.cameras.scenes import PictureFault, Scene, painted
 from kewang.bench.cameras_box import KINDS, CameraBox, CamerasProgram, Watched
-from kewang.bench.cameras_drive import HEALTHY, Codec
+from kewang.bench.cameras_drive import HEALTHY
 from kewang.bench.cameras_plan import LIMIT_S, RIGHT_TYPE, Fault, LinkFault, Weight
 from kewang.bench.guard import Guard
 from kewang.bench.houses import SqliteHouse
@@ -219,7 +219,6 @@ class Comparison:
     def __init__(self, seed: int, started_s: float) -> None:
         self._seed, self._started_s = seed, started_s
         self._scenes: dict[int, Scene] = {}
-        self._codec = Codec()
 
     def alike(self, rows: Sequence[Row]) -> int:
         """How many of `rows` say what is said here, at one of the moments they may mean."""
@@ -232,8 +231,7 @@ class Comparison:
     def _metrics(self, camera: int, time_s: float) -> Mapping[str, float]:
         if camera not in self._scenes:
             self._scenes[camera] = painted(self._seed + camera, kind=KINDS[camera % len(KINDS)])
-        _, picture = self._codec.trip(self._scenes[camera].at(time_s).i420)
-        return CameraHealth(load()).saw(HEALTHY, picture, time_s).metrics
+        return CameraHealth(load()).saw(HEALTHY, self._scenes[camera].at(time_s).i420, time_s).metrics
 
 
 def _shortfalls(plan: WirePlan, figures: Mapping[str, Any]) -> Iterator[str]:

@@ -94,7 +94,7 @@ def test_a_day_has_every_quick_fault_once_with_calm_between(seed: int) -> None:
 def test_cameras_take_turns_among_the_slow_faults() -> None:
     chosen = [event.fault for turn in range(5) for event in slow_faults(1, 2, turn, 3)]
     assert {chosen.count(fault) for fault in chosen} == {3}
-    assert all(event.end_s - event.start_s >= DAY_S for event in slow_faults(1, 2, 0, 5))
+    assert all(event.end_s - event.start_s == pytest.approx(DAY_S) for event in slow_faults(1, 2, 0, 5))
 
 
 def test_each_thresholds_file_meets_seeds_of_its_own() -> None:
