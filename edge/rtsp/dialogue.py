@@ -1,16 +1,18 @@
 """What is said to a camera, request by request; without sockets or time, over anything that answers (`Line`)."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal, Protocol
+from urllib.parse import urljoin, urlsplit
 
-from edge.cameras.address import Address
+from edge.cameras.address import PORTS, Address
 from edge.rtsp import messages
 from edge.rtsp.auth import Login, offers
 from edge.rtsp.errors import Redirected, SessionError
 from edge.rtsp.messages import Response
 from edge.rtsp.sdp import Video, base_url, control_url, video
 from kewang.wire.cameras import CameraReason
+from kewang.wire.errors import printable
 
 Lower = Literal["tcp", "udp"]
 """The way of packets: inside the connection, or as datagrams."""
@@ -169,3 +171,20 @@ def _pair(text: str) -> tuple[int | None, int | None]:
         return None, None
     first = int(found[1])
     return first, int(found[2]) if found[2] else first + 1
+
+
+def elsewhere(ours: Address, location: str, other_hosts: bool) -> Address:
+    """The address that a redirect names; another host gets no login. Raises SessionError (REDIRECT)."""
+    try:
+        parts = urlsplit(urljoin(ours.wire_url, location))
+        host, port = parts.hostname or "", parts.port or PORTS[ours.scheme]
+    except ValueError:
+        raise SessionError(CameraReason.REDIRECT, "the camera redirects to an unreadable address") from None
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    there = replace(ours, host=host, port=port, path=path)
+    if parts.scheme == ours.scheme and host == ours.host.lower():
+        return there
+    if not other_hosts or parts.scheme != ours.scheme or not host:
+        told = f"the camera redirects to {printable(host, 60)}: give that address if it is right"
+        raise SessionError(CameraReason.REDIRECT, told)
+    return replace(there, user=None, password=None)

@@ -6,15 +6,14 @@ import time
 from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import replace
 from typing import Any, Final, Literal, TypeVar
-from urllib.parse import quote, urljoin, urlsplit
+from urllib.parse import quote
 
-from edge.cameras.address import PORTS, Address
+from edge.cameras.address import Address
 from edge.cameras.facts import Transport
 from edge.rtsp.auth import Login
 from edge.rtsp.connection import Connection, PortPair, connect
-from edge.rtsp.dialogue import UNSUPPORTED, Dialogue, Way
+from edge.rtsp.dialogue import UNSUPPORTED, Dialogue, Way, elsewhere
 from edge.rtsp.errors import Redirected, SessionError
 from edge.rtsp.meter import Meter
 from kewang.wire.cameras import CameraReason
@@ -131,7 +130,7 @@ class _Look:
             try:
                 return await self._conversed(watch_s)
             except Redirected as redirected:
-                self._address = self._elsewhere(redirected.location)
+                self._address = elsewhere(self._address, redirected.location, self._other_hosts)
                 await self._part()
         raise SessionError(CameraReason.REDIRECT, "the camera redirects again and again")
 
@@ -185,25 +184,6 @@ class _Look:
         done = await work
         self._measured[figure] = 1000 * (time.monotonic() - started_s)
         return done
-
-    def _elsewhere(self, location: str) -> Address:
-        """The address we were sent to. Raises SessionError (REDIRECT) when we may not go there."""
-        ours = self._address
-        try:
-            parts = urlsplit(urljoin(ours.wire_url, location))
-            host, port = parts.hostname or "", parts.port or PORTS[ours.scheme]
-        except ValueError:
-            raise SessionError(CameraReason.REDIRECT, "the camera redirects to an unreadable address") from None
-        path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        there = replace(ours, host=host, port=port, path=path)
-        if parts.scheme == ours.scheme and host == ours.host.lower():
-            return there
-        if not self._other_hosts or parts.scheme != ours.scheme or not host:
-            shown = printable(host, 60)
-            raise SessionError(
-                CameraReason.REDIRECT, f"the camera redirects to {shown}: give that address if it is right"
-            )
-        return replace(there, user=None, password=None)
 
     async def _part(self) -> None:
         """TEARDOWN if the camera holds a session, then close; in bounded time, also while being cancelled."""

@@ -164,6 +164,22 @@ def fuzz(
     emit(result, as_json)
 
 
+@app.command("fuzz-rtsp")
+def fuzz_rtsp(
+    conversations: Annotated[int, typer.Option(min=1, help="Mutated conversations of a camera.")] = 100_000,
+    seed: Seed = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Mutated camera conversations through our RTSP client: no crash, no hang, at most 32 MB more memory.
+
+    Example: kewang bench fuzz-rtsp --conversations 5000
+    """
+    from kewang.bench.envelope import emit
+    from kewang.bench.fuzz_rtsp import measure
+
+    emit(measure(conversations, seed), as_json)
+
+
 @app.command()
 def backlog(
     devices: Annotated[int, typer.Option(min=1, help="Devices with a backlog.")] = 20,
