@@ -5,7 +5,7 @@ from typing import Final
 
 from gateway.ports import Point, SeriesId
 from kewang.ui.words import Language
-from kewang.wire.cameras import REASON_WORDS, STATE_WORDS, CameraReason, CameraState
+from kewang.wire.cameras import FIRST_STEPS, REASON_WORDS, STATE_WORDS, CameraReason, CameraState
 
 STREAM: Final = "cam"
 RECENT_MS: Final = 150_000
@@ -56,3 +56,11 @@ def said(camera: tuple[CameraState, CameraReason], language: Language) -> str:
     told = STATE_WORDS[state][column]
     wanted = state is not CameraState.OK and reason is not CameraReason.NONE
     return f"{told}: {REASON_WORDS[reason][column]}" if wanted else told
+
+
+def first_step(camera: tuple[CameraState, CameraReason], language: Language) -> str:
+    """What a technician does first; empty when there is nothing to do."""
+    state, reason = camera
+    if state is CameraState.OK or reason not in FIRST_STEPS:
+        return ""
+    return FIRST_STEPS[reason][0 if language == "id" else 1]

@@ -115,6 +115,7 @@ class Renderer:
             "reason": lambda row: reason_of(row, language),
             "trouble": lambda why: trouble_of(why, language),
             "camera": lambda source: cameras.said(source.camera, language),
+            "first_step": lambda source: cameras.first_step(source.camera, language),
             "short": lambda name: word_of(SHORT, name, language),
         }
 

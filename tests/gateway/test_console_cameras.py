@@ -99,6 +99,8 @@ async def test_numbers_of_the_last_picture_are_shown_beside_a_newer_look(store: 
         of_card = await card(shown, "mardika-01")
         page = await shown.text("/device/mardika-01?lang=en")
         dark = await card(shown, "mardika-02")
+        assert "Check the lens cap" in await shown.text("/device/mardika-02?lang=en")
+        assert "Periksa tutup lensa" in await shown.text("/device/mardika-02?lang=id")
     assert [word in of_card for word in ("Frames per second", "Packet loss", "Activity", "Litter")] == [True] * 4
     assert "Bit rate" not in of_card
     assert "Bit rate" in page
