@@ -10,8 +10,9 @@ from typing import Final
 from xml.etree.ElementTree import Element, tostring
 
 from edge.onvif import markup
-from edge.onvif.facts import OnvifError, Tamper
+from edge.onvif.facts import OnvifError
 from edge.onvif.soap import Caller
+from kewang.wire.cameras import Tamper
 
 _EVENTS: Final = "http://www.onvif.org/ver10/events/wsdl"
 _NOTIFICATION: Final = "http://docs.oasis-open.org/wsn"

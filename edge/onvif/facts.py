@@ -1,24 +1,13 @@
 """What ONVIF tells of a camera, and how it fails: the currency of this folder."""
 
 from dataclasses import dataclass
-from enum import IntEnum, IntFlag
+from enum import IntEnum
 from typing import Final
 
-from kewang.wire.cameras import CameraReason
+from kewang.wire.cameras import CameraReason, Tamper
 
 DEVICE_PATH: Final = "/onvif/device_service"
 """Where every camera has its device service unless discovery says otherwise (ONVIF Core, section 5.1.1)."""
-
-
-class Tamper(IntFlag):
-    """Bits of the metric `tamper_event`: what the camera's own analysis reports now."""
-
-    BLURRED = 1
-    EXPOSURE = 2
-    """Too dark or too bright."""
-    CHANGED = 4
-    """Another scene, or its tamper detector."""
-    SIGNAL_LOSS = 8
 
 
 class Recording(IntEnum):

@@ -1,6 +1,6 @@
 """What is told of a camera: its state and the reason for it, as codes that box and gateway agree on, with words."""
 
-from enum import IntEnum
+from enum import IntEnum, IntFlag
 from typing import Final
 
 
@@ -50,6 +50,17 @@ class CameraReason(IntEnum):
     DIRTY_LENS = 50
     CLOCK = 60
     NOT_RECORDING = 61
+
+
+class Tamper(IntFlag):
+    """Bits of `tamper_event`: what the camera's own analysis reports at the moment. Corroboration only."""
+
+    BLURRED = 1
+    EXPOSURE = 2
+    """Too dark or too bright."""
+    CHANGED = 4
+    """Another scene, or its tamper detector."""
+    SIGNAL_LOSS = 8
 
 
 STATE_WORDS: Final = {
