@@ -28,7 +28,9 @@ gstreamer=have
 gstreamer_works || gstreamer=missing
 cameras=have
 [ "$(cat .parts/cameras/.installed 2>/dev/null)" = "$(cameras_wanted)" ] || cameras=missing
-[ "$chromium $gstreamer $cameras ${#packages[@]}" != "have have have 0" ] || exit 0
+film=have
+[ -s .parts/film/vtest.avi ] || film=missing
+[ "$chromium $gstreamer $cameras $film ${#packages[@]}" != "have have have have 0" ] || exit 0
 
 command -v apt-get >/dev/null || fail "only Debian's packages are known here. Put mosquitto, influxd, nats-server and chromium on PATH yourself."
 
@@ -85,6 +87,17 @@ install_gstreamer() {
   "${install[@]}" >/dev/null 2>&1 || { refresh_lists && "${install[@]}" >/dev/null; } || fail "could not install GStreamer's RTSP server"
 }
 
+unpack_film() { # real footage of a fixed camera, for scenes that our own painter has no part in
+  say "unpacking the film of a real camera into .parts/film (96 MB to fetch)"
+  local folder=.parts/film.new
+  rm -rf "$folder" && mkdir -p "$folder" .parts/film
+  download() { (cd "$folder" && apt-get -qq -o APT::Sandbox::User=root download opencv-doc); }
+  download || { refresh_lists && download; } || fail "could not fetch opencv-doc from Debian's packages"
+  dpkg-deb --fsys-tarfile "$folder"/opencv-doc_*.deb | tar -xO ./usr/share/doc/opencv-doc/examples/data/vtest.avi >"$folder/vtest.avi"
+  mv "$folder/vtest.avi" .parts/film/vtest.avi
+  rm -rf "$folder"
+}
+
 install_cameras() {
   say "installing the simulated cameras of others into .parts/cameras (about a minute)"
   python3 -m venv --clear .parts/cameras
@@ -96,3 +109,4 @@ install_cameras() {
 [ "$chromium" = have ] || install_chromium
 [ "$gstreamer" = have ] || install_gstreamer
 [ "$cameras" = have ] || install_cameras
+[ "$film" = have ] || unpack_film

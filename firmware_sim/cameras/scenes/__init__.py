@@ -1,4 +1,4 @@
-"""Seeded scenes of fixed cameras with their truth: painted (a market or street of Ambon) and filmed (real frames, altered)."""
+"""Seeded scenes of fixed cameras with their truth: painted (a market or street of Ambon) and filmed (real frames)."""
 
 from .film import find_film
 from .filmed import filmed

@@ -41,7 +41,9 @@ def _scene(given: argparse.Namespace, seed: int) -> Spoilable:
     return filmed(seed, given.film) if given.film else painted(seed, kind=given.kind)
 
 
-def _faults(given: argparse.Namespace, scene: Spoilable, hour: float) -> list[np.ndarray[tuple[int, ...], np.dtype[np.uint8]]]:
+def _faults(
+    given: argparse.Namespace, scene: Spoilable, hour: float
+) -> list[np.ndarray[tuple[int, ...], np.dtype[np.uint8]]]:
     if not given.faults:
         return []
     starts = (hour - given.later) * 3_600

@@ -40,7 +40,7 @@ def of_day(seed: int, day: int) -> tuple[Event, ...]:
         *_some(rng, "crowd", 2, (6, 19), (1_200, 3_600)),
         *_some(rng, "pumping", 2, (6, 23), (300, 900)),
         *_some(rng, "insects", 3, (18.8, 29), (60, 900)),
-        *_some(rng, "reboot", 1, (0, 23), (20, 40)),
+        *_some(rng, "reboot", 1, (0, 23), (3, 6)),
         *_some(rng, "lightning", 1, (19, 28), (600, 1_800)),
     ]
     return tuple(

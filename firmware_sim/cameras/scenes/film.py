@@ -13,4 +13,6 @@ def find_film(places: tuple[Path, ...] = PLACES) -> Path:
         if (place / NAME).is_file():
             return place / NAME
     looked = ", ".join(str(place) for place in places)
-    raise FileNotFoundError(f"{NAME} is in none of {looked}. Run `make parts` in the repository's folder: it unpacks the film.")
+    raise FileNotFoundError(
+        f"{NAME} is in none of {looked}. Run `make parts` in the repository's folder: it unpacks the film."
+    )

@@ -19,7 +19,7 @@ Point: TypeAlias = tuple[float, float]
 class Truth:
     """What is really there. `persons`: in view, at least a third of each visible; None = not known honestly.
 
-    `litter_pct`: share (0–100) of the zone's area covered by what stands still and is no part of the clean view: litter,
+    `litter_pct`: share (0–100) of the zone's area under what stands still and is no part of the clean view: litter,
     left goods, stalls. `benign`: names of the harmless events happening now.
     """
 
@@ -75,20 +75,22 @@ class PictureFault(StrEnum):
     MOVED_SMALL = "moved_small"
 
 
-EXPECTED: Final[Mapping[PictureFault, frozenset[CameraReason]]] = MappingProxyType({
-    PictureFault.FROZEN: frozenset({CameraReason.FROZEN}),
-    PictureFault.BLACK: frozenset({CameraReason.BLACK}),
-    PictureFault.WHITE: frozenset({CameraReason.WASHED_OUT}),
-    PictureFault.NO_SIGNAL: frozenset({CameraReason.NO_SIGNAL}),
-    PictureFault.COVER: frozenset({CameraReason.COVERED}),
-    PictureFault.MOVED: frozenset({CameraReason.MOVED}),
-    PictureFault.BLUR: frozenset({CameraReason.BLURRED}),
-    PictureFault.NOISE: frozenset({CameraReason.NOISY}),
-    PictureFault.COLOUR: frozenset({CameraReason.COLOUR}),
-    PictureFault.DIRT: frozenset({CameraReason.DIRTY_LENS}),
-    PictureFault.FOG_LENS: frozenset({CameraReason.DIRTY_LENS, CameraReason.BLURRED}),
-    PictureFault.PARTIAL_COVER: frozenset({CameraReason.PARTLY_COVERED, CameraReason.COVERED}),
-    PictureFault.MILD_BLUR: frozenset({CameraReason.BLURRED}),
-    PictureFault.MOVED_SMALL: frozenset({CameraReason.MOVED}),
-})
+EXPECTED: Final[Mapping[PictureFault, frozenset[CameraReason]]] = MappingProxyType(
+    {
+        PictureFault.FROZEN: frozenset({CameraReason.FROZEN}),
+        PictureFault.BLACK: frozenset({CameraReason.BLACK}),
+        PictureFault.WHITE: frozenset({CameraReason.WASHED_OUT}),
+        PictureFault.NO_SIGNAL: frozenset({CameraReason.NO_SIGNAL}),
+        PictureFault.COVER: frozenset({CameraReason.COVERED}),
+        PictureFault.MOVED: frozenset({CameraReason.MOVED}),
+        PictureFault.BLUR: frozenset({CameraReason.BLURRED}),
+        PictureFault.NOISE: frozenset({CameraReason.NOISY}),
+        PictureFault.COLOUR: frozenset({CameraReason.COLOUR}),
+        PictureFault.DIRT: frozenset({CameraReason.DIRTY_LENS}),
+        PictureFault.FOG_LENS: frozenset({CameraReason.DIRTY_LENS, CameraReason.BLURRED}),
+        PictureFault.PARTIAL_COVER: frozenset({CameraReason.PARTLY_COVERED, CameraReason.COVERED}),
+        PictureFault.MILD_BLUR: frozenset({CameraReason.BLURRED}),
+        PictureFault.MOVED_SMALL: frozenset({CameraReason.MOVED}),
+    }
+)
 """The reasons that name each fault rightly."""

@@ -5,15 +5,15 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ..chance import drift, uniform
-from ..events import Event
-from ..planes import Plane, Planes
+from firmware_sim.cameras.scenes.chance import drift, uniform
+from firmware_sim.cameras.scenes.events import Event
+from firmware_sim.cameras.scenes.planes import Plane, Planes
 
 DARK_HOURS: Final = (5.9, 18.95)
 
 
 def brightness(key: int, hour: float) -> float:
-    """Daylight by the hour, 0 to 1: up within half an hour near six, down within half an hour near seven in the evening."""
+    """Daylight by the hour, 0 to 1: up within half an hour near six, down as fast near seven in the evening."""
     up, down = DARK_HOURS[0] + 0.3 * (uniform(key, 1) - 0.5), DARK_HOURS[1] + 0.3 * (uniform(key, 2) - 0.5)
     return float(1 / (1 + np.exp(-(hour - up) * 7)) * 1 / (1 + np.exp((hour - down) * 7)))
 
@@ -59,24 +59,20 @@ def veiled(planes: Planes, amount: float, light: float) -> None:
     """Fog: the picture goes over into a blurred copy of itself that is near one brightness."""
     side = planes.y.shape[0] // 45
     coarse = planes.y.reshape(45, side, -1, side).mean((1, 3))
-    smooth = _widened(coarse, planes.y.shape)
+    smooth = widened(coarse, *planes.y.shape)
     planes.y += np.float32(amount) * (0.35 * smooth + np.float32(0.65 * light) - planes.y)
     planes.u -= (planes.u - 128) * np.float32(amount)
     planes.v -= (planes.v - 128) * np.float32(amount)
 
 
-def _widened(coarse: Plane, shape: tuple[int, ...]) -> Plane:
-    down = np.linspace(0, coarse.shape[0] - 1.001, shape[0])
-    across = np.linspace(0, coarse.shape[1] - 1.001, shape[1])
+def widened(coarse: Plane, height: int, width: int) -> Plane:
+    """A coarse field, smoothly between its points, as (height, width)."""
+    down = np.linspace(0, coarse.shape[0] - 1.001, height)
+    across = np.linspace(0, coarse.shape[1] - 1.001, width)
     y, x = down.astype(int), across.astype(int)
     dy, dx = (down - y)[:, None].astype(np.float32), (across - x)[None, :].astype(np.float32)
     rows = coarse[y] + (coarse[y + 1] - coarse[y]) * dy
     return np.asarray(rows[:, x] + (rows[:, x + 1] - rows[:, x]) * dx, np.float32)
-
-
-def widened(coarse: Plane, height: int, width: int) -> Plane:
-    """A coarse field, smoothly between its points, as (height, width)."""
-    return _widened(coarse, (height, width))
 
 
 def rained(planes: Planes, key: int, time_s: float, amount: float) -> None:
@@ -93,7 +89,7 @@ def rained(planes: Planes, key: int, time_s: float, amount: float) -> None:
 
 
 def lamps(planes: Planes, key: int, time_s: float) -> bool:
-    """Headlights at night, in two of five moments: two cores, a halo that falls off with the distance, a lifted picture."""
+    """Headlights at night, in two of five moments: two cores with a halo that falls off with the distance."""
     moment = int(time_s // 4)
     if uniform(key, 8, moment) > 0.4:
         return False
@@ -114,14 +110,21 @@ class Occluder:
     def __init__(self, luma: NDArray[np.uint8], chroma: NDArray[np.uint8], event: Event) -> None:
         height, width = luma.shape
         rng = np.random.default_rng(event.key)
-        self._wide, self._tall = round(width * float(rng.uniform(0.68, 0.82)) / 4) * 4, round(height * float(rng.uniform(0.7, 0.8)) / 4) * 4
+        self._wide, self._tall = (
+            round(width * float(rng.uniform(0.68, 0.82)) / 4) * 4,
+            round(height * float(rng.uniform(0.7, 0.8)) / 4) * 4,
+        )
         y, x = int(rng.integers(0, height * 3 // 4)) // 2 * 2, int(rng.integers(0, width * 3 // 4)) // 2 * 2
-        down, across = np.arange(self._tall) // 4, np.arange(self._wide) // 4
-        self._y = luma[y + down.clip(0, height - y - 1)][:, x + across.clip(0, width - x - 1)].astype(np.float32)
+        rows, columns = self._tall // 4, self._wide // 4
+        y, x = min(y, height - rows - 2), min(x, width - columns - 2)
+        self._y = widened(luma[y : y + rows, x : x + columns].astype(np.float32), self._tall, self._wide)
         self._y *= np.float32(rng.uniform(0.6, 1.1))
         self._y[-self._tall // 7 :] *= 0.35
-        rows, columns = (y + down[::2]).clip(0, height - 2) // 2, (x + across[::2]).clip(0, width - 2) // 2
-        self._u, self._v = (part[rows][:, columns].astype(np.float32) for part in chroma)
+        self._y[:, :: max(8, self._wide // int(rng.integers(5, 14)))] *= 0.7
+        half_y, half_x = slice(y // 2, (y + rows) // 2), slice(x // 2, (x + columns) // 2)
+        self._u, self._v = (
+            widened(part[half_y, half_x].astype(np.float32), self._tall // 2, self._wide // 2) for part in chroma
+        )
         self._left, self._top = int(rng.integers(0, width - self._wide)) // 2 * 2, (height - self._tall) // 4 * 2 + 2
         self._event, self._from_left = event, bool(event.key % 2)
 
@@ -137,7 +140,7 @@ class Occluder:
         planes.y[rows, x0:x1] = self._y[:, of]
         half, of_half = slice(self._top // 2, (self._top + self._tall) // 2), slice((x0 - left) // 2, (x1 - left) // 2)
         planes.u[half, x0 // 2 : x1 // 2], planes.v[half, x0 // 2 : x1 // 2] = self._u[:, of_half], self._v[:, of_half]
-        return (x1 - x0) * self._tall / planes.y.size
+        return float((x1 - x0) * self._tall / planes.y.size)
 
 
 def shaken(plane: Plane, x: float, y: float) -> Plane:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ..chance import generator
-from ..events import HOUR_S
-from ..planes import Plane, Planes
-from ..seen import PictureFault, View
+from firmware_sim.cameras.scenes.chance import generator
+from firmware_sim.cameras.scenes.events import HOUR_S
+from firmware_sim.cameras.scenes.planes import Plane, Planes
+from firmware_sim.cameras.scenes.seen import PictureFault, View
+
 from .conditions import widened
 from .letters import put
 
@@ -197,7 +198,10 @@ def _colour(scene: "Filmed", rng: Chance, start_s: float) -> Spoiling:
 
 
 def _dirt(scene: "Filmed", rng: Chance, start_s: float) -> Spoiling:
-    hours, coarse = float(rng.uniform(3, 8)), rng.random((int(rng.integers(7, 14)), int(rng.integers(12, 24)))).astype(np.float32)
+    hours, coarse = (
+        float(rng.uniform(3, 8)),
+        rng.random((int(rng.integers(7, 14)), int(rng.integers(12, 24)))).astype(np.float32),
+    )
     field = widened(coarse, scene.height, scene.width)
     veil = np.clip((field - float(rng.uniform(0.35, 0.5))) * 3.0, 0, 0.85) + np.float32(rng.uniform(0.1, 0.3))
     veil, tone = np.minimum(veil, 0.92).astype(np.float32), float(rng.uniform(55, 130))

@@ -15,7 +15,7 @@ FILM_HEIGHT: Final = 576
 EVERY: Final = 4
 """One frame in four is kept: 2.5 a second."""
 FRAMES_A_SECOND: Final = 2.5
-STRANGE: Final = 22
+STRANGE: Final = 18
 CELL_ROWS: Final = 45
 PERSON_FILM_PX: Final = 3_300.0
 """Area of the box around a person in the film, in its own pixels, as far as cells tell: measured on its frames."""
@@ -23,7 +23,7 @@ PERSON_FILM_PX: Final = 3_300.0
 
 @dataclass(frozen=True, slots=True)
 class Framing:
-    """Which part of the film a camera sees: its middle, film pixels per picture pixel of 320, mirrored or not, its roll."""
+    """The part of the film a camera sees: its middle, film pixels per pixel of 320, mirrored or not, its roll."""
 
     x: float
     y: float
@@ -50,8 +50,10 @@ class Framing:
 
 @dataclass(frozen=True, slots=True)
 class Reel:
-    """Frames as luma (n, height, width) and chroma (n, 2, height / 2, width / 2), the empty place, and per frame the cells
-    (n, 45, 80) where somebody is and how many they are."""
+    """Frames as luma (n, height, width) and chroma (n, 2, height / 2, width / 2), and the place when it is empty.
+
+    Per frame: the cells (n, 45, 80) where somebody is, and how many persons.
+    """
 
     luma: Bytes
     chroma: Bytes
@@ -66,7 +68,8 @@ def _whole(video: Path) -> tuple[Bytes, ...]:
     with av.open(str(video)) as opened:
         return tuple(
             np.asarray(frame.to_ndarray(format="yuv420p"), np.uint8)
-            for number, frame in enumerate(opened.decode(video=0)) if number % EVERY == 0
+            for number, frame in enumerate(opened.decode(video=0))
+            if number % EVERY == 0
         )
 
 
@@ -84,7 +87,9 @@ def reel(video: Path, framing: Framing, width: int, height: int) -> Reel:
     empty_chroma = np.median(chroma[::5], axis=0).astype(np.uint8)
     cells = np.stack([_strange(frame, empty_luma) for frame in luma])
     typical = PERSON_FILM_PX / framing.scale**2 / 16
-    return Reel(luma, chroma, empty_luma, empty_chroma, np.stack([_grown(one) for one in cells]), _counts(cells, typical))
+    return Reel(
+        luma, chroma, empty_luma, empty_chroma, np.stack([_grown(one) for one in cells]), _counts(cells, typical)
+    )
 
 
 def _index(framing: Framing, width: int, height: int, fine: float, columns: int, rows: int) -> NDArray[np.int64]:
@@ -110,7 +115,7 @@ def _strange(frame: Bytes, empty: Bytes) -> NDArray[np.bool_]:
     height, width = frame.shape
     side = height // CELL_ROWS
     other = np.abs(frame.astype(np.int16) - empty) > STRANGE
-    return np.asarray(other.reshape(CELL_ROWS, side, width // side, side).mean((1, 3)) > 0.3, np.bool_)
+    return np.asarray(other.reshape(CELL_ROWS, side, width // side, side).mean((1, 3)) > 0.22, np.bool_)
 
 
 def _grown(cells: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -124,7 +129,9 @@ def _grown(cells: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 def _counts(cells: NDArray[np.bool_], typical: float) -> NDArray[np.int64]:
     """Separate moving patches per frame; a patch as large as several persons counts as several, specks not at all."""
-    return np.array([sum(max(1, round(area / typical)) for area in _patches(one) if area > 0.18 * typical) for one in cells])
+    return np.array(
+        [sum(max(1, round(area / typical)) for area in _patches(one) if area > 0.18 * typical) for one in cells]
+    )
 
 
 def _patches(cells: NDArray[np.bool_]) -> list[int]:

@@ -6,15 +6,15 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ..chance import generator
-from ..planes import Planes
+from firmware_sim.cameras.scenes.chance import generator
+from firmware_sim.cameras.scenes.planes import Planes
 
 DAY_S: Final = 86_400.0
 
 
 @lru_cache(maxsize=16)
 def pieces(key: int, day: int) -> tuple[tuple[float, ...], ...]:
-    """What comes on a day: place in the zone (0 to 1 twice), size in zone widths, from, until, where in the film it is cut."""
+    """What comes on a day: place in the zone (0–1 twice), size in zone widths, from and until (h), where it is cut."""
     rng = generator(key, 901, day)
     swept = rng.uniform(20, 23.5)
     made = []
@@ -43,7 +43,9 @@ class Rubbish:
         """Pastes what lies there now, behind who is moving (`people`, (height, width)); sets `litter_pct`."""
         day = int(time_s // DAY_S)
         now = tuple(
-            one for which in (day - 1, day) for one in pieces(self._key, which)
+            one
+            for which in (day - 1, day)
+            for one in pieces(self._key, which)
             if one[3] <= (time_s - which * DAY_S) / 3_600 < one[4]
         )
         if self._kept is None or self._kept[0] != now:

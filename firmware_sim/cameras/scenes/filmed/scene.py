@@ -1,7 +1,7 @@
 """A filmed scene: frames of a real camera, put into Ambon's day."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -9,10 +9,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import events
-from ..chance import drift, generator, uniform
-from ..planes import Planes
-from ..seen import PictureFault, Point, Truth, View
+from firmware_sim.cameras.scenes import events
+from firmware_sim.cameras.scenes.chance import drift, generator, uniform
+from firmware_sim.cameras.scenes.planes import Planes
+from firmware_sim.cameras.scenes.seen import PictureFault, Point, Truth, View
+
 from .conditions import Daylight, Occluder, brightness, coded, hot_middle, infrared, lamps, rained, shaken, veiled
 from .faults import Spoiling, fault_of
 from .letters import put
@@ -31,12 +32,18 @@ HEALTHY: Final = Spoiling()
 class Filmed:
     """See `filmed`."""
 
-    def __init__(self, seed: int, video: Path, width: int, height: int, benign: bool, framing: Framing | None = None) -> None:
+    def __init__(
+        self, seed: int, video: Path, width: int, height: int, benign: bool, framing: Framing | None = None
+    ) -> None:
         self.seed, self.video, self.width, self.height, self.benign = seed, video, width, height, benign
         rng = generator(seed, 900)
         scale = float(rng.uniform(1.55, 2.3))
         own = Framing(
-            float(rng.uniform(330, 470)), float(rng.uniform(235, 330)), scale, bool(rng.random() < 0.5), float(rng.uniform(-0.03, 0.03))
+            float(rng.uniform(330, 470)),
+            float(rng.uniform(235, 330)),
+            scale,
+            bool(rng.random() < 0.5),
+            float(rng.uniform(-0.03, 0.03)),
         )
         self.framing = framing or own
         self._contrast, self._noise = float(rng.uniform(0.75, 1.15)), float(rng.uniform(0.8, 2.4))
@@ -52,7 +59,12 @@ class Filmed:
         """The same camera turned: its view's middle moved by film pixels, rolled by radians."""
         now = self.framing
         return Filmed(
-            self.seed, self.video, self.width, self.height, self.benign, replace(now, x=now.x + x, y=now.y + y, roll=now.roll + roll)
+            self.seed,
+            self.video,
+            self.width,
+            self.height,
+            self.benign,
+            replace(now, x=now.x + x, y=now.y + y, roll=now.roll + roll),
         )
 
     @property
@@ -80,13 +92,14 @@ class Filmed:
         night = bright < 0.2
         mono = night and not self._colour_night
         planes, persons = self._people(time_s, going["crowd"].ramp(time_s, 300) if "crowd" in going else 0.0)
-        names = set(going) - {"insects", "lightning", "reboot"}
+        names = set(going) - {"insects", "lightning"}
         if "truck" in going:
             persons = round(persons * (1 - self._occluder(going["truck"]).lay(planes, time_s)))
         self._light(planes, time_s, bright, mono, going)
         names |= self._weather(planes, time_s, bright, night, going)
         self._lens(planes, time_s, mono, spoiling, going)
-        self._text_and_code(planes, time_s, time_s if clock_s is None else clock_s, mono, spoiling)
+        shown = time_s if clock_s is None else clock_s
+        self._text_and_code(planes, time_s, shown, mono, spoiling, going)
         return View(planes.packed(), Truth(persons, self._rubbish.litter_pct, mono, frozenset(names)))
 
     def _people(self, time_s: float, extra: float) -> tuple[Planes, int]:
@@ -97,7 +110,8 @@ class Filmed:
         film = self._reel
         last = len(film.luma) - int(CUT_S * FRAMES_A_SECOND) - 1
         chosen = [
-            int(uniform(self.seed, cut, 2 + number) * last) + int(time_s % CUT_S * FRAMES_A_SECOND) for number in range(layers)
+            int(uniform(self.seed, cut, 2 + number) * last) + int(time_s % CUT_S * FRAMES_A_SECOND)
+            for number in range(layers)
         ]
         planes = Planes(film.empty_luma.astype(np.float32), *(part.astype(np.float32) for part in film.empty_chroma))
         side = self.height // 45
@@ -133,7 +147,9 @@ class Filmed:
             planes.u += np.float32(self._cast[0])
             planes.v += np.float32(self._cast[1])
 
-    def _weather(self, planes: Planes, time_s: float, bright: float, night: bool, going: dict[str, events.Event]) -> set[str]:
+    def _weather(
+        self, planes: Planes, time_s: float, bright: float, night: bool, going: dict[str, events.Event]
+    ) -> set[str]:
         names = set()
         if "rain" in going:
             rained(planes, self.seed, time_s, going["rain"].ramp(time_s, 240) * (0.5 + 0.5 * going["rain"].strength))
@@ -146,7 +162,9 @@ class Filmed:
             names.add("lightning")
         return names
 
-    def _lens(self, planes: Planes, time_s: float, mono: bool, spoiling: Spoiling, going: dict[str, events.Event]) -> None:
+    def _lens(
+        self, planes: Planes, time_s: float, mono: bool, spoiling: Spoiling, going: dict[str, events.Event]
+    ) -> None:
         wind = going["wind"].ramp(time_s, 600) if "wind" in going else 0.03
         reach = (0.3 + 1.2 * wind * (0.4 + 0.6 * drift(self.seed, time_s, 15))) * wind * self.width / 320
         planes.y = shaken(planes.y, reach * float(np.sin(time_s * 3.3)), reach * 0.6 * float(np.cos(time_s * 2.3)))
@@ -156,9 +174,19 @@ class Filmed:
         sigma = np.float32(self._noise * spoiling.grain * (2.6 if mono else 1.0))
         planes.y += sigma * rng.standard_normal(planes.y.shape, np.float32)
 
-    def _text_and_code(self, planes: Planes, time_s: float, clock_s: float, mono: bool, spoiling: Spoiling) -> None:
+    def _text_and_code(
+        self,
+        planes: Planes,
+        time_s: float,
+        clock_s: float,
+        mono: bool,
+        spoiling: Spoiling,
+        going: Mapping[str, events.Event],
+    ) -> None:
         if spoiling.signal:
             spoiling.signal(planes, time_s, mono)
+        if "reboot" in going:
+            planes.y[:], planes.u[:], planes.v[:] = 90, 128, 128
         dot = max(1, self.height // 180)
         if self._text < 3:
             words = time.strftime("%d-%m-%Y %H:%M:%S", time.gmtime(EPOCH_S + self.seed % 300 * 86_400 + int(clock_s)))

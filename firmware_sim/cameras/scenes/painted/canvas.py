@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from ..planes import Plane
+from firmware_sim.cameras.scenes.planes import Plane
+
 from .lens import Corner, Lens
 from .world import Colour
 
@@ -25,7 +26,7 @@ FAR_M: Final = 400.0
 
 
 class Canvas:
-    """Colour at twice the picture's size, and at its own size: kind of surface, distance, glow and what stands in the way."""
+    """Colour at twice the picture's size; at its own size kind of surface, distance, glow and what is foreign."""
 
     def __init__(self, lens: Lens) -> None:
         self.lens = lens
@@ -54,9 +55,19 @@ class Canvas:
         return other
 
     def shape(
-        self, corners: Sequence[Corner], colour: Colour, kind: int, *, glow: int = 0, foreign: bool = False, detail: bool = False
+        self,
+        corners: Sequence[Corner],
+        colour: Colour,
+        kind: int,
+        *,
+        glow: int = 0,
+        foreign: bool = False,
+        detail: bool = False,
     ) -> None:
-        """Draws a flat shape. `detail`: only colour (and glow), on a surface drawn before. `foreign`: no part of a clean view."""
+        """Draws a flat shape. `detail`: only colour and glow, on a surface drawn before.
+
+        `foreign`: no part of the clean view.
+        """
         outline, distance = self.lens.outline(corners)
         if not outline:
             return
@@ -84,7 +95,9 @@ class Canvas:
         exact = np.clip(reach / np.where(np.abs(slope) < 1e-6, 1e-6, slope), 0.3, FAR_M)
         self.depth.paste(Image.fromarray(exact.astype(np.float32)), mask=mask.point([0] + [255] * 255))
 
-    def blob(self, x: float, y: float, z: float, radius_m: float, colour: Colour, kind: int, *, foreign: bool = False) -> None:
+    def blob(
+        self, x: float, y: float, z: float, radius_m: float, colour: Colour, kind: int, *, foreign: bool = False
+    ) -> None:
         """Draws a ball."""
         seen = self.lens.seen_from(np.array([[x, y, z]]))
         if seen[0, 2] < 1:
@@ -104,7 +117,12 @@ class Canvas:
             return
         mask = Image.fromarray((nearer * 255).astype(np.uint8))
         self.colour.paste(other.colour, mask=mask.resize(self.colour.size, Image.Resampling.NEAREST))
-        for mine, theirs in ((self.kind, other.kind), (self.depth, other.depth), (self.glow, other.glow), (self.foreign, other.foreign)):
+        for mine, theirs in (
+            (self.kind, other.kind),
+            (self.depth, other.depth),
+            (self.glow, other.glow),
+            (self.foreign, other.foreign),
+        ):
             mine.paste(theirs, mask=mask)
 
     def reflectance(self) -> tuple[Plane, Plane, Plane]:
@@ -112,8 +130,13 @@ class Canvas:
         luma, blue, red = self.colour.convert("YCbCr").split()
         size = self.kind.size
         half = (size[0] // 2, size[1] // 2)
-        y = _plane(luma.resize(size, Image.Resampling.BOX)) / 255
-        return y, (_plane(blue.resize(half, Image.Resampling.BOX)) - 128) / 255, (_plane(red.resize(half, Image.Resampling.BOX)) - 128) / 255
+        part = np.float32(1 / 255)
+        y = _plane(luma.resize(size, Image.Resampling.BOX)) * part
+        return (
+            y,
+            (_plane(blue.resize(half, Image.Resampling.BOX)) - 128) * part,
+            (_plane(red.resize(half, Image.Resampling.BOX)) - 128) * part,
+        )
 
 
 def _whole(colour: Colour) -> tuple[int, int, int]:

@@ -3,21 +3,34 @@
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from ..planes import Planes
+from firmware_sim.cameras.scenes.planes import Planes
 
 WORDS = ("NO SIGNAL", "VIDEO LOSS", "TIDAK ADA SINYAL", "No Video", "CAMERA OFFLINE", "NO LINK")
-BARS = ((235, 235, 235), (235, 235, 16), (16, 235, 235), (16, 235, 16), (235, 16, 235), (235, 16, 16), (16, 16, 235), (16, 16, 16))
+BARS = (
+    (235, 235, 235),
+    (235, 235, 16),
+    (16, 235, 235),
+    (16, 235, 16),
+    (235, 16, 235),
+    (235, 16, 16),
+    (16, 16, 235),
+    (16, 16, 16),
+)
 
 
 def card(rng: np.random.Generator, width: int, height: int) -> Planes:
     """One card: a plain blue, black or grey sheet with or without words, or colour bars."""
     look = str(rng.choice(["blue", "black", "grey", "bars", "bare"]))
-    back = {"blue": (10, 20, 190), "black": (4, 4, 4), "grey": (95, 95, 98), "bars": (0, 0, 0), "bare": (0, 0, 235)}[look]
+    back = {"blue": (10, 20, 190), "black": (4, 4, 4), "grey": (95, 95, 98), "bars": (0, 0, 0), "bare": (0, 0, 235)}[
+        look
+    ]
     image = Image.new("RGB", (width, height), back)
     brush = ImageDraw.Draw(image)
     if look == "bars":
         for number, colour in enumerate(BARS):
-            brush.rectangle((number * width / 8, 0, (number + 1) * width / 8, height * float(rng.choice([0.7, 1.0]))), fill=colour)
+            brush.rectangle(
+                (number * width / 8, 0, (number + 1) * width / 8, height * float(rng.choice([0.7, 1.0]))), fill=colour
+            )
     elif look != "bare":
         size = int(height * rng.uniform(0.07, 0.16))
         place = (width / 2, height / 2) if rng.random() < 0.7 else (width * 0.25, height * 0.2)

@@ -4,7 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
-from ..planes import Plane, Planes
+from firmware_sim.cameras.scenes.planes import Plane, Planes
+
 from .canvas import pink_noise
 from .sensor import Grain
 from .world import CLOTHS
@@ -16,7 +17,9 @@ class Cover:
     def __init__(self, rng: np.random.Generator, mask: Plane, stuff: str) -> None:
         height, width = mask.shape
         self.mask, self.half = mask, mask[::2, ::2]
-        colour = np.array([(28, 28, 32), (120, 115, 105), (205, 175, 150), *CLOTHS][rng.integers(3 + len(CLOTHS))], float)
+        colour = np.array(
+            [(28, 28, 32), (120, 115, 105), (205, 175, 150), *CLOTHS][rng.integers(3 + len(CLOTHS))], float
+        )
         if stuff == "hand":
             colour = np.array([150, 95, 75], float) * rng.uniform(0.35, 0.9)
         luma = float(colour @ [0.299, 0.587, 0.114]) * float(rng.uniform(0.45, 1.1))
@@ -26,7 +29,9 @@ class Cover:
         rows, columns = np.mgrid[0:height, 0:width] * 320 // width
         self.y = np.asarray(luma * (1 + tone * folds + tone * 0.6 * grain[rows % 512, columns % 512]) + 6, np.float32)
         if stuff == "cloth":
-            self.y *= 1 + 0.25 * np.sign(np.sin(columns * float(rng.uniform(0.1, 0.4)) + rows * float(rng.uniform(-0.1, 0.1))))
+            self.y *= 1 + 0.25 * np.sign(
+                np.sin(columns * float(rng.uniform(0.1, 0.4)) + rows * float(rng.uniform(-0.1, 0.1)))
+            )
         self.u = float(-0.169 * colour[0] - 0.331 * colour[1] + 0.5 * colour[2]) * 0.8 + 128
         self.v = float(0.5 * colour[0] - 0.419 * colour[1] - 0.081 * colour[2]) * 0.8 + 128
         self.shine = float(rng.uniform(0.9, 2.2))
@@ -46,8 +51,10 @@ def _folds(rng: np.random.Generator, width: int, height: int) -> Plane:
     total = np.zeros((height, width), np.float32)
     for _ in range(6):
         angle, pitch, start = rng.uniform(0, np.pi), rng.uniform(6, 40), rng.uniform(0, 6)
-        total += np.sin((columns * np.cos(angle) + rows * np.sin(angle)) * pitch + 2 * np.sin(rows * 9 + start)).astype(np.float32)
-    return total / 3
+        total += np.sin((columns * np.cos(angle) + rows * np.sin(angle)) * pitch + 2 * np.sin(rows * 9 + start)).astype(
+            np.float32
+        )
+    return np.asarray(total / 3, np.float32)
 
 
 def lively(y: Plane) -> NDArray[np.bool_]:
@@ -71,7 +78,9 @@ def edge_mask(rng: np.random.Generator, width: int, height: int, share: float, r
     rows, columns = np.mgrid[0:height, 0:width].astype(np.float32)
     angle = float(rng.uniform(0, 2 * np.pi))
     noise = pink_noise(256, int(rng.integers(1 << 30)))
-    smooth = Image.fromarray(noise).resize((32, 32), Image.Resampling.BOX).resize((width, width), Image.Resampling.BICUBIC)
+    smooth = (
+        Image.fromarray(noise).resize((32, 32), Image.Resampling.BOX).resize((width, width), Image.Resampling.BICUBIC)
+    )
     wave = np.asarray(smooth, np.float32)[:height]
     slope = columns / width * np.cos(angle) + rows / height * np.sin(angle) + ragged * wave
     border = float(np.quantile(slope, 1 - share))
@@ -85,7 +94,7 @@ def hand_mask(rng: np.random.Generator, width: int, height: int) -> Plane:
     for number in range(int(rng.integers(1, 4))):
         x = width * (0.2 + 0.25 * number + 0.1 * float(rng.random()))
         brush.line((x, -5, x + width * 0.06, height * float(rng.uniform(0.15, 0.4))), fill=0, width=max(2, width // 70))
-    return np.asarray(image.filter(ImageFilter.GaussianBlur(width / 90)), np.float32) / 255
+    return np.asarray(image.filter(ImageFilter.GaussianBlur(width / 90)), np.float32) * np.float32(1 / 255)
 
 
 def spray_mask(rng: np.random.Generator, width: int, height: int) -> Plane:
@@ -95,7 +104,7 @@ def spray_mask(rng: np.random.Generator, width: int, height: int) -> Plane:
     for _ in range(160):
         x, y, r = rng.uniform(-0.05, 1.05) * width, rng.uniform(-0.05, 1.05) * height, rng.uniform(0.05, 0.16) * width
         brush.ellipse((x - r, y - r, x + r, y + r), fill=255)
-    return np.asarray(image.filter(ImageFilter.GaussianBlur(width / 100)), np.float32) / 255
+    return np.asarray(image.filter(ImageFilter.GaussianBlur(width / 100)), np.float32) * np.float32(1 / 255)
 
 
 class Dirt:
@@ -107,8 +116,12 @@ class Dirt:
         for _ in range(int(rng.integers(25, 70))):
             x, y, r = rng.uniform(0, width), rng.uniform(0, height), rng.lognormal(0, 0.5) * width * 0.03
             brush.ellipse((x - r, y - r * 0.8, x + r, y + r), fill=int(rng.integers(150, 256)))
-        spots = np.asarray(image.filter(ImageFilter.GaussianBlur(width / float(rng.uniform(45, 80)))), np.float32) / 255
-        self.veil = np.asarray(float(rng.uniform(0.12, 0.3)) + float(rng.uniform(0.55, 0.85)) * spots, np.float32).clip(0, 0.92)
+        spots = np.asarray(
+            image.filter(ImageFilter.GaussianBlur(width / float(rng.uniform(45, 80)))), np.float32
+        ) * np.float32(1 / 255)
+        self.veil = np.asarray(float(rng.uniform(0.12, 0.3)) + float(rng.uniform(0.55, 0.85)) * spots, np.float32).clip(
+            0, 0.92
+        )
         self.luma = float(rng.uniform(60, 135))
         self._half = self.veil[::2, ::2]
 
@@ -116,5 +129,5 @@ class Dirt:
         """Lays `amount` (0–1) of it over the picture."""
         light = np.float32(self.luma * (1.25 if infrared else 1.0))
         planes.y += np.float32(amount) * self.veil * (light - planes.y)
-        for plane, tone in ((planes.u, 126), (planes.v, 130)):
-            plane += np.float32(amount) * self._half * (tone - plane)
+        planes.u += np.float32(amount) * self._half * (126 - planes.u)
+        planes.v += np.float32(amount) * self._half * (130 - planes.v)

@@ -5,15 +5,18 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..planes import Plane, Planes
+from firmware_sim.cameras.scenes.planes import Plane, Planes
+
 from .canvas import GROUND, KINDS, LEAF, LEFTWARD, RIGHTWARD, SKY, THING, TOWARDS, UPWARD, Canvas
 from .light import Light, shadows
 from .world import Character, World
 
 TARGET: Final = 0.17
-MOST_GAIN: Final = 260.0
+MOST_GAIN: Final = 900.0
 OPENNESS: Final = np.array([0, 0.85, 0.55, 0.55, 0.55, 1.0, 0.7, 0.6], np.float32)
 """How much of the sky each kind of surface sees."""
+FACING: Final = np.array([1, 0.85, 0.8, 0.8, 1.0, 0.75, 0.95, 1.0], np.float32)
+"""How much of the light of lamps beside the lens each kind of surface gives back."""
 
 
 class Stage:
@@ -22,9 +25,9 @@ class Stage:
     def __init__(self, canvas: Canvas, world: World, lamps: "Lamps", texture: Plane, zone: NDArray[np.bool_]) -> None:
         y, self._u, self._v = canvas.reflectance()
         self._y = np.clip(y * texture, 0.02, 1)
-        self._y_infrared = 0.25 + 0.65 * self._y
         self.kind = np.asarray(canvas.kind)
-        self._y_infrared[self.kind == LEAF] += 0.3
+        self._y_infrared = (0.16 + 0.74 * self._y) * FACING[self.kind]
+        self._y_infrared[self.kind == LEAF] += 0.12
         self.depth = np.asarray(canvas.depth, np.float32)
         self.glow = np.asarray(canvas.glow, np.float32) / 255
         self.sky = np.asarray(self.kind == SKY, np.float32)
@@ -45,7 +48,9 @@ class Stage:
         if self._shade is None or self._shade[0] != key:
             facing = np.zeros(KINDS, np.float32)
             facing[[GROUND, UPWARD]] = max(0.0, sun[1])
-            facing[RIGHTWARD], facing[LEFTWARD], facing[TOWARDS] = (max(0.0, part) for part in (sun[0], -sun[0], -sun[2]))
+            facing[RIGHTWARD], facing[LEFTWARD], facing[TOWARDS] = (
+                max(0.0, part) for part in (sun[0], -sun[0], -sun[2])
+            )
             facing[[THING, LEAF]] = 0.25 + 0.4 * max(0.0, sun[1])
             self._shade = (key, facing[self.kind] * (1 - self._ground_shade(sun)), OPENNESS[self.kind])
         return self._shade[1], self._shade[2]
@@ -54,7 +59,10 @@ class Stage:
         x, z, _ = self._canvas.lens.ground
         world = self._world
         boxes = [(one.x0, one.x1, one.z0, one.z1, one.top) for one in world.buildings if one.side]
-        boxes += [(t.x - t.radius * 0.7, t.x + t.radius * 0.7, t.z - t.radius * 0.7, t.z + t.radius * 0.7, t.top) for t in world.trees]
+        boxes += [
+            (t.x - t.radius * 0.7, t.x + t.radius * 0.7, t.z - t.radius * 0.7, t.z + t.radius * 0.7, t.top)
+            for t in world.trees
+        ]
         half = shadows(x[::2, ::2], z[::2, ::2], np.array(boxes, np.float32), sun)
         soft = (half + np.roll(half, 1, 0) + np.roll(half, 1, 1) + np.roll(half, (1, 1), (0, 1))) / 4
         return np.asarray(soft.repeat(2, 0).repeat(2, 1) * np.isin(self.kind, (GROUND, THING, UPWARD)), np.float32)
@@ -67,7 +75,7 @@ class Stage:
 
 
 class Lamps(NamedTuple):
-    """What lamps give to each pixel of the empty place: street lamps, their warm share (half size), infrared, and the rim."""
+    """What lamps give to each pixel of the empty place: street lamps, their warm share (half size), infrared, rim."""
 
     street: Plane
     warm: Plane
@@ -100,7 +108,9 @@ def _infrared_light(canvas: Canvas, camera: Character, depth: Plane) -> Plane:
     away = np.hypot((x / canvas.lens.width - 0.5) * 1.6, y / canvas.lens.height - 0.55)
     beam = 0.12 + np.exp(-((away / 0.55) ** 2))
     reach = camera.infrared_reach_m
-    return np.asarray(beam * reach**2 / (reach**2 * 0.25 + (depth * length) ** 2) * np.exp(-depth / (reach * 3)), np.float32)
+    return np.asarray(
+        beam * reach**2 / (reach**2 * 0.25 + (depth * length) ** 2) * np.exp(-depth / (reach * 3)), np.float32
+    )
 
 
 def _vignette(canvas: Canvas, strength: float) -> Plane:
@@ -116,7 +126,8 @@ def exposed(planes: Planes, stage: Stage, now: Light, camera: Character, error: 
     if now.infrared:
         reflected *= stage.infrared * 0.02 + stage.lamps * 0.02
     else:
-        reflected *= (1.5 * now.direct) * direct + (now.sky * sky + (0.02 if now.night else 0.0) * stage.lamps)
+        lamps = (0.02 * stage.lamps + camera.white_lamp * stage.infrared) if now.night else np.float32(0)
+        reflected *= (1.5 * now.direct) * direct + (now.sky * sky + lamps)
     reflected += stage.sky * np.float32(now.sky * (0.9 - 0.35 * now.cloud))
     if now.night:
         reflected += stage.glow * np.float32(0.006)

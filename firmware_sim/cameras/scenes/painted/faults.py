@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from ..chance import generator
-from ..events import HOUR_S
-from ..planes import Plane, Planes
-from ..seen import PictureFault, View
+from firmware_sim.cameras.scenes.chance import generator
+from firmware_sim.cameras.scenes.events import HOUR_S
+from firmware_sim.cameras.scenes.planes import Plane, Planes
+from firmware_sim.cameras.scenes.seen import PictureFault, View
+
 from .cards import card
 from .covers import Cover, Dirt, covered_share, edge_mask, hand_mask, lively, spray_mask
 from .scene_parts import Spoiling, Touch
@@ -40,7 +41,7 @@ def _frozen(scene: "Painted", rng: np.random.Generator, start_s: float) -> Calla
 
 
 def _turned(scene: "Painted", rng: np.random.Generator, small: bool) -> Callable[[float], View]:
-    """Turned on its mast: a little (13–25 px of 320, as the research did it) or strongly (a quarter of the view and more)."""
+    """Turned on its mast: a little (13–25 px of 320, as the research did it) or by a quarter of the view and more."""
     sign, tilt = float(rng.choice([-1, 1])), float(rng.uniform(0, 2 * np.pi))
     if small:
         reach = float(rng.uniform(13, 25)) / 320 / scene.lens.focal
@@ -109,7 +110,9 @@ def _mask(scene: "Painted", rng: np.random.Generator, stuff: str, share: float) 
 def _partial_cover(scene: "Painted", rng: np.random.Generator, start_s: float) -> Spoiling:
     """35 to 60 % of the picture's area."""
     stuff = str(rng.choice(["bag", "cloth", "leaf"]))
-    return Spoiling(optics=Cover(rng, edge_mask(rng, scene.width, scene.height, float(rng.uniform(0.35, 0.6)), 0.05), stuff))
+    return Spoiling(
+        optics=Cover(rng, edge_mask(rng, scene.width, scene.height, float(rng.uniform(0.35, 0.6)), 0.05), stuff)
+    )
 
 
 def _blur(scene: "Painted", rng: np.random.Generator, start_s: float) -> Spoiling:
@@ -176,7 +179,9 @@ def _colour(scene: "Painted", rng: np.random.Generator, start_s: float) -> Spoil
     """Casts of the signal (they tint infrared pictures too), a lost channel, or the IR-cut filter stuck."""
     look = str(rng.choice(["pink", "green", "blue", "lost", "stuck"]))
     size = float(rng.uniform(20, 42))
-    shift = {"pink": (0.3, 1.0), "green": (-0.7, -0.9), "blue": (1.0, -0.5), "lost": (-1.1, 0.4), "stuck": (0.35, 0.8)}[look]
+    shift = {"pink": (0.3, 1.0), "green": (-0.7, -0.9), "blue": (1.0, -0.5), "lost": (-1.1, 0.4), "stuck": (0.35, 0.8)}[
+        look
+    ]
 
     def tint(planes: Planes, time_s: float, infrared: bool) -> None:
         keep = np.float32({"stuck": 0.35, "lost": 0.6}.get(look, 0.85))
@@ -212,8 +217,8 @@ def _fog_lens(scene: "Painted", rng: np.random.Generator, start_s: float) -> Spo
         soft = softened(planes.y, sigma * float(amount))
         planes.y += np.minimum(1, place * amount * 1.2) * (soft - planes.y)
         planes.y += most * amount * place * (np.float32(luma * (1.2 if infrared else 1.0)) - planes.y)
-        for plane in (planes.u, planes.v):
-            plane -= (plane - 128) * (most * amount * place[::2, ::2])
+        planes.u -= (planes.u - 128) * (most * amount * place[::2, ::2])
+        planes.v -= (planes.v - 128) * (most * amount * place[::2, ::2])
 
     return Spoiling(optics=mist)
 

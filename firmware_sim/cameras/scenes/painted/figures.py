@@ -1,4 +1,4 @@
-"""Draws people into a picture in the making: head, body and legs by perspective, behind what stands in front of them."""
+"""Draws people into a picture in the making: sized by perspective, behind what stands in front of them."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from ..chance import uniforms
-from ..planes import Plane, Planes
+from firmware_sim.cameras.scenes.chance import uniforms
+from firmware_sim.cameras.scenes.planes import Plane, Planes
+
 from .lens import Lens
 from .people import People
 
@@ -45,9 +46,11 @@ def _drawn(phase: int, build: int) -> Image.Image:
 
 @lru_cache(maxsize=4_096)
 def figure(rows: int, phase: int, build: int) -> Plane:
-    """Cover of skin, top and legs, 0 to 1, (rows, columns, 3), of a person `rows` high; phase -1 stands, 0 to 3 walks."""
+    """Cover of skin, top and legs (0–1), (rows, columns, 3), of a person `rows` high; phase -1 stands, 0–3 walks."""
     columns = max(2, round(rows * WIDE / TALL / 2) * 2)
-    parts = np.asarray(_drawn(phase, build).resize((columns, rows), Image.Resampling.BOX), np.float32) / 255
+    parts = np.asarray(_drawn(phase, build).resize((columns, rows), Image.Resampling.BOX), np.float32) * np.float32(
+        1 / 255
+    )
     parts[..., 1] *= 1 - parts[..., 0]
     parts[..., 2] *= 1 - np.maximum(parts[..., 0], parts[..., 1])
     return parts
@@ -83,7 +86,11 @@ def draw_people(planes: Planes, depth: Plane, lens: Lens, group: People, how: Lo
     near = np.flatnonzero(seen[:, 2] > 1)
     feet, ahead = lens.pixels(seen[near]), seen[near, 2]
     rows = np.rint(group.size[near] * lens.focal_px / ahead * np.cos(lens.pitch)).astype(int)
-    inside = (rows >= SMALLEST_PX) & (rows < 2 * lens.height) & (np.abs(feet[:, 0] / lens.width - 0.5) < 0.5 + rows / lens.width)
+    inside = (
+        (rows >= SMALLEST_PX)
+        & (rows < 2 * lens.height)
+        & (np.abs(feet[:, 0] / lens.width - 0.5) < 0.5 + rows / lens.width)
+    )
     inside &= (feet[:, 1] > 0) & (feet[:, 1] - rows < lens.height)
     phases = np.where(group.stride[near] < 0, -1, (group.stride[near] * PHASES).astype(int) % PHASES)
     order = np.flatnonzero(inside)
@@ -92,7 +99,9 @@ def draw_people(planes: Planes, depth: Plane, lens: Lens, group: People, how: Lo
         who = near[number]
         size = int(rows[number]) if rows[number] < 40 else int(rows[number]) // 3 * 3
         shape = figure(size, int(phases[number]), int(how.build[who]))
-        count += _draw(planes, depth, shape, (float(feet[number, 0]), float(feet[number, 1])), float(ahead[number]), how.tones[who])
+        count += _draw(
+            planes, depth, shape, (float(feet[number, 0]), float(feet[number, 1])), float(ahead[number]), how.tones[who]
+        )
     return count
 
 
@@ -110,6 +119,8 @@ def _draw(planes: Planes, depth: Plane, shape: Plane, foot: tuple[float, float],
     if shown <= 0:
         return False
     paint = parts @ tones
+    if y1 - y0 > 9:
+        planes.y[y1 - 2 : min(height, y1 + 1), x0:x1] *= 0.72
     patch = planes.y[here]
     patch += paint[..., 0] - cover * patch
     half = (slice(y0 // 2, y1 // 2), slice(x0 // 2, x1 // 2))

@@ -1,4 +1,7 @@
-"""Where things of the world fall in the picture: a pinhole camera on its mast. World: x right, y up, z ahead, metres."""
+"""Where things of the world fall in the picture: a pinhole camera on its mast.
+
+World: x to the right, y up, z ahead, in metres.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +18,7 @@ NEAR_M: Final = 0.4
 
 @dataclass(frozen=True)
 class Lens:
-    """A camera's pose. Angles in radians: `yaw` to the right, `pitch` down, `roll` clockwise; `focal` in picture widths."""
+    """A camera's pose, in radians: `yaw` to the right, `pitch` down, `roll` clockwise; `focal` in picture widths."""
 
     width: int
     height: int
@@ -33,7 +36,7 @@ class Lens:
         yawed = np.array([[cy, 0, -sy], [0, -1, 0], [sy, 0, cy]])
         pitched = np.array([[1, 0, 0], [0, cp, -sp], [0, sp, cp]])
         rolled = np.array([[cr, sr, 0], [-sr, cr, 0], [0, 0, 1]])
-        return rolled @ pitched @ yawed
+        return np.asarray(rolled @ pitched @ yawed)
 
     @property
     def focal_px(self) -> float:
@@ -41,12 +44,12 @@ class Lens:
 
     def seen_from(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """World points (n, 3) in camera axes (n, 3); the third is the distance ahead."""
-        return (points - np.array([0.0, self.mast_m, 0.0])) @ self.turn.T
+        return np.asarray((points - np.array([0.0, self.mast_m, 0.0])) @ self.turn.T)
 
     def pixels(self, seen: NDArray[np.float64]) -> NDArray[np.float64]:
         """Pixel places (n, 2) of points ahead of the camera."""
         middle = np.array([self.width / 2, self.height / 2])
-        return seen[:, :2] / seen[:, 2:3] * self.focal_px + middle
+        return np.asarray(seen[:, :2] / seen[:, 2:3] * self.focal_px + middle)
 
     def outline(self, corners: Sequence[Corner]) -> tuple[list[Pixel], float]:
         """A flat shape as pixels, cut at the lens, and its mean distance; no pixels when it is behind."""
@@ -60,7 +63,8 @@ class Lens:
         """The direction of each pixel in the world, (height, width, 3), one metre ahead along the axis."""
         y, x = np.mgrid[0 : self.height, 0 : self.width]
         ahead = np.stack(
-            [(x + 0.5 - self.width / 2) / self.focal_px, (y + 0.5 - self.height / 2) / self.focal_px, np.ones(x.shape)], -1
+            [(x + 0.5 - self.width / 2) / self.focal_px, (y + 0.5 - self.height / 2) / self.focal_px, np.ones(x.shape)],
+            -1,
         )
         return np.asarray(ahead @ self.turn, np.float32)
 

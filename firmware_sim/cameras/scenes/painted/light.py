@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ..chance import drift, uniform
+from firmware_sim.cameras.scenes.chance import drift, uniform
 
 LATITUDE: Final = math.radians(-3.7)
 SOLAR_NOON_S: Final = 12 * 3600 + (135 - 128.2) * 240
@@ -16,9 +16,9 @@ SOLAR_NOON_S: Final = 12 * 3600 + (135 - 128.2) * 240
 
 @dataclass(frozen=True, slots=True)
 class Light:
-    """Light of a moment. `sun`: direction to the sun in the world (x, y, z); `direct`, `sky`: their strengths (noon about 1).
+    """Light of a moment. `sun`: direction to it in the world (x, y, z); `direct`, `sky`: strengths, at noon near 1.
 
-    `sky_colour`: blue and red difference of the sky; `cloud` 0 clear to 1 overcast; `infrared`: the camera's night mode.
+    `cloud` 0 clear to 1 overcast; `dusk` 1 when the sun is at the horizon; `infrared`: the camera's night mode.
     """
 
     sun: tuple[float, float, float]
@@ -47,7 +47,7 @@ def clouds(seed: int, time_s: float) -> float:
 
 
 def light(seed: int, time_s: float, colour_night: bool, heading: float, rain: float) -> Light:
-    """The light at a time. `heading`: compass direction of the world's z axis in radians; `rain` 0 to 1 darkens the sky."""
+    """The light at a time. `heading`: compass direction of the world's z axis (radians); `rain` 0–1 darkens the sky."""
     high, hour = elevation(seed, time_s)
     cloud = max(clouds(seed, time_s), rain)
     day = _eased(math.degrees(high), -7, 6)
@@ -56,7 +56,7 @@ def light(seed: int, time_s: float, colour_night: bool, heading: float, rain: fl
     sun = (flat * math.sin(bearing - heading), math.sin(high), flat * math.cos(bearing - heading))
     direct = _eased(math.degrees(high), -0.5, 14) * (1 - cloud) ** 1.5
     sky = 0.0004 + 0.55 * day**3 * (1 - 0.45 * cloud) * (1 - 0.5 * rain)
-    dusk = math.exp(-((math.degrees(high) - 1) / 6) ** 2)
+    dusk = math.exp(-(((math.degrees(high) - 1) / 6) ** 2))
     dark = math.degrees(high) < (-2.2 if hour > 0 else -0.8) + 2.5 * (uniform(seed, 32) - 0.5) + 1.2 * cloud
     return Light(sun, direct, sky, cloud, dusk, dark and not colour_night, dark)
 

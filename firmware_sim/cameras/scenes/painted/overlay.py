@@ -6,8 +6,8 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from ..chance import uniform
-from ..planes import Plane, Planes
+from firmware_sim.cameras.scenes.chance import uniform
+from firmware_sim.cameras.scenes.planes import Plane, Planes
 
 EPOCH_S = 1_767_225_600
 """2026-01-01 00:00 as a camera shows it that knows no time zone."""
@@ -21,7 +21,8 @@ def _mark(text: str, size: int) -> tuple[Plane, Plane]:
     edge = image.copy()
     ImageDraw.Draw(image).text((2, 1), text, fill=255, font=font)
     ImageDraw.Draw(edge).text((2, 1), text, fill=255, font=font, stroke_width=1)
-    return np.asarray(image, np.float32) / 255, np.asarray(edge, np.float32) / 255
+    part = np.float32(1 / 255)
+    return np.asarray(image, np.float32) * part, np.asarray(edge, np.float32) * part
 
 
 def write(planes: Planes, text: str, size: int, right: bool, bottom: bool) -> None:
@@ -41,7 +42,7 @@ def write(planes: Planes, text: str, size: int, right: bool, bottom: bool) -> No
 
 
 def stamp(planes: Planes, seed: int, time_s: float, corner: int, scale: float) -> None:
-    """The date and time into `corner` (bit 0 right, bit 1 bottom; 4 = this camera shows none) and the name across from it."""
+    """The date and time into `corner` (bit 0 right, bit 1 bottom; 4 = no text at all), the name across from it."""
     if corner > 3:
         return
     size = max(8, round(scale * planes.y.shape[0]))

@@ -6,8 +6,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ..chance import generator, uniform, uniforms
-from ..events import DAY_S, HOUR_S
+from firmware_sim.cameras.scenes.chance import generator, uniform, uniforms
+from firmware_sim.cameras.scenes.events import DAY_S, HOUR_S
+
 from .dressing import is_open
 from .world import Kind, World
 
@@ -78,7 +79,9 @@ def _ways(world: World, trip: NDArray[np.int64], near_z: float) -> tuple[NDArray
     seed, half = world.seed, world.half
     chance = [uniforms(seed, trip, 80 + number) for number in range(7)]
     inner = half - 2.3
-    lane = np.where(chance[0] < 0.3, (chance[1] * 2 - 1) * inner, np.sign(chance[1] - 0.5) * inner * (0.75 + 0.25 * chance[0]))
+    lane = np.where(
+        chance[0] < 0.3, (chance[1] * 2 - 1) * inner, np.sign(chance[1] - 0.5) * inner * (0.75 + 0.25 * chance[0])
+    )
     if world.kind == "street":
         lane = np.sign(chance[1] - 0.5) * (half - 0.4 - 1.6 * chance[0])
     back = chance[2] < 0.5
@@ -93,11 +96,17 @@ def _ways(world: World, trip: NDArray[np.int64], near_z: float) -> tuple[NDArray
 
 
 def _traders(world: World, time_s: float) -> tuple[NDArray[np.generic], ...]:
-    here = [stall for stall in world.stalls if is_open(world, stall, time_s) and uniform(stall.key, int(time_s // 1_200), 5) < 0.8]
+    here = [
+        stall
+        for stall in world.stalls
+        if is_open(world, stall, time_s) and uniform(stall.key, int(time_s // 1_200), 5) < 0.8
+    ]
     keys = np.array([stall.key for stall in here], dtype=np.int64)
     wander = uniforms(world.seed, keys + int(time_s // 40), 91)
     x = np.array([stall.x + np.sign(stall.x) * 1.1 for stall in here], dtype=float)
-    z = np.array([stall.z for stall in here], dtype=float) + wander * np.array([stall.width for stall in here], dtype=float)
+    z = np.array([stall.z for stall in here], dtype=float) + wander * np.array(
+        [stall.width for stall in here], dtype=float
+    )
     fidget = 0.07 * np.sin(time_s / 3.1 + keys % 11)
     return x + fidget, z, 1.45 + 0.25 * uniforms(world.seed, keys, 92), np.full(len(here), -1.0), keys
 

@@ -1,4 +1,4 @@
-"""A painted market or street: the place, dressed and peopled by the hour, in the light of the moment, through the camera."""
+"""A painted market or street: the place, dressed and peopled by the hour, lit, and seen through its camera."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -6,12 +6,13 @@ from typing import Final
 
 import numpy as np
 
-from .. import events
-from ..chance import generator, uniform
-from ..planes import Plane, Planes
-from ..seen import PictureFault, Point, Truth, View
+from firmware_sim.cameras.scenes import events
+from firmware_sim.cameras.scenes.chance import generator, uniform
+from firmware_sim.cameras.scenes.planes import Plane, Planes
+from firmware_sim.cameras.scenes.seen import PictureFault, Point, Truth, View
+
 from .canvas import Canvas, pink_noise
-from .dressing import cloth_up, is_open, lying, with_items, with_stalls, zone_corners, zone_mask
+from .dressing import cloth_up, is_open, lying, shops_open, with_items, with_stalls, zone_corners, zone_mask
 from .exposure import Stage, exposed, lamps_of
 from .faults import fault_of
 from .figures import draw_people, looks
@@ -34,7 +35,14 @@ class Painted:
     """A painted scene; see `painted`."""
 
     def __init__(self, seed: int, width: int, height: int, kind: Kind, benign: bool, codec: bool) -> None:
-        self.seed, self.width, self.height, self.kind, self.benign, self._codec = seed, width, height, kind, benign, codec
+        self.seed, self.width, self.height, self.kind, self.benign, self._codec = (
+            seed,
+            width,
+            height,
+            kind,
+            benign,
+            codec,
+        )
         self.lens = lens(seed, width, height, kind)
         self.world = world(seed, kind, self.lens)
         self.character = character(seed)
@@ -120,13 +128,16 @@ class Painted:
         return self._stage[1]
 
     def _dressed(self, time_s: float) -> Stage:
-        stalls = tuple((is_open(self.world, one, time_s), cloth_up(self.world, one, time_s)) for one in self.world.stalls)
+        stalls = tuple(
+            (is_open(self.world, one, time_s), cloth_up(self.world, one, time_s)) for one in self.world.stalls
+        )
         items = lying(self.world, time_s)
-        key = (stalls, tuple(item.key for item in items))
+        shops = shops_open(self.world, time_s)
+        key = (stalls, shops, tuple(item.key for item in items))
         if key not in self._stages:
-            if stalls not in self._stalls:
-                self._stalls = {stalls: with_stalls(self._town, self.world, stalls)}
-            canvas = with_items(self._stalls[stalls], items)
+            if key[:2] not in self._stalls:
+                self._stalls = {key[:2]: with_stalls(self._town, self.world, shops, stalls)}
+            canvas = with_items(self._stalls[key[:2]], items)
             if len(self._stages) > 3:
                 self._stages.pop(next(iter(self._stages)))
             self._stages[key] = Stage(canvas, self.world, self._lamps, self._texture, self._zone_mask)
@@ -147,9 +158,16 @@ class Painted:
         return float(2**error)
 
     def _weather(
-        self, planes: Planes, stage: Stage, time_s: float, now: Light, going: dict[str, events.Event], rain: float, level: float
+        self,
+        planes: Planes,
+        stage: Stage,
+        time_s: float,
+        now: Light,
+        going: dict[str, events.Event],
+        rain: float,
+        level: float,
     ) -> set[str]:
-        names = set(going) - {"insects", "lightning", "reboot"}
+        names = set(going) - {"insects", "lightning"}
         if rain > 0:
             self.rain.fall(planes, time_s, rain, level)
         if "fog" in going:
@@ -174,6 +192,8 @@ class Painted:
             planes.u[:], planes.v[:] = 128, 128
         if spoiling.signal:
             spoiling.signal(planes, time_s, now.infrared)
+        if "reboot" in self.happening(time_s):
+            planes.y[:], planes.u[:], planes.v[:] = 112, 128, 128
         stamp(planes, self.seed, clock_s, self.character.text_corner, self.character.text_scale)
         if spoiling.over:
             spoiling.over(planes, time_s, now.infrared)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from ..planes import Planes
+from firmware_sim.cameras.scenes.planes import Planes
 
 Touch: TypeAlias = Callable[[Planes, float, bool], None]
 """Changes a picture in place: planes, time, whether in infrared."""

@@ -7,8 +7,8 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from ..chance import generator, uniform
-from ..planes import Plane, Planes
+from firmware_sim.cameras.scenes.chance import generator, uniform
+from firmware_sim.cameras.scenes.planes import Plane, Planes
 
 MARGIN: Final = 64
 TILES: Final = 4

@@ -1,4 +1,6 @@
-"""Draws what never changes in a place: sky, ground, buildings with doors, windows and signs, trees, lamp posts, wires."""
+"""Draws what never changes in a place: sky, ground, buildings with doors, windows, signs; trees, lamps, wires."""
+
+import itertools
 
 import numpy as np
 from PIL import Image
@@ -27,7 +29,9 @@ def _ground(canvas: Canvas, world: World) -> None:
     x, z, ahead = canvas.lens.ground
     below = ahead < 9_000
     canvas.kind.paste(GROUND, mask=Image.fromarray((below * 255).astype(np.uint8)))
-    canvas.depth.paste(Image.fromarray(np.minimum(ahead, 400).astype(np.float32)), mask=Image.fromarray((below * 255).astype(np.uint8)))
+    canvas.depth.paste(
+        Image.fromarray(np.minimum(ahead, 400).astype(np.float32)), mask=Image.fromarray((below * 255).astype(np.uint8))
+    )
     colour = np.empty((*x.shape, 3), np.float32)
     colour[:] = (205, 215, 225)
     colour[below] = world.ground
@@ -62,11 +66,9 @@ def _building(canvas: Canvas, one: Building) -> None:
 def _awning(canvas: Canvas, rng: np.random.Generator, one: Building, x: float) -> None:
     out, high = x - one.side * float(rng.uniform(0.5, 1.1)), float(rng.uniform(2.5, 3))
     colour = CLOTHS[rng.integers(len(CLOTHS))]
-    canvas.shape([(x, high + 0.4, one.z0), (x, high + 0.4, one.z1), (out, high, one.z1), (out, high, one.z0)], colour, UPWARD)
-
-
-class _Face:
-    """A wall's own coordinates: metres along and metres up."""
+    canvas.shape(
+        [(x, high + 0.4, one.z0), (x, high + 0.4, one.z1), (out, high, one.z1), (out, high, one.z0)], colour, UPWARD
+    )
 
 
 def _facade(canvas: Canvas, rng: np.random.Generator, one: Building, at: "object", length: float, kind: int) -> None:
@@ -114,36 +116,68 @@ def _tree(canvas: Canvas, tree: Tree) -> None:
     rng = np.random.default_rng(tree.key)
     trunk = 0.16
     canvas.shape(
-        [(tree.x - trunk, 0, tree.z), (tree.x + trunk, 0, tree.z), (tree.x + trunk, tree.top, tree.z), (tree.x - trunk, tree.top, tree.z)],
-        (95, 75, 55), THING,
+        [
+            (tree.x - trunk, 0, tree.z),
+            (tree.x + trunk, 0, tree.z),
+            (tree.x + trunk, tree.top, tree.z),
+            (tree.x - trunk, tree.top, tree.z),
+        ],
+        (95, 75, 55),
+        THING,
     )
-    for _ in range(140):
+    for _ in range(320):
         x, y, z = rng.normal(0, 0.42, 3) * tree.radius
         shade = float(np.clip(0.75 + 0.3 * y / tree.radius + rng.uniform(-0.25, 0.25), 0.3, 1.2))
-        canvas.blob(tree.x + x, tree.top + y, tree.z + z, float(rng.uniform(0.12, 0.4)), (70 * shade, 105 * shade, 45 * shade), LEAF)
+        canvas.blob(
+            tree.x + x,
+            tree.top + y,
+            tree.z + z,
+            float(rng.uniform(0.06, 0.26)),
+            (70 * shade, 105 * shade, 45 * shade),
+            LEAF,
+        )
 
 
 def _lamp(canvas: Canvas, lamp: Lamp) -> None:
     thick = 0.07
     canvas.shape(
-        [(lamp.x - thick, 0, lamp.z), (lamp.x + thick, 0, lamp.z), (lamp.x + thick, lamp.y, lamp.z), (lamp.x - thick, lamp.y, lamp.z)],
-        (120, 122, 125), THING,
+        [
+            (lamp.x - thick, 0, lamp.z),
+            (lamp.x + thick, 0, lamp.z),
+            (lamp.x + thick, lamp.y, lamp.z),
+            (lamp.x - thick, lamp.y, lamp.z),
+        ],
+        (120, 122, 125),
+        THING,
     )
     inward = -np.sign(lamp.x)
     arm: list[Corner] = [(lamp.x, lamp.y, lamp.z), (lamp.x + inward * 1.3, lamp.y + 0.15, lamp.z)]
     canvas.shape([*arm, (arm[1][0], arm[1][1] - 0.1, lamp.z), (lamp.x, lamp.y - 0.1, lamp.z)], (110, 112, 115), THING)
     canvas.shape(
-        [(arm[1][0] - 0.3, lamp.y, lamp.z), (arm[1][0] + 0.3, lamp.y, lamp.z), (arm[1][0] + 0.3, lamp.y + 0.2, lamp.z), (arm[1][0] - 0.3, lamp.y + 0.2, lamp.z)],
-        (200, 200, 200), THING, glow=255,
+        [
+            (arm[1][0] - 0.3, lamp.y, lamp.z),
+            (arm[1][0] + 0.3, lamp.y, lamp.z),
+            (arm[1][0] + 0.3, lamp.y + 0.2, lamp.z),
+            (arm[1][0] - 0.3, lamp.y + 0.2, lamp.z),
+        ],
+        (200, 200, 200),
+        THING,
+        glow=255,
     )
 
 
 def _wire(canvas: Canvas, world: World, height: float) -> None:
     z = 6 + height * 3 % 17
     places = np.linspace(-world.half, world.half, 12)
-    for a, b in zip(places, places[1:], strict=False):
+    for a, b in itertools.pairwise(places):
         sag_a, sag_b = (0.6 * ((p / world.half) ** 2 - 1) for p in (a, b))
         canvas.shape(
-            [(a, height + sag_a, z), (b, height + sag_b, z), (b, height + sag_b + 0.035, z), (a, height + sag_a + 0.035, z)],
-            (35, 35, 38), THING,
+            [
+                (a, height + sag_a, z),
+                (b, height + sag_b, z),
+                (b, height + sag_b + 0.035, z),
+                (a, height + sag_a + 0.035, z),
+            ],
+            (35, 35, 38),
+            THING,
         )

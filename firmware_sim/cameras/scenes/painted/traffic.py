@@ -6,13 +6,14 @@ from typing import Final
 import numpy as np
 from PIL import Image, ImageDraw
 
-from ..chance import uniform
-from ..events import HOUR_S
-from ..planes import Plane, Planes
+from firmware_sim.cameras.scenes.chance import uniform
+from firmware_sim.cameras.scenes.events import HOUR_S
+from firmware_sim.cameras.scenes.planes import Plane, Planes
+
 from .lens import Lens
 from .light import Light
 from .weather import spot
-from .world import Colour, World
+from .world import World
 
 LANES: Final = 4
 HOURS: Final = (0, 4, 6, 7.5, 12, 17, 19, 22, 24)
@@ -60,12 +61,15 @@ class Traffic:
         left = lane % 2 == 0
         z = into * speed - 4 if left else self._world.far - into * speed
         bike = uniform(key, turn, 4) < (0.6 if street else 1.0)
-        wide, tall, long = (0.6, 1.5, 1.8) if bike else (1.7, 1.5 + 0.5 * uniform(key, turn, 5), 4.2)
+        wide, tall, long = (0.42, 1.5, 1.6) if bike else (1.7, 1.5 + 0.5 * uniform(key, turn, 5), 4.2)
         x = (-1 if left else 1) * (self._world.half - 2.6) * (0.25 + 0.5 * uniform(key, turn, 6))
-        tint = (0.16 * (uniform(key, turn, 8) - 0.5), 0.2 * (uniform(key, turn, 9) - 0.4))
+        gaudy = 0.02 if uniform(key, turn, 10) < 0.6 else 0.3
+        tint = (gaudy * (uniform(key, turn, 8) - 0.5), gaudy * (uniform(key, turn, 9) - 0.5))
         return Vehicle(x, z, wide, tall, long, 0.1 + 0.75 * uniform(key, turn, 7), tint, not left)
 
-    def draw(self, planes: Planes, depth: Plane, time_s: float, now: Light) -> tuple[list[tuple[float, float, float]], bool]:
+    def draw(
+        self, planes: Planes, depth: Plane, time_s: float, now: Light
+    ) -> tuple[list[tuple[float, float, float]], bool]:
         """Draws them into reflectance; where lamps glare (x, y, strength), and whether any shines into the lens."""
         glare = []
         for one in self.vehicles(time_s):
@@ -79,14 +83,63 @@ class Traffic:
         flank = one.x - w if one.x > 0 else one.x + w
         cabin = one.tall * 0.55
         inner = (z0 + 0.2 * one.long, z1 - 0.15 * one.long)
-        self._face(planes, depth, [(flank, 0.2, z0), (flank, 0.2, z1), (flank, cabin, z1), (flank, cabin, z0)], one, 0.75)
-        self._face(planes, depth, [(one.x - w, 0.2, z0), (one.x + w, 0.2, z0), (one.x + w, cabin, z0), (one.x - w, cabin, z0)], one, 0.85)
-        self._face(planes, depth, [(one.x - w, cabin, z0), (one.x + w, cabin, z0), (one.x + w, cabin, z1), (one.x - w, cabin, z1)], one, 1.0)
-        self._face(planes, depth, [(flank, cabin, inner[0]), (flank, cabin, inner[1]), (flank, one.tall, inner[1]), (flank, one.tall, inner[0])], one, 0.3)
-        self._face(planes, depth, [(one.x - w, cabin, inner[0]), (one.x + w, cabin, inner[0]), (one.x + w, one.tall, inner[0]), (one.x - w, one.tall, inner[0])], one, 0.35)
-        self._face(planes, depth, [(one.x - w, one.tall, inner[0]), (one.x + w, one.tall, inner[0]), (one.x + w, one.tall, inner[1]), (one.x - w, one.tall, inner[1])], one, 1.0)
+        self._face(
+            planes, depth, [(flank, 0.2, z0), (flank, 0.2, z1), (flank, cabin, z1), (flank, cabin, z0)], one, 0.75
+        )
+        self._face(
+            planes,
+            depth,
+            [(one.x - w, 0.2, z0), (one.x + w, 0.2, z0), (one.x + w, cabin, z0), (one.x - w, cabin, z0)],
+            one,
+            0.85,
+        )
+        self._face(
+            planes,
+            depth,
+            [(one.x - w, cabin, z0), (one.x + w, cabin, z0), (one.x + w, cabin, z1), (one.x - w, cabin, z1)],
+            one,
+            1.0,
+        )
+        self._face(
+            planes,
+            depth,
+            [
+                (flank, cabin, inner[0]),
+                (flank, cabin, inner[1]),
+                (flank, one.tall, inner[1]),
+                (flank, one.tall, inner[0]),
+            ],
+            one,
+            0.3,
+        )
+        self._face(
+            planes,
+            depth,
+            [
+                (one.x - w, cabin, inner[0]),
+                (one.x + w, cabin, inner[0]),
+                (one.x + w, one.tall, inner[0]),
+                (one.x - w, one.tall, inner[0]),
+            ],
+            one,
+            0.35,
+        )
+        self._face(
+            planes,
+            depth,
+            [
+                (one.x - w, one.tall, inner[0]),
+                (one.x + w, one.tall, inner[0]),
+                (one.x + w, one.tall, inner[1]),
+                (one.x - w, one.tall, inner[1]),
+            ],
+            one,
+            1.0,
+        )
 
-    def _face(self, planes: Planes, depth: Plane, corners: list[tuple[float, float, float]], one: Vehicle, shade: float) -> None:
+    def _face(
+        self, planes: Planes, depth: Plane, corners: list[tuple[float, float, float]], one: Vehicle, shade: float
+    ) -> None:
         outline, ahead = self._lens.outline(corners)
         if not outline:
             return
@@ -110,7 +163,8 @@ class Traffic:
         strength = 190.0 if one.towards else 45.0
         return [
             (float(x), float(y), strength * min(1.0, 14 / float(ahead)))
-            for (x, y), ahead in zip(self._lens.pixels(seen), seen[:, 2], strict=True) if ahead > 1.5
+            for (x, y), ahead in zip(self._lens.pixels(seen), seen[:, 2], strict=True)
+            if ahead > 1.5
         ]
 
     def dazzle(self, planes: Planes, glare: list[tuple[float, float, float]]) -> None:
@@ -119,8 +173,3 @@ class Traffic:
         for x, y, strength in glare:
             spot(planes, x, y, 3.5 * size, strength * 1.2)
             spot(planes, x, y, 20 * size, strength * 0.5, 1.3)
-
-
-def paint(colour: Colour) -> float:
-    """A colour's reflectance in the eye's scale, 0 to 1."""
-    return (0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2]) / 255

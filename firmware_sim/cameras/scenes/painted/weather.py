@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from ..chance import drift, generator, uniform
-from ..planes import Plane, Planes
+from firmware_sim.cameras.scenes.chance import drift, generator, uniform
+from firmware_sim.cameras.scenes.planes import Plane, Planes
 
 
 class Rain:
@@ -22,8 +22,8 @@ class Rain:
         planes.y *= 1 - 0.3 * strength
         planes.y += 0.3 * strength * level
         planes.y += (10 + 0.16 * level) * strength * tile[start : start + planes.y.shape[0]]
-        for plane in (planes.u, planes.v):
-            plane -= (plane - 128) * np.float32(0.35 * strength)
+        planes.u -= (planes.u - 128) * np.float32(0.35 * strength)
+        planes.v -= (planes.v - 128) * np.float32(0.35 * strength)
 
 
 def _streaks(rng: np.random.Generator, width: int, height: int) -> Plane:
@@ -39,8 +39,8 @@ def fog(planes: Planes, clear: Plane, light: float) -> None:
     planes.y *= clear
     planes.y += light * (1 - clear)
     half = clear[::2, ::2]
-    for plane in (planes.u, planes.v):
-        plane -= (plane - 128) * (1 - half)
+    planes.u -= (planes.u - 128) * (1 - half)
+    planes.v -= (planes.v - 128) * (1 - half)
 
 
 def insects(planes: Planes, time_s: float, key: int) -> None:
@@ -51,7 +51,14 @@ def insects(planes: Planes, time_s: float, key: int) -> None:
         if uniform(key, number, moment) < 0.4:
             continue
         x, y = uniform(key, number, moment, 1) * width, uniform(key, number, moment, 2) * height
-        spot(planes, x, y, height * (0.02 + 0.06 * uniform(key, number, moment, 3)), 120.0, 1 + 2 * uniform(key, number, moment, 4))
+        spot(
+            planes,
+            x,
+            y,
+            height * (0.02 + 0.06 * uniform(key, number, moment, 3)),
+            120.0,
+            1 + 2 * uniform(key, number, moment, 4),
+        )
 
 
 def spot(planes: Planes, x: float, y: float, radius: float, strength: float, stretch: float = 1.0) -> None:

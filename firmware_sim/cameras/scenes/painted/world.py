@@ -1,25 +1,47 @@
 """What stands where: buildings, stalls, trees, lamps and ways of one seed, in metres."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
 import numpy as np
 
-from ..chance import generator
+from firmware_sim.cameras.scenes.chance import generator
+
 from .lens import Lens
 
 Kind: TypeAlias = Literal["market", "street"]
 Colour: TypeAlias = tuple[float, float, float]
 
 WALLS: Final[tuple[Colour, ...]] = (
-    (222, 214, 196), (196, 206, 205), (214, 190, 150), (170, 196, 178), (205, 160, 140), (238, 236, 228), (150, 160, 170),
-    (226, 208, 120), (120, 150, 165), (184, 120, 95),
+    (222, 214, 196),
+    (196, 206, 205),
+    (214, 190, 150),
+    (170, 196, 178),
+    (205, 160, 140),
+    (238, 236, 228),
+    (150, 160, 170),
+    (226, 208, 120),
+    (120, 150, 165),
+    (184, 120, 95),
 )
 CLOTHS: Final[tuple[Colour, ...]] = (
-    (30, 90, 190), (205, 50, 45), (235, 160, 30), (30, 140, 70), (240, 240, 235), (60, 60, 70), (240, 210, 60), (90, 40, 120),
+    (30, 90, 190),
+    (205, 50, 45),
+    (235, 160, 30),
+    (30, 140, 70),
+    (240, 240, 235),
+    (60, 60, 70),
+    (240, 210, 60),
+    (90, 40, 120),
 )
 PRODUCE: Final[tuple[Colour, ...]] = (
-    (200, 60, 40), (230, 180, 50), (80, 140, 50), (150, 90, 50), (240, 230, 200), (110, 60, 100), (220, 120, 40),
+    (200, 60, 40),
+    (230, 180, 50),
+    (80, 140, 50),
+    (150, 90, 50),
+    (240, 230, 200),
+    (110, 60, 100),
+    (220, 120, 40),
 )
 
 
@@ -72,7 +94,7 @@ class Lamp:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """All that stands in one seed's place. `half` is the way's half width, `far` where it ends, `zone` x0, x1, z0, z1."""
+    """All that stands in one seed's place. `half`: the way's half width, `far`: its end, `zone`: x0, x1, z0, z1."""
 
     kind: Kind
     seed: int
@@ -85,7 +107,8 @@ class World:
     zone: tuple[float, float, float, float]
     ground: Colour
     roughness: float
-    wires: tuple[float, ...] = field(default=())
+    wires: tuple[float, ...]
+    shutters: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +123,7 @@ class Character:
     vignette: float
     colour_night: bool
     infrared_reach_m: float
+    white_lamp: float
     text_corner: int
     text_scale: float
     quality: int
@@ -110,11 +134,19 @@ def character(seed: int) -> Character:
     """The camera of a seed: cheap or good, infrared or with a white lamp."""
     rng = generator(seed, 11)
     return Character(
-        contrast=float(rng.uniform(0.8, 1.2)), saturation=float(rng.uniform(0.55, 1.15)), warmth=float(rng.uniform(-6, 6)),
-        noise=float(rng.uniform(0.7, 2.2)), softness=float(rng.choice([0.0, 0.0, 0.5, 0.9])),
-        vignette=float(rng.uniform(0.0, 0.3)), colour_night=bool(rng.random() < 0.25),
-        infrared_reach_m=float(rng.uniform(14, 32)), text_corner=int(rng.integers(0, 5)),
-        text_scale=float(rng.uniform(0.045, 0.065)), quality=int(rng.integers(3, 9)), texture=float(rng.uniform(0.5, 1.3)),
+        contrast=float(rng.uniform(0.8, 1.2)),
+        saturation=float(rng.uniform(0.55, 1.15)),
+        warmth=float(rng.uniform(-6, 6)),
+        noise=float(rng.uniform(0.7, 2.2)),
+        softness=float(rng.choice([0.0, 0.0, 0.5, 0.9])),
+        vignette=float(rng.uniform(0.0, 0.3)),
+        colour_night=bool(rng.random() < 0.25),
+        infrared_reach_m=float(rng.uniform(14, 32)),
+        white_lamp=float(rng.choice([0.0, 0.002, 0.006])),
+        text_corner=int(rng.integers(0, 5)),
+        text_scale=float(rng.uniform(0.045, 0.065)),
+        quality=int(rng.integers(3, 9)),
+        texture=float(rng.uniform(0.5, 1.3)),
     )
 
 
@@ -123,8 +155,13 @@ def lens(seed: int, width: int, height: int, kind: Kind) -> Lens:
     rng = generator(seed, 12)
     yaw = rng.uniform(-0.42, 0.42) if kind == "market" else rng.uniform(-0.5, 0.5)
     return Lens(
-        width, height, focal=float(rng.uniform(0.6, 1.05)), mast_m=float(rng.uniform(3.6, 7.8)), yaw=float(yaw),
-        pitch=float(rng.uniform(0.16, 0.48)), roll=float(rng.uniform(-0.03, 0.03)),
+        width,
+        height,
+        focal=float(rng.uniform(0.6, 1.05)),
+        mast_m=float(rng.uniform(3.6, 7.8)),
+        yaw=float(yaw),
+        pitch=float(rng.uniform(0.16, 0.48)),
+        roll=float(rng.uniform(-0.03, 0.03)),
     )
 
 
@@ -136,10 +173,19 @@ def world(seed: int, kind: Kind, view: Lens) -> World:
     grey = float(rng.uniform(95, 165))
     tint = rng.uniform(-8, 10)
     return World(
-        kind, seed, half, far, _buildings(rng, half, far, sparse=rng.random() < 0.25),
-        _stalls(rng, half, far, kind), _trees(rng, half, far, kind), _lamps(rng, half, far),
-        _zone(rng, half, far, view), (grey + tint, grey, grey - tint), float(rng.uniform(0.05, 0.22)),
+        kind,
+        seed,
+        half,
+        far,
+        _buildings(rng, half, far, sparse=rng.random() < 0.25),
+        _stalls(rng, half, far, kind),
+        _trees(rng, half, far, kind),
+        _lamps(rng, half, far),
+        _zone(rng, half, far, view),
+        (grey + tint, grey, grey - tint),
+        float(rng.uniform(0.05, 0.22)),
         tuple(float(height) for height in rng.uniform(5.5, 8, rng.integers(0, 4))),
+        bool(rng.random() < 0.5),
     )
 
 
@@ -157,7 +203,9 @@ def _buildings(rng: np.random.Generator, half: float, far: float, sparse: bool) 
     x = -half - 14.0
     while x < half + 14:
         length = float(rng.uniform(5, 12))
-        made.append(Building(x, x + length, far, far + 8, float(rng.uniform(4, 14)), _wall(rng), 0, int(rng.integers(1 << 30))))
+        made.append(
+            Building(x, x + length, far, far + 8, float(rng.uniform(4, 14)), _wall(rng), 0, int(rng.integers(1 << 30)))
+        )
         x += length
     return tuple(made)
 
@@ -177,10 +225,20 @@ def _stalls(rng: np.random.Generator, half: float, far: float, kind: Kind) -> tu
             width = float(rng.uniform(1.8, 3.2))
             if rng.random() < chance:
                 first, second = rng.integers(len(CLOTHS), size=2)
-                made.append(Stall(
-                    side * (half - 1.1), z, width, float(rng.uniform(1.3, 1.9)), CLOTHS[first], CLOTHS[second],
-                    float(rng.uniform(5, 7.2)), float(rng.uniform(15.5, 19.5)), folds, int(rng.integers(1 << 30)),
-                ))
+                made.append(
+                    Stall(
+                        side * (half - 1.1),
+                        z,
+                        width,
+                        float(rng.uniform(1.3, 1.9)),
+                        CLOTHS[first],
+                        CLOTHS[second],
+                        float(rng.uniform(5, 7.2)),
+                        float(rng.uniform(15.5, 19.5)),
+                        folds,
+                        int(rng.integers(1 << 30)),
+                    )
+                )
             z += width + float(rng.uniform(0.3, 1.6))
     return tuple(made)
 
@@ -189,8 +247,11 @@ def _trees(rng: np.random.Generator, half: float, far: float, kind: Kind) -> tup
     count = int(rng.integers(0, 4) if kind == "market" else rng.integers(1, 6))
     return tuple(
         Tree(
-            float(rng.choice([-1, 1]) * (half - rng.uniform(-0.3, 0.6))), float(rng.uniform(9, far - 5)),
-            float(rng.uniform(4.5, 8)), float(rng.uniform(1.2, 2.6)), int(rng.integers(1 << 30)),
+            float(rng.choice([-1, 1]) * (half - rng.uniform(-0.3, 0.6))),
+            float(rng.uniform(9, far - 5)),
+            float(rng.uniform(4.5, 8)),
+            float(rng.uniform(1.2, 2.6)),
+            int(rng.integers(1 << 30)),
         )
         for _ in range(count)
     )
