@@ -39,9 +39,9 @@ class Spell:
         """Whether there is a suspicion at all."""
         return bool(self.looks)
 
-    def lasted_s(self) -> float:
-        """From the first to the last suspicious look."""
-        return self.looks[-1][0] - self.looks[0][0] if self.looks else 0.0
+    def lasted(self, enough_looks: int, enough_s: float) -> bool:
+        """Whether it has had so many suspicious looks, over so many seconds from the first to the last."""
+        return len(self.looks) >= enough_looks and self.looks[-1][0] - self.looks[0][0] >= enough_s
 
     def reason(self) -> CameraReason:
         """The commonest reason of the run; of equally common ones the latest."""

@@ -1,14 +1,18 @@
-"""What is known of a camera's views as bytes, so that it outlives a restart."""
+"""What is known of a camera as bytes, so that it outlives a restart: an npz file without anything that could run."""
 
 import io
 import zipfile
 import zlib
+from collections import deque
 from typing import Any, Final
 
 import numpy as np
 
+from edge.cameras.market import MarketView
 from edge.cameras.reference import Reference
+from edge.cameras.sight import Sight
 from edge.cameras.slow import SlowTrack
+from edge.cameras.stream import NORM_LENGTH, Stream
 from edge.cameras.thresholds import Thresholds
 
 VERSION: Final = 1
@@ -20,25 +24,43 @@ class DamagedMemory(Exception):
     """Kept references can't be read (damaged, or of another version); go on, the camera is learned anew."""
 
 
-def pack(references: dict[bool, Reference], slow: SlowTrack) -> bytes:
-    """Everything as an npz file; 50 to 150 kB."""
-    arrays: dict[str, Any] = {"version": np.array(VERSION), **slow.arrays()}
+def pack(sight: Sight, stream: Stream) -> bytes:
+    """Everything learned; 50 to 150 kB."""
+    arrays: dict[str, Any] = {"version": np.array(VERSION), **sight.slow.arrays()}
     for mode, prefix in _MODES.items():
-        arrays |= references[mode].arrays(prefix)
+        arrays |= sight.references[mode].arrays(prefix) | sight.market.views[mode].arrays(prefix)
+        arrays[f"{prefix}fps"] = np.array(stream.norms[mode], np.float64)
     out = io.BytesIO()
     np.savez_compressed(out, **arrays)
     return out.getvalue()
 
 
-def unpack(kept: bytes, thresholds: Thresholds) -> tuple[dict[bool, Reference], SlowTrack]:
-    """The reverse of `pack`. Raises DamagedMemory."""
+def unpack(kept: bytes, sight: Sight, stream: Stream, limits: Thresholds) -> None:
+    """The reverse of `pack`, into `sight` and `stream`. Raises DamagedMemory, and both are as they were."""
     try:
-        with np.load(io.BytesIO(kept[:_LIMIT_BYTES]), allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        if int(arrays["version"]) != VERSION:
-            raise ValueError("another version")
-        slow = SlowTrack(thresholds.slow)
+        arrays = _arrays(kept)
+        slow = SlowTrack(limits.slow)
         slow.take(arrays)
-        return {mode: Reference.of(arrays, prefix) for mode, prefix in _MODES.items()}, slow
+        references = {mode: Reference.of(arrays, prefix) for mode, prefix in _MODES.items()}
+        views = {mode: MarketView.of(arrays, prefix, limits.market) for mode, prefix in _MODES.items()}
+        norms = {mode: _norm(arrays[f"{prefix}fps"]) for mode, prefix in _MODES.items()}
     except (KeyError, ValueError, TypeError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise DamagedMemory(f"kept references can't be read ({type(error).__name__}): they are learned anew") from None
+    sight.slow, sight.references, sight.market.views, stream.norms = slow, references, views, norms
+
+
+def _arrays(kept: bytes) -> dict[str, Any]:
+    if len(kept) > _LIMIT_BYTES:
+        raise ValueError("too large")
+    with np.load(io.BytesIO(kept), allow_pickle=False) as file:
+        arrays = {name: file[name] for name in file.files}
+    if int(arrays["version"]) != VERSION:
+        raise ValueError("another version")
+    return arrays
+
+
+def _norm(kept: Any) -> deque[float]:
+    values = np.asarray(kept, np.float64).ravel()
+    if not (np.isfinite(values).all() and (values >= 0).all()):
+        raise ValueError("frame rates that can't be")
+    return deque((float(value) for value in values), maxlen=NORM_LENGTH)

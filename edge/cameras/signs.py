@@ -54,12 +54,21 @@ class Signs:
     beside: Beside | None
 
 
-def signs(picture: Picture, previous: Picture | None, reference: Reference | None, limits: Thresholds) -> Signs:
-    """Measure `picture`. `reference`: of its mode, if it is ready."""
+def signs(
+    picture: Picture,
+    previous: Picture | None,
+    reference: Reference | None,
+    limits: Thresholds,
+    *,
+    same_bytes: bool = False,
+) -> Signs:
+    """Measure `picture`. `reference`: of its mode, if it is ready; `same_bytes`: its key frame equals the last one."""
     change = still = None
     if previous is not None:
         inner = measure.block_change(picture, previous)[_OVERLAY_ROWS]
         change, still = float(inner.mean()), float((inner < limits.picture.still_luma).mean())
+    if same_bytes:
+        change, still = 0.0, 1.0
     seen = look(picture)
     return Signs(
         seen,

@@ -84,6 +84,11 @@ class SlowTrack:
             return CameraReason.NONE
         return judged(latest, self.limits)
 
+    def dirt_share(self) -> float | None:
+        """Share (0–1) of the blocks that show weakly over the latest hours; None before there are enough."""
+        latest = list(self.hours)[-self.limits.hours :]
+        return dirt_share(latest, self.limits) if len(latest) == self.limits.hours else None
+
     def arrays(self) -> dict[str, NDArray[np.generic]]:
         """The hours as small arrays, for keeping."""
         maps = np.array([(hour.kept, hour.visible) for hour in self.hours], np.float16)

@@ -1,6 +1,7 @@
 """What a session's transport says about a camera: outages, frame rate against its norm, loss, clock, recording."""
 
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from statistics import median
 from typing import Final
@@ -13,7 +14,10 @@ LIMITED: Final = frozenset({CameraReason.BUSY, CameraReason.CODEC})
 """The camera works, but we can't look at it: degraded, not down."""
 UNREACHED: Final = frozenset({CameraReason.DNS, CameraReason.REFUSED, CameraReason.TIMEOUT, CameraReason.UNROUTABLE})
 """Nobody answered at all."""
-_NORM_LENGTH: Final = 60
+NORM_LENGTH: Final = 60
+"""Sessions whose median is the norm: about an hour."""
+_CORRUPT_LENGTH: Final = 20
+_NOT_RECORDING: Final = 2.0
 _RAW: Final = (
     "tcp_ms",
     "options_ms",
@@ -50,29 +54,74 @@ def raw_metrics(transport: Transport) -> dict[str, float]:
 class Outage:
     """Looks in a row that ended in a transport fault, of whatever kind; the latest kind is its reason."""
 
+    enough_looks: int
     looks: int = 0
     reason: CameraReason = CameraReason.NONE
 
     def failed(self, reason: CameraReason) -> None:
+        """A look failed."""
         self.looks += 1
         self.reason = reason
 
     def over(self) -> None:
+        """A look succeeded."""
         self.looks, self.reason = 0, CameraReason.NONE
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether it is an outage by now."""
+        return self.looks >= self.enough_looks
 
 
 @dataclass
-class Rate:
-    """Frames per second of each mode (day, infrared: many cameras halve it at night) against their usual median."""
+class Stream:
+    """Streams that come, but not as they should. Norms are per mode (day, infrared), for many cameras halve their
+    frame rate at night."""
 
     thresholds: Thresholds
-    norms: dict[bool, deque[float]] = field(default_factory=dict)
+    norms: dict[bool, deque[float]] = field(
+        default_factory=lambda: {mode: deque(maxlen=NORM_LENGTH) for mode in (False, True)}
+    )
     low_looks: int = 0
+    lossy_looks: int = 0
+    facts: dict[str, float] = field(default_factory=dict)
+    _corrupt: deque[bool] = field(default_factory=lambda: deque(maxlen=_CORRUPT_LENGTH))
 
-    def ratio(self, fps: float, infrared: bool) -> float | None:
+    def watched(self, transport: Transport, infrared: bool, corrupt: bool | None) -> dict[str, float]:
+        """Take a session in. `corrupt`: its picture decoded with errors; None without one. What follows from it."""
+        found: dict[str, float] = {}
+        if transport.fps is not None and (ratio := self._ratio(transport.fps, infrared)) is not None:
+            found["fps_ratio"] = ratio
+        lossy = transport.loss_pct is not None and transport.loss_pct >= self.thresholds.stream.loss_pct
+        if transport.loss_pct is not None or corrupt:
+            self.lossy_looks = self.lossy_looks + 1 if lossy or corrupt else 0
+        if corrupt is not None:
+            self._corrupt.append(corrupt)
+            found["decode_errors_pct"] = 100 * sum(self._corrupt) / len(self._corrupt)
+        if transport.clock_offset_s is not None:
+            self.facts["clock_offset_s"] = transport.clock_offset_s
+        return found
+
+    def noted(self, facts: Mapping[str, float]) -> None:
+        """Facts from elsewhere."""
+        self.facts |= facts
+
+    def fault(self) -> CameraReason:
+        """What is wrong with the stream, the gravest first; NONE if nothing is."""
+        looks, limits = self.thresholds.confirm.stream_looks, self.thresholds.stream
+        if self.lossy_looks >= looks:
+            return CameraReason.LOSS
+        if self.low_looks >= looks:
+            return CameraReason.LOW_FPS
+        if abs(self.facts.get("clock_offset_s", 0.0)) >= limits.clock_offset_s:
+            return CameraReason.CLOCK
+        if self.facts.get("recording") == _NOT_RECORDING:
+            return CameraReason.NOT_RECORDING
+        return CameraReason.NONE
+
+    def _ratio(self, fps: float, infrared: bool) -> float | None:
         """`fps` over its norm; None while the norm is being learned. What is too low is not learned."""
-        known = self.norms.setdefault(infrared, deque(maxlen=_NORM_LENGTH))
-        limits = self.thresholds.stream
+        known, limits = self.norms[infrared], self.thresholds.stream
         if len(known) < limits.norm_sessions:
             known.append(fps)
             return None

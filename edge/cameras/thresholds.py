@@ -29,6 +29,7 @@ class Confirm:
     stream_looks: int
     clear_looks: int
     pair_s: float
+    stale_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,21 @@ class SlowLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class MarketLimits:
+    """What is motion, and what is left lying."""
+
+    motion_luma: float
+    motion_spreads: float
+    motion_share: float
+    settle_luma: float
+    added_edges: float
+    added_share: float
+    cleaner_edges: float
+    cleaner_weight: float
+    blocked_lost: float
+
+
+@dataclass(frozen=True, slots=True)
 class StreamLimits:
     """What the session tells."""
 
@@ -120,6 +136,7 @@ class Thresholds:
     view: View
     soft: SoftLimits
     slow: SlowLimits
+    market: MarketLimits
     stream: StreamLimits
     learning: Learning
     sha256: str
@@ -143,6 +160,7 @@ _SECTIONS: Final[dict[str, type[Any]]] = {
     "view": View,
     "soft": SoftLimits,
     "slow": SlowLimits,
+    "market": MarketLimits,
     "stream": StreamLimits,
     "learning": Learning,
 }
