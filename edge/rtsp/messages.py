@@ -15,6 +15,8 @@ BODY_LIMIT_BYTES: Final = 65_536
 _HEADER_END = re.compile(rb"\r?\n\r?\n")
 _STATUS_LINE = re.compile(r"RTSP/\d\.\d +(\d{3})(?: |$)")
 _REQUEST_LINE = re.compile(r"([A-Z_]{3,20}) +\S+ +RTSP/\d\.\d$")
+_SPLIT_BYTES: Final = 3
+"""So much of a header's end may already be there without being one."""
 _DOLLAR: Final = 0x24
 _INTERLEAVED_BYTES: Final = 4
 _TEXT: Final = ("utf-8", "surrogateescape")
@@ -69,6 +71,7 @@ class Framer:
     def __init__(self) -> None:
         self._held = bytearray()
         self._searched = 0
+        self._needed = 0
 
     @property
     def held_bytes(self) -> int:
@@ -79,7 +82,7 @@ class Framer:
         if not self._held:
             return self._events(data)
         self._held += data
-        return self._events(self._held)
+        return self._events(self._held) if len(self._held) >= self._needed else []
 
     def _events(self, data: bytes | bytearray) -> list[Event]:
         events: list[Event] = []
@@ -98,6 +101,7 @@ class Framer:
             elif message := self._message(data, position):
                 position, event = message
                 events.append(event)
+                self._searched = self._needed = 0
             else:
                 break
         self._hold(data, position)
@@ -108,20 +112,21 @@ class Framer:
             del self._held[:position]
         else:
             self._held += data[position:]
-        self._searched = max(0, len(self._held) - 3) if self._held[:1] != b"$" else 0
 
     def _message(self, data: bytes | bytearray, start: int) -> tuple[int, Response | ServerRequest] | None:
         """The message that begins at `start` and where it ends; None while it is not whole."""
         _check_begins(data, start)
-        found = _HEADER_END.search(data, start if start else self._searched)
+        found = _HEADER_END.search(data, start + self._searched)
         if (found.start() if found else len(data)) - start > HEADER_LIMIT_BYTES:
             raise SessionError(CameraReason.TOO_LARGE, "an answer's header does not end")
         if found is None:
+            self._searched = max(0, len(data) - start - _SPLIT_BYTES)
             return None
         first, *lines = bytes(data[start : found.start()]).decode(*_TEXT).splitlines()
         headers = _headers(lines)
         after = found.end() + _body_bytes(headers)
         if after > len(data):
+            self._needed = after - start
             return None
         return after, _parsed(first, headers, bytes(data[found.end() : after]))
 
