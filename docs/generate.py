@@ -23,12 +23,15 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 import kewang.cli
+from edge.cameras.health import HARD
+from edge.cameras.stream import outage_state
 from edge.settings import EdgeSettings
 from edge.sources import driver, installed
 from edge.sources.registers import Register, RegisterMap
 from gateway.metrics import GatewayMetrics
 from gateway.settings import GatewaySettings
 from kewang.ui.words import LANGUAGES, Language, read_po
+from kewang.wire.cameras import FIRST_STEPS, REASON_WORDS, STATE_WORDS, CameraReason, CameraState
 from kewang.wire.catalogue import METRICS, Metric
 
 DOCS: Final = Path(__file__).resolve().parent
@@ -72,6 +75,7 @@ def blocks(words: Words) -> dict[str, str]:
         "commands": _commands,
         "metrics": _metrics,
         "signals": _signals,
+        "camera-reasons": _camera_reasons,
     }
     texts = {name: "\n".join(make(words)).strip() for name, make in made.items()}
     words.check()
@@ -111,6 +115,11 @@ def source_models() -> dict[str, type[BaseModel]]:
     return {name: driver(name).Settings for name in own}
 
 
+def keys(model: type[BaseModel]) -> set[str]:
+    """The keys of a section that people write."""
+    return {name for name, field in model.model_fields.items() if not field.exclude}
+
+
 def _edge(words: Words) -> Iterator[str]:
     yield from _sections(EdgeSettings, words, skip="sources")
     for name, model in source_models().items():
@@ -140,7 +149,7 @@ def _table(heading: str, model: type[BaseModel], words: Words, skip: str = "") -
         yield f"### `{heading}`\n"
     yield f"| {words('Key')} | {words('Value')} | {words('Default')} | {words('Meaning')} |\n|---|---|---|---|"
     for name, field in model.model_fields.items():
-        if _section(field.annotation) is None and name != skip:
+        if _section(field.annotation) is None and name in keys(model) and name != skip:
             meaning = words(str(field.description)).replace("|", r"\|")
             yield f"| `{name}` | {_kind(field, words)} | {_default(field, words)} | {meaning} |"
     yield ""
@@ -274,6 +283,25 @@ def _signals(words: Words) -> Iterator[str]:
         if not family.name.endswith("_created"):
             name = family.name + ("_total" if family.type == "counter" else "")
             yield f"| `{name}` | {words(family.documentation)} |"
+
+
+def _camera_reasons(words: Words) -> Iterator[str]:
+    """Every reason with the state it goes with, and the first step."""
+    column = int(words.language == "en")
+    titles = (words(title) for title in ("State", "Reason", "Code", "First step"))
+    yield f"| {' | '.join(titles)} |\n|---|---|---|---|"
+    for reason, step in FIRST_STEPS.items():
+        state = STATE_WORDS[camera_state(reason)][column]
+        yield f"| {state} | **{REASON_WORDS[reason][column]}** | {reason.value} | {step[column]} |"
+
+
+def camera_state(reason: CameraReason) -> CameraState:
+    """The state that goes with `reason` once it is confirmed."""
+    if reason < CameraReason.DNS:
+        return CameraState.UNKNOWN
+    if reason < CameraReason.LOW_FPS:
+        return outage_state(reason)
+    return CameraState.DOWN if reason in HARD else CameraState.DEGRADED
 
 
 def main() -> int:

@@ -74,13 +74,15 @@ def _taken(container: InputContainer, asked_s: float, watch_s: float, until_keyf
     if not container.streams.video:
         return Transport(CameraReason.NO_MEDIA, "the stream holds no video")
     stream = container.streams.video[0]
-    pace, keyframe, key_s = Pace(), None, None
+    pace, keyframe, key_s, first = Pace(), None, None, None
     reason, detail = CameraReason.NONE, ""
     try:
         for packet in container.demux(stream):
             now_s = time.monotonic()
             if packet.size:
                 pace.tick(now_s, packet.size)
+                first = _told_s(packet) if first is None else first
+                pace.told_s = max(pace.told_s, min((_told_s(packet) or 0) - (first or 0), _LONGEST_S))
             if packet.is_keyframe and keyframe is None and packet.size:
                 keyframe, key_s = _by_itself(stream, packet), now_s
             enough = until_keyframe or (pace.frames > 0 and now_s - pace.first_s >= watch_s)
@@ -101,6 +103,11 @@ def _taken(container: InputContainer, asked_s: float, watch_s: float, until_keyf
         codec=_NAMES.get(stream.codec_context.name, stream.codec_context.name),
         keyframe=keyframe,
     )
+
+
+def _told_s(packet: "Packet[VideoStream]") -> float | None:
+    """When it is to be shown, by the stream's clock."""
+    return float(packet.pts * packet.time_base) if packet.pts is not None and packet.time_base else None
 
 
 def _figures(pace: Pace, asked_s: float) -> Transport:

@@ -15,6 +15,8 @@ class Pace:
     size_bytes: int = 0
     longest_s: float = 0.0
     long_gaps: int = 0
+    told_s: float = 0.0
+    """From the first to the last picture by the stream's own clock, if it has one."""
 
     def tick(self, now_s: float, size_bytes: int) -> None:
         """A picture of this size came."""
@@ -32,7 +34,8 @@ class Pace:
     @property
     def fps(self) -> float | None:
         """Pictures per second; None of fewer than two."""
-        span_s = self.last_s - self.first_s
+        # What was held back before we listened comes at once: then the stream's own clock tells more.
+        span_s = max(self.last_s - self.first_s, self.told_s)
         return (self.frames - 1) / span_s if self.frames > 1 and span_s > 0 else None
 
     @property

@@ -27,7 +27,7 @@ _OF_SCHEME = {
 class CameraSettings(SourceSettings):
     """A camera: what it delivers, what its picture is worth, what its clock says. Only numbers leave the box."""
 
-    interval_s: float = Field(default=20.0, gt=0, description="Not for cameras: reach_s, picture_s and slow_s say it.")
+    interval_s: float = Field(default=20.0, exclude=True, description="Not for cameras.")
     timeout_s: float = Field(default=5.0, gt=0, le=30, description="Seconds a camera has for each answer.")
     url: str = Field(
         description="Its stream: rtsp://, or http:// for MJPEG or single pictures; best the small one (sub-stream). "
@@ -59,7 +59,8 @@ class CameraSettings(SourceSettings):
         description="Where order counts, as polygons of [x, y] from 0 (left, top) to 1: for `clutter_pct`.",
     )
     ptz: bool = Field(default=False, description="It turns by itself or by hand: a moved view is then no fault.")
-    onvif: bool | str = Field(default=False, description="Ask it by ONVIF too; the service's url if not the usual one.")
+    onvif: bool = Field(default=False, description="Ask it by ONVIF too: clock, uptime, recording, tamper events.")
+    onvif_url: str | None = Field(default=None, description="Its ONVIF service, where it is not at the usual place.")
     clock_tolerance_s: float | None = Field(
         default=None, gt=0, le=86_400, description="Its clock may be wrong by so much; default: as tested."
     )
@@ -74,12 +75,12 @@ class CameraSettings(SourceSettings):
             _parsed(url, None, "?")
         return url
 
-    @field_validator("onvif")
+    @field_validator("onvif_url")
     @classmethod
-    def _onvif(cls, onvif: bool | str) -> bool | str:
-        if isinstance(onvif, str) and _parsed(onvif, None, None).scheme not in ("http", "https"):
-            raise problem("the ONVIF service's url begins with http:// or https://; true = the usual place")
-        return onvif
+    def _onvif_url(cls, url: str | None) -> str | None:
+        if url is not None and _parsed(url, None, None).scheme not in ("http", "https"):
+            raise problem("the ONVIF service's url begins with http:// or https://; usually onvif = true is enough")
+        return url
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -102,12 +103,10 @@ class CameraSettings(SourceSettings):
 
     def endpoint(self) -> Endpoint | None:
         """Its ONVIF service; None: don't ask."""
-        if self.onvif is False:
-            return None
-        if self.onvif is True:
-            return Endpoint(self.address().host)
-        given = parse(self.onvif)
-        return Endpoint(given.host, given.port, given.path, given.scheme == "https")
+        if self.onvif_url is not None:
+            given = parse(self.onvif_url)
+            return Endpoint(given.host, given.port, given.path, given.scheme == "https")
+        return Endpoint(self.address().host) if self.onvif else None
 
     def memory_file(self, beside: Path | None) -> Path | None:
         """Where its learned view is kept. `beside`: the agent's state folder."""

@@ -176,7 +176,7 @@ class Camera:
 
 def metrics_of(settings: CameraSettings) -> tuple[str, ...]:
     """What such a camera can tell: all of the catalogue's `cam` metrics but those nobody is asked for."""
-    absent = set() if settings.onvif else set(_BY_ONVIF)
+    absent = set() if settings.endpoint() else set(_BY_ONVIF)
     absent |= set() if settings.main_url else {"main_stream"}
     absent |= set() if settings.zones else {"clutter_pct"}
     return tuple(metric.name for metric in METRICS if metric.stream == "cam" and metric.name not in absent)

@@ -34,7 +34,7 @@ from kewang.wire.topics import build, filters
 from provisioning.placements import read_placements
 from tests.docs_examples.pages import DOCS, EXAMPLES, Fence, fences, fences_of
 
-SECRETS = ("broker.password", "influx.password")
+SECRETS = ("broker.password", "cam-1.password", "influx.password")
 COMMAND = [sys.executable, "-c", "from kewang.cli import main; main()"]
 LIMIT_S = 60
 
@@ -66,8 +66,9 @@ def folder(tmp_path: Path) -> Path:
 
 def test_the_complete_examples_load(folder: Path) -> None:
     edge = read_edge_settings(folder / "edge.toml")
-    assert [source.name for source in edge.sources] == ["box", "env-1", "river-1"]
-    assert [source.metrics[0] for source in build_sources(edge)] == ["cpu_pct", "temp_c", "water_level_cm"]
+    assert [source.name for source in edge.sources] == ["box", "env-1", "cam-1", "river-1"]
+    firsts = [source.metrics[0] for source in build_sources(edge)]
+    assert firsts == ["cpu_pct", "temp_c", "camera_state", "water_level_cm"]
     gateway = read_gateway_settings(folder / "gateway.toml")
     assert gateway.store.secret_file is not None
     assert secret(folder / gateway.store.secret_file) == "a secret"
