@@ -238,7 +238,7 @@ def _source(
     yield f"url = {json.dumps(small)}"
     if large != small:
         yield f"main_url = {json.dumps(large)}"
-    yield f"onvif = {'true' if is_usual else json.dumps(endpoint.url)}"
+    yield "onvif = true" if is_usual else f"onvif_url = {json.dumps(endpoint.url)}"
     yield from asker.settings(language)
 
 
