@@ -21,7 +21,6 @@ from edge.cameras.facts import Transport
 from edge.cameras.pace import Pace
 from kewang.wire.cameras import CameraReason
 
-_LONGEST_S: Final = 20.0
 _NAMES: Final = {"hevc": "h265"}
 _TO_ANNEX_B: Final = {"h264": "h264_mp4toannexb", "hevc": "hevc_mp4toannexb"}
 _OPTIONS: Final = {
@@ -48,7 +47,7 @@ def watch(address: Address, *, watch_s: float = 4.5, timeout_s: float = 5.0, unt
     asked_s = time.monotonic()
     try:
         with av.open(_with_login(address), options=_OPTIONS, timeout=(timeout_s, timeout_s)) as container:
-            return _taken(container, asked_s, watch_s, until_keyframe)
+            return _taken(container, asked_s, watch_s, asked_s + watch_s + 2 * timeout_s, until_keyframe)
     except (av.FFmpegError, OSError, ValueError) as error:
         reason, detail = _fault(error)
     return Transport(reason, detail)
@@ -70,10 +69,12 @@ def _fault(error: Exception) -> tuple[CameraReason, str]:
     )
 
 
-def _taken(container: InputContainer, asked_s: float, watch_s: float, until_keyframe: bool) -> Transport:
-    if not container.streams.video:
-        return Transport(CameraReason.NO_MEDIA, "the stream holds no video")
-    stream = container.streams.video[0]
+def _taken(container: InputContainer, asked_s: float, watch_s: float, ends_s: float, until_keyframe: bool) -> Transport:
+    """`ends_s`: when to stop waiting for a key frame."""
+    stream = next(iter(container.streams.video), None)
+    # A stream whose codec FFmpeg does not know has no context, whatever the type stubs say.
+    if stream is None or stream.codec_context is None:
+        return Transport(CameraReason.CODEC, "FFmpeg finds no video in it that it knows")
     pace, keyframe, key_s, first = Pace(), None, None, None
     reason, detail = CameraReason.NONE, ""
     try:
@@ -82,11 +83,11 @@ def _taken(container: InputContainer, asked_s: float, watch_s: float, until_keyf
             if packet.size:
                 pace.tick(now_s, packet.size)
                 first = _told_s(packet) if first is None else first
-                pace.told_s = max(pace.told_s, min((_told_s(packet) or 0) - (first or 0), _LONGEST_S))
+                pace.told_s = max(pace.told_s, min((_told_s(packet) or 0) - (first or 0), 2 * watch_s))
             if packet.is_keyframe and keyframe is None and packet.size:
                 keyframe, key_s = _by_itself(stream, packet), now_s
             enough = until_keyframe or (pace.frames > 0 and now_s - pace.first_s >= watch_s)
-            if (keyframe is not None and enough) or now_s - asked_s > 4 * watch_s + _LONGEST_S:
+            if (keyframe is not None and enough) or now_s > ends_s:
                 break
     except (av.FFmpegError, OSError) as error:
         if not pace.frames:

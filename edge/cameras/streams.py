@@ -43,7 +43,8 @@ class RtspStream:
 
     address: Address
     manner: Manner
-    _foreign: bool = False
+    _by_libav: bool | None = None
+    """Whether libavformat could take the stream apart that we could not; None: not tried."""
 
     async def reach(self) -> Transport:
         from edge import rtsp
@@ -51,22 +52,30 @@ class RtspStream:
         return await rtsp.reach(self.address, timeout_s=self.manner.timeout_s)
 
     async def watch(self, *, until_keyframe: bool) -> Transport:
+        if self._by_libav:
+            transport = await _by_libav(self.address, self.manner, until_keyframe)
+            self._by_libav = transport.reason is CameraReason.NONE or None
+            return transport
+        transport = await self._by_us(until_keyframe)
+        if transport.reason is not CameraReason.CODEC:
+            self._by_libav = None
+        elif self._by_libav is None:
+            other = await _by_libav(self.address, self.manner, until_keyframe)
+            self._by_libav = other.reason is CameraReason.NONE and other.keyframe is not None
+            return other if self._by_libav else transport
+        return transport
+
+    async def _by_us(self, until_keyframe: bool) -> Transport:
         from edge import rtsp
 
-        if not self._foreign:
-            transport = await rtsp.watch(
-                self.address,
-                watch_s=self.manner.watch_s,
-                lower=self.manner.lower,
-                timeout_s=self.manner.timeout_s,
-                until_keyframe=until_keyframe,
-                other_hosts=self.manner.other_hosts,
-            )
-            if transport.reason is not CameraReason.CODEC:
-                return transport
-        transport = await _by_libav(self.address, self.manner, until_keyframe)
-        self._foreign = transport.reason is CameraReason.NONE
-        return transport
+        return await rtsp.watch(
+            self.address,
+            watch_s=self.manner.watch_s,
+            lower=self.manner.lower,
+            timeout_s=self.manner.timeout_s,
+            until_keyframe=until_keyframe,
+            other_hosts=self.manner.other_hosts,
+        )
 
 
 @dataclass
