@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from edge.cameras.health import CameraHealth
@@ -18,6 +19,7 @@ from kewang.bench.cameras_life import WARM_DAYS, CameraPlan, CameraResult, Case,
 from kewang.bench.cameras_plan import Weight, held_out_seeds, tuning_seeds
 from kewang.bench.cameras_wire import InBackground, WirePlan
 from kewang.bench.envelope import envelope
+from kewang.bench.process import PartFailed
 
 LEAST_DAYS: Final = 20
 DAYS_A_CAMERA: Final = 3
@@ -53,7 +55,15 @@ def painted_scene(seed: int) -> Spoilable:
 
 def filmed_scene(seed: int) -> Spoilable:
     """Real frames of a fixed camera, altered."""
-    return filmed(seed, find_film())
+    return filmed(seed, film())
+
+
+def film() -> Path:
+    """The film's file. Raises PartFailed that says how to get it."""
+    try:
+        return find_film()
+    except FileNotFoundError as error:
+        raise PartFailed(str(error)) from None
 
 
 SCENES: Final[Mapping[str, Callable[[int], Spoilable]]] = {"painted": painted_scene, "filmed": filmed_scene}
@@ -89,10 +99,12 @@ def production(zones: Zones) -> Judge:
 def measure(
     plan: CamerasPlan, say: Callable[[str], None], show: Callable[[Case], None] | None = None
 ) -> dict[str, Any]:
-    """The command's result. `say` is told of each camera, `show` of each miss and false alarm. Raises MissingPart."""
+    """The command's result. `say` is told of each camera, `show` of each miss and false alarm. Raises MissingPart, PartFailed."""
     started_s = time.monotonic()
     digest = load().sha256
     cameras = list(_cameras(plan, digest))
+    if "filmed" in plan.days:
+        film()
     wire = InBackground(plan.wire, say) if plan.wire else None
     results = []
     for result in _lived(cameras, plan.jobs or len(os.sched_getaffinity(0))):
