@@ -45,6 +45,7 @@ class Stage:
     def sunlight(self, sun: tuple[float, float, float]) -> tuple[Plane, Plane]:
         """Share of direct light and of sky light per pixel; worked out anew when the sun has moved by a degree."""
         key = (round(sun[0] * 50), round(sun[1] * 50), round(sun[2] * 50))
+        sun = (key[0] / 50, key[1] / 50, key[2] / 50)
         if self._shade is None or self._shade[0] != key:
             facing = np.zeros(KINDS, np.float32)
             facing[[GROUND, UPWARD]] = max(0.0, sun[1])
