@@ -55,6 +55,9 @@ class Take:
 class Film(Protocol):
     """Pictures by number, each encoded after the one before it."""
 
+    def prepare(self) -> None:
+        """Make what takes long, so that the first picture comes at once."""
+
     def first_number(self, at_s: float) -> int:
         """The number of the picture with which a stream begins `at_s` seconds after the camera's start."""
 
@@ -94,6 +97,10 @@ class Live:
         self._encoder = take.encoder()
         self._next = -1
 
+    def prepare(self) -> None:
+        """Paint one picture: a scene makes its canvas with the first."""
+        self.picture(0.0, None)
+
     def first_number(self, at_s: float) -> int:
         """0: whoever comes first gets a key frame first."""
         return 0
@@ -123,6 +130,10 @@ class Loop:
         self._length = take.group * max(1, round(loop_s / take.keyframe_interval_s))
         self._clips: dict[PictureFault | None, tuple[Encoded, ...]] = {}
         self._lock = threading.Lock()
+
+    def prepare(self) -> None:
+        """Encode the clip."""
+        self._clip(None)
 
     def first_number(self, at_s: float) -> int:
         """Where the clip is."""

@@ -17,7 +17,7 @@ from firmware_sim.cameras.web import CameraWeb
 
 _LOOK_EVERY_S: Final = 0.1
 _WRITE_EVERY_S: Final = 1.0
-_THREADS: Final = 2
+_THREADS: Final = 4
 
 
 class Listener:
@@ -79,9 +79,12 @@ async def serving(
     """
     listeners = [Listener(camera, host) for camera in cameras]
     looking: asyncio.Task[None] | None = None
+    for film, camera in {camera.film: camera for camera in cameras}.items():
+        await asyncio.get_running_loop().run_in_executor(camera.executor, film.prepare)
     try:
         for index, listener in enumerate(listeners):
             await listener.open(port and port + index, http_port and http_port + index)
+        _tell(cameras, statistics)
         looking = asyncio.create_task(_look_after(listeners, statistics), name="camera keeper")
         yield
     finally:

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from firmware_sim.cameras.codecs import CLOCK_HZ, Codec, Encoded
@@ -74,8 +74,11 @@ class Stream:
     async def _run(self) -> None:
         at_s = self._age_s()
         number = self._film.first_number(at_s)
+        frame = await self._frame(number, at_s)
+        # The first may have taken long, for its clip or its scene had to be made: the stream begins when it is there.
+        at_s = max(at_s, self._age_s())
+        frame = replace(frame, ticks=round(at_s * CLOCK_HZ))
         while self._viewers:
-            frame = await self._frame(number, at_s)
             await asyncio.sleep(max(0.0, at_s - self._age_s()))
             self._tally.frame(time.monotonic(), frame.is_key)
             for viewer in list(self._viewers):
@@ -84,6 +87,7 @@ class Stream:
             period_s = 1 / self._faults().value(TransportFault.SLOW_FPS, self._fps)
             late_s = self._age_s() - at_s - period_s
             at_s += period_s * (1 + late_s // period_s if late_s > _LATE_S else 1)
+            frame = await self._frame(number, at_s)
         self._tally.idle()
 
     async def _frame(self, number: int, at_s: float) -> Frame:

@@ -105,6 +105,7 @@ class Tally:
             "sessions_open": len(self.open),
             "sessions_closed": self.endings.total(),
             "sessions_without_teardown": self.endings.total() - torn - self.endings["stopped"],
+            "teardowns": torn,
             "sessions_timed_out": self.endings["timeout"],
             "frames": self.frames,
             "http_frames": self.http_frames,

@@ -161,9 +161,13 @@ async def test_a_key_frame_far_too_large(tmp_path: Path) -> None:
 
 async def test_a_key_frame_of_8k(tmp_path: Path) -> None:
     async with camera(tmp_path, "eight_k") as seen:
-        nals = await units(seen, 12)
+        nals = await units(seen, 200)
+        kinds = [Codec.H264.kind(nal) for nal in nals]
+        first = kinds.index(7)
+        last = kinds.index(5, first)
+        assert last < len(nals) - 1
+        keyed = b"".join(b"\0\0\0\1" + nal for nal in nals[first : last + 1])
         decoder = av.CodecContext.create("h264", "r")
-        keyed = b"".join(b"\0\0\0\1" + nal for nal in nals if Codec.H264.kind(nal) in (5, 6, 7, 8))
         frames = [*decoder.decode(av.Packet(keyed)), *decoder.decode(None)]
         assert (frames[0].width, frames[0].height) == (7680, 4320)
 
