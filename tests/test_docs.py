@@ -98,6 +98,18 @@ def test_every_metric_is_documented(language: str) -> None:
         assert metric.name in shown[f"`{metric.stream}`"]
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_page_of_cameras_tells_how_every_metric_is_measured(language: str) -> None:
+    heading, rows = next(
+        (heading, rows)
+        for heading, rows in tables(DOCS / language / "cameras.md")
+        if any("`camera_state`" in row[0] for row in rows)
+    )
+    told = [name for row in rows for name in re.findall(r"`([^`]+)`", row[0])]
+    assert sorted(told) == sorted(metric.name for metric in METRICS if metric.stream == "cam"), heading
+    assert all(len(row) == 3 and all(row) for row in rows)
+
+
 def test_every_command_and_option_is_documented() -> None:
     shown = documented("en", "commands.md")
     titles = {text for _, text in headings(DOCS / "en" / "commands.md")}

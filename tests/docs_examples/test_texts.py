@@ -20,6 +20,7 @@ from kewang.wire.batch import (
     MAX_ROWS,
     MIN_DATE_MS,
 )
+from kewang.wire.cameras import STATE_WORDS
 from kewang.wire.tally import MAX_TALLIES
 from kewang.wire.timers import Timers
 from tests.docs_examples.pages import CHECKOUT, DOCS, LANGUAGES, tables
@@ -43,6 +44,7 @@ def test_words_said_to_be_on_the_page_are(language: str, heading: str) -> None:
     catalogue = read_po(LOCALE / "id.po")
     texts = catalogue.keys() if language == "en" else catalogue.values()
     known = [re.sub(r"%\(\w+\)s", "...", part) for text in texts for part in text.split("\0")]
+    known += [words[language == "en"] for words in STATE_WORDS.values()]
     (rows,) = [rows for above, rows in tables(DOCS / language / "operate.md") if above == heading]
     quoted = [re.sub(r"\*", "", part).strip() for row in rows for part in row[0].split("·")]
     assert len(quoted) > 12
