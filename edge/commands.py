@@ -77,7 +77,7 @@ class Commands:
         """Messages that were no command for us: retained, too long, ill-typed, or one too many."""
 
     def hear(self, payload: bytes, retained: bool) -> None:
-        """Take a message of channel `x`; never waits."""
+        """Take a message of channel `x`; never waits, never raises. Of those ignored ever fewer are logged."""
         try:
             if retained:
                 raise WireError("it is retained: publish it without the retain flag")
@@ -86,7 +86,8 @@ class Commands:
             self._waiting.put_nowait(decode_command(payload))
         except WireError as error:
             self.ignored += 1
-            log.warning("a command was ignored: %s", error)
+            if self.ignored.bit_count() == 1:
+                log.warning("a command was ignored, number %d: %s", self.ignored, error)
 
     async def run(self, now_ms: Callable[[], Awaitable[int | None]], say: Callable[[bytes], Awaitable[None]]) -> None:
         """Do one after the other, for ever. `now_ms`: Unix ms, None without a date; `say` publishes a result.

@@ -87,6 +87,8 @@ def _show(report: dict[str, Any]) -> None:
     share = 100 * outbox["used_bytes"] / outbox["budget_bytes"]
     typer.echo(f"waiting   {outbox['held_rows']} rows in {outbox['open_batches']} batches; outbox {share:.0f} % full")
     typer.echo(f"dropped   {outbox['dropped_rows']} rows; damaged batches {outbox['damaged_batches']}")
+    if any(report["commands"].values()):
+        typer.echo(f"commands  {report['commands']['done']} done, {report['commands']['ignored']} ignored")
     for source in report["sources"]:
         values = ", ".join(f"{name} {value:g}" for name, value in source["last"].items() if value is not None)
         trouble = f"  ERROR: {source['error']}" if source["error"] else ""

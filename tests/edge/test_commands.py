@@ -1,17 +1,21 @@
 """Commands to a device: done once, answered always; what must not be done is not, and says what to do next."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from edge.commands import MAX_AHEAD_MS, MAX_REMEMBERED, MAX_WAITING, Commands, Memory
 from edge.ports import LinkDown
 from kewang.wire.command import Command, Result
 from tests.fake_source import FakeCamera, FakeSource
+from tests.wire.shapes import json_values
 
 LIMIT_S = 10.0
 NOW_MS = 1_785_000_000_000
@@ -172,6 +176,13 @@ async def test_what_is_no_command_for_us_is_ignored_and_counted(memory: Path) ->
         for number in range(MAX_WAITING):
             assert (await bench.said.get()).id == f"command-{number:04}"
         assert len(bench.camera.accepted) == MAX_WAITING
+
+
+@given(st.binary(max_size=200) | json_values.map(lambda value: json.dumps(value).encode()), st.booleans())
+def test_whatever_comes_is_taken_or_ignored(payload: bytes, retained: bool) -> None:
+    commands = Commands([], Memory(Path("/nowhere")))
+    commands.hear(payload, retained)
+    assert commands.ignored == 1
 
 
 async def test_expired_ids_make_room_and_without_room_nothing_is_done(memory: Path) -> None:

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from edge.status import ask
+from kewang.bench.city import City, CityPlan, Device
 from kewang.bench.parts import Mosquitto
-from kewang.bench.process import free_port
+from kewang.bench.process import free_port, wait_for
 from kewang.bench.programs import EdgeProgram
 
 LIMIT_S = 60
@@ -95,6 +96,21 @@ def test_a_command_reaches_the_driver_and_its_answer_the_person(edge: LampEdge, 
     assert send(mosquitto.url, "--clean", "--wait-s", "30").returncode == 0
     assert (edge.folder / "said").read_text() == "accept_view\n" * 2
     assert ask(edge.outbox.with_suffix(".sock"))["commands"] == {"done": 1, "ignored": 0}
+
+
+@pytest.mark.slow
+def test_the_view_of_a_real_camera_is_accepted_from_afar_and_on_the_box() -> None:
+    with City(CityPlan((Device("kali-1", camera=True),), broker="mosquitto", faster=10, flush_s=0.5)) as city:
+        wait_for(lambda: city.database.count("cam") >= 2, LIMIT_S)
+        name = ["--source", "cam-1", "--clean", "--wait-s", "30"]
+        done = send(city.broker.url, *name, device="kali-1")
+        assert (done.returncode, done.stdout.startswith("kali-1: ")) == (0, True), done.stdout + done.stderr
+        config = str(city.edges["kali-1"].folder / "edge.toml")
+        accept = [sys.executable, "-m", "kewang", "edge", "camera", "accept", "cam-1", "-c", config, "--json"]
+        on_box = subprocess.run(accept, capture_output=True, text=True, timeout=LIMIT_S, check=False)
+        assert json.loads(on_box.stdout)["ok"], on_box.stdout + on_box.stderr
+        wrong = send(city.broker.url, *name, "--source", "cam-2", device="kali-1")
+        assert (wrong.returncode, "name one of them (cam-1)" in wrong.stderr) == (1, True)
 
 
 def test_nobody_answers(mosquitto: Mosquitto) -> None:
