@@ -17,7 +17,9 @@ Point: TypeAlias = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """What is really there. `persons`: in view, at least a third of each visible; None = not known honestly.
+    """What is really there. `persons`: in view; None = not known honestly.
+
+    In view: at least a third of the person visible, and at least a 25th of the picture high.
 
     `litter_pct`: share (0–100) of the zone's area under what stands still and is no part of the clean view: litter,
     left goods, stalls. `benign`: names of the harmless events happening now.

@@ -141,7 +141,7 @@ def exposed(planes: Planes, stage: Stage, now: Light, camera: Character, error: 
 def _toned(planes: Planes, bright: Plane, camera: Character, now: Light, stage: Stage) -> None:
     before = np.maximum(planes.y[::2, ::2], 0.04)
     knee = bright / (1 + 0.28 * bright * bright)
-    planes.y = np.clip((knee - 0.38) * (255 * 1.12 * camera.contrast) + 100, 0, 255)
+    planes.y = np.clip((knee - 0.38) * (255 * 1.12 * camera.contrast) + 112, 0, 255)
     if now.infrared:
         planes.u[:], planes.v[:] = 128, 128
         return

@@ -18,6 +18,8 @@ TALL: Final = 192
 WIDE: Final = 96
 PHASES: Final = 4
 SMALLEST_PX: Final = 4
+COUNTED: Final = 25
+"""Who is smaller than this part of the picture's height is a speck, not a person in view."""
 BUILDS: Final = 6
 """Kinds of figures; as many again under umbrellas."""
 
@@ -120,7 +122,8 @@ def _draw(planes: Planes, depth: Plane, shape: Plane, foot: tuple[float, float],
         return False
     paint = parts @ tones
     if y1 - y0 > 9:
-        planes.y[y1 - 2 : min(height, y1 + 1), x0:x1] *= 0.72
+        quarter = (x1 - x0) // 4
+        planes.y[y1 - 2 : min(height, y1 + 1), x0 + quarter : x1 - quarter] *= 0.72
     patch = planes.y[here]
     patch += paint[..., 0] - cover * patch
     half = (slice(y0 // 2, y1 // 2), slice(x0 // 2, x1 // 2))
@@ -128,4 +131,4 @@ def _draw(planes: Planes, depth: Plane, shape: Plane, foot: tuple[float, float],
     for number, plane in ((1, planes.u), (2, planes.v)):
         patch = plane[half]
         patch += paint[::2, ::2, number] - thin * patch
-    return shown > 0.34 * float(shape.sum())
+    return rows * COUNTED >= height and shown > 0.34 * float(shape.sum())

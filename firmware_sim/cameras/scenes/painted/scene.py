@@ -59,6 +59,7 @@ class Painted:
         self._stages: dict[object, Stage] = {}
         self._stalls: dict[object, Canvas] = {}
         self._stage: tuple[float, Stage] | None = None
+        self._cloths_change = False
         self._texture = _texture(self._town, self.world.roughness, self.character.texture, self.seed)
         self._zone_mask = zone_mask(self._town, self.world)
         self.traffic = Traffic(self.world, view)
@@ -109,12 +110,19 @@ class Painted:
         if "truck" in going:
             persons = truck_before(planes, going["truck"], time_s, now, persons)
         self.traffic.dazzle(planes, glare)
-        names |= {"headlights"} if passing and now.night else set()
+        names |= self._usual(time_s, now, passing) if self.benign else set()
         if spoiling.optics:
             spoiling.optics(planes, time_s, now.infrared)
         self._finish(planes, time_s, time_s if clock_s is None else clock_s, now, spoiling)
         truth = Truth(persons, stage.litter_pct, now.infrared, frozenset(names))
         return View(self._encoded(planes), truth)
+
+    def _usual(self, time_s: float, now: Light, passing: bool) -> set[str]:
+        """What happens in no timetable: headlights, cloths going up or down, the change to infrared and back."""
+        before = light(self.seed, time_s - DRESSED_S, self.character.colour_night, self._heading, 0.0)
+        found = {"headlights"} if passing and now.night else set()
+        found |= {"tarps"} if self._cloths_change else set()
+        return found | ({"infrared_switch"} if before.infrared != now.infrared else set())
 
     def _encoded(self, planes: Planes) -> "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]":
         packed = planes.packed()
@@ -125,7 +133,11 @@ class Painted:
         time_s = time_s // DRESSED_S * DRESSED_S
         if self._stage is None or self._stage[0] != time_s:
             self._stage = (time_s, self._dressed(time_s))
+            self._cloths_change = self._cloths(time_s) != self._cloths(time_s - 3 * DRESSED_S)
         return self._stage[1]
+
+    def _cloths(self, time_s: float) -> list[bool]:
+        return [cloth_up(self.world, stall, time_s) for stall in self.world.stalls]
 
     def _dressed(self, time_s: float) -> Stage:
         stalls = tuple(

@@ -17,7 +17,7 @@ from .world import World
 
 LANES: Final = 4
 HOURS: Final = (0, 4, 6, 7.5, 12, 17, 19, 22, 24)
-BUSY: Final = (0.4, 0.3, 0.6, 0.95, 0.75, 0.95, 0.8, 0.6, 0.4)
+BUSY: Final = (0.4, 0.35, 0.5, 0.7, 0.5, 0.7, 0.65, 0.55, 0.4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Traffic:
 
     def _vehicle(self, lane: int, time_s: float) -> Vehicle | None:
         seed, street = self._world.seed, self._world.kind == "street"
-        cell = 24.0 if street else 200.0
+        cell = 13.0 if street else 200.0
         turn = int(time_s // cell)
         key = seed * 31 + lane
         busy = float(np.interp(time_s % 86_400 / HOUR_S, HOURS, BUSY)) * (1.0 if street else 0.6)

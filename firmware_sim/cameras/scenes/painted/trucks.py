@@ -26,8 +26,8 @@ def truck_before(planes: Planes, event: Event, time_s: float, now: Light, person
     if abs(x) >= width:
         return persons
     to, of = slice(max(0, x), width + min(0, x)), slice(max(0, -x), width - max(0, x))
-    bright = np.float32((0.75 if now.cloud > 0.5 else 1.0) if not now.night else 0.45)
-    planes.y[:, to] += cover[:, of] * (y[:, of] * bright - planes.y[:, to])
+    bright = np.float32((0.75 if now.cloud > 0.5 else 1.0) if not now.night else 0.4 + event.strength)
+    planes.y[:, to] += cover[:, of] * (np.minimum(y[:, of] * bright, 240) - planes.y[:, to])
     half, half_of = slice(to.start // 2, to.stop // 2), slice(of.start // 2, of.stop // 2)
     for plane, tone in ((planes.u, u), (planes.v, v)):
         flat = np.float32(128) if now.infrared else tone[:, half_of]
