@@ -99,7 +99,10 @@ def production(zones: Zones) -> Judge:
 def measure(
     plan: CamerasPlan, say: Callable[[str], None], show: Callable[[Case], None] | None = None
 ) -> dict[str, Any]:
-    """The command's result. `say` is told of each camera, `show` of each miss and false alarm. Raises MissingPart, PartFailed."""
+    """The command's result. `say` is told of each camera, `show` of each miss and false alarm.
+
+    Raises MissingPart, PartFailed.
+    """
     started_s = time.monotonic()
     digest = load().sha256
     cameras = list(_cameras(plan, digest))

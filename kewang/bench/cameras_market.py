@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from kewang.bench.cameras_plan import Event
+from kewang.bench.cameras_plan import DAY_S, Event
 
 if TYPE_CHECKING:
     from kewang.bench.cameras_drive import Sample
@@ -21,8 +21,9 @@ LEAST: Final = 20
 """Fewer values rank nothing."""
 NEIGHBOURS: Final = 40
 MEASURES: Final = {"activity_pct": "persons", "clutter_pct": "litter_pct"}
-MOVERS: Final = {"rain": "rain", "dusk": "dusk", "truck": "truck"}
-"""Name of the figure -> the harmless event that must not move a measure."""
+MOVERS: Final = ("rain", "dusk", "truck")
+"""What must not move a measure: two harmless events, and the hour in which Ambon's sun sets."""
+DUSK_H: Final = (18.0, 19.25)
 
 
 @dataclass(slots=True)
@@ -42,7 +43,7 @@ def market(samples: Sequence["Sample"], events: Sequence[Event]) -> Market:
         looks = list(_looks(fair, measure, truth))
         if len(looks) >= LEAST:
             told.ranks[measure] = _rank(looks)
-            told.moved[measure] = {name: _moved(looks, event) for name, event in MOVERS.items()}
+            told.moved[measure] = {mover: _moved(looks, mover) for mover in MOVERS}
     return told
 
 
@@ -52,6 +53,12 @@ class _Look:
     measured: float
     truth: float
     benign: frozenset[str]
+
+    def within(self, mover: str) -> bool:
+        """Whether it was taken while `mover` happened."""
+        if mover == "dusk":
+            return DUSK_H[0] <= self.time_s % DAY_S / 3600 < DUSK_H[1]
+        return mover in self.benign
 
 
 def _looks(samples: Sequence["Sample"], measure: str, truth: str) -> Iterator[_Look]:
@@ -80,13 +87,13 @@ def _ranks(values: Numbers) -> Numbers:
     return np.take(np.cumsum(counts) - (counts - 1) / 2, places).astype(np.float64)
 
 
-def _moved(looks: Sequence[_Look], name: str) -> list[float]:
-    """Points by which each event `name` moved the measure, on its mean."""
-    calm = [look for look in looks if not look.benign]
+def _moved(looks: Sequence[_Look], mover: str) -> list[float]:
+    """Points by which `mover` moved the measure each time it came, on its mean."""
+    calm = [look for look in looks if not look.benign and not look.within("dusk")]
     if len(calm) < LEAST:
         return []
     truth, measured = np.array([look.truth for look in calm]), np.array([look.measured for look in calm])
-    spells = [list(group) for within, group in groupby(looks, lambda look: name in look.benign) if within]
+    spells = [list(group) for within, group in groupby(looks, lambda look: look.within(mover)) if within]
     return [
         float(np.mean([look.measured - _expected(truth, measured, look.truth) for look in spell])) for spell in spells
     ]
@@ -100,11 +107,12 @@ def _expected(truth: Numbers, measured: Numbers, true: float) -> float:
 
 
 def figures(markets: Sequence[Market]) -> dict[str, Any]:
-    """The mean rank over the cameras, and the median and the worst points an event moved either measure."""
+    """The mean rank over the cameras, and the points that rain, dusk and trucks move a measure."""
     return {
         "activity_rank": _mean_rank(markets, "activity_pct"),
         "clutter_rank": _mean_rank(markets, "clutter_pct"),
-        "moved_by": {name: _worst(markets, name) for name in MOVERS},
+        "moved_by": {mover: _worst(markets, mover) for mover in MOVERS},
+        "by_measure": {measure: {mover: _median(markets, measure, mover) for mover in MOVERS} for measure in MEASURES},
     }
 
 
@@ -113,10 +121,13 @@ def _mean_rank(markets: Sequence[Market], measure: str) -> float | None:
     return round(float(np.mean(ranks)), 3) if ranks else None
 
 
-def _worst(markets: Sequence[Market], name: str) -> float | None:
-    """Points the event moves a measure, by its median over the events; the worse of the two measures."""
-    moved = [
-        [points for told in markets for points in told.moved.get(measure, {}).get(name, [])] for measure in MEASURES
-    ]
-    medians = [abs(float(np.median(points))) for points in moved if points]
-    return round(max(medians), 1) if medians else None
+def _worst(markets: Sequence[Market], mover: str) -> float | None:
+    """Points that `mover` moves a measure, either way; of the measure it moves more."""
+    medians = [_median(markets, measure, mover) for measure in MEASURES]
+    return max((abs(median) for median in medians if median is not None), default=None)
+
+
+def _median(markets: Sequence[Market], measure: str, mover: str) -> float | None:
+    """Points, by the median over the times it came."""
+    moved = [points for told in markets for points in told.moved.get(measure, {}).get(mover, [])]
+    return round(float(np.median(moved)), 1) if moved else None
