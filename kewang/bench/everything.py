@@ -13,6 +13,7 @@ BENCHES: Final = {
     "backlog": ("backlog_rows", "drain_s", "live_delay_p95_s", "lost"),
     "scale": ("flatness",),
     "fuzz": ("in_process", "gateway"),
+    "probes": ("cpu_ms_per_camera_minute", "rss_mb", "leaked_sessions", "probes"),
     "chaos": ("seeds_ok", "lost", "duplicates", "wrong"),
 }
 """Name -> the figures of its line."""

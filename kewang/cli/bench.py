@@ -245,6 +245,31 @@ def cameras(
     emit(result, as_json, show)
 
 
+@app.command()
+def probes(
+    seconds: Annotated[float, typer.Option(min=1, help="Seconds of measuring the agent.")] = 180.0,
+    count: Annotated[int, typer.Option("--probes", min=1, help="Probes in a row, none may leave a session.")] = 1000,
+    others: Annotated[bool, typer.Option(help="Compare with the servers that others wrote, too.")] = True,
+    seed: Seed = 1,
+    as_json: AsJson = False,
+) -> None:
+    """16 cameras at one agent, each fault of the wire, 1,000 probes in a row, and every figure beside its truth.
+
+    At most 100 ms of processor a camera-minute and 150 MB; each fault its own reason; no session left open; frame rate
+    within 0.2, loss 0.5 points, clock 1 s, key-frame interval 0.1 s.
+
+    Example: kewang bench probes --json
+    """
+    from kewang.bench.envelope import emit
+    from kewang.bench.probes import ProbesPlan, measure
+    from kewang.bench.probes_agent import AgentPlan
+
+    with part_errors():
+        plan = ProbesPlan(AgentPlan(seconds=seconds), count, others, seed)
+        result = measure(plan, say=lambda text: typer.echo(text, err=True))
+    emit(result, as_json)
+
+
 @app.command("all")
 def all_(as_json: AsJson = False, only: Annotated[str, typer.Option(help="Only these, by commas.")] = "") -> None:
     """Every measurement with its default sizes, one after the other, one line each; exit 1 if one is not ok.
