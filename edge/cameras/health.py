@@ -115,7 +115,7 @@ class CameraHealth:
         if sight.fault is not _NOTHING:
             return Verdict(CameraState.DOWN if sight.fault in HARD else CameraState.DEGRADED, sight.fault, again)
         if (fault := self._stream.fault()) is not _NOTHING:
-            return Verdict(CameraState.DEGRADED, fault, again)
+            return Verdict(CameraState.DOWN if fault is CameraReason.DECODE else CameraState.DEGRADED, fault, again)
         if sight.last_s is None or self._now_s - sight.last_s > self._limits.confirm.stale_s:
             return Verdict(CameraState.UNKNOWN, CameraReason.NOT_MEASURED, again)
         if sight.learning:

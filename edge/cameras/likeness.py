@@ -31,11 +31,13 @@ _TINY: Final = np.float32(1e-6)
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What of one picture is compared: directions of its edges (90, 160); gradients of the half-size luma, fine as
-    they are and coarse after two more blurs (90, 160); luma, Cb and Cr of its blocks (9, 16), 0–255."""
+    """What of one picture is compared: half-size luma and directions of its edges (90, 160), and their Fourier
+    transform; gradients of the half-size luma, fine as they are and coarse after three blurs (90, 160); luma, Cb and
+    Cr of its blocks (9, 16), 0–255."""
 
     half: Plane
     edges: Edges
+    spectrum: Edges
     fine: Edges
     coarse: Edges
     luma: Plane
@@ -66,25 +68,27 @@ def look(picture: Picture) -> Look:
     once = smoothed(half)
     twice = gradients(smoothed(smoothed(once)))
     colours = np.stack([block_means(plane.astype(np.float32)) for plane in chroma(picture)])
-    return Look(half, directions(gradients(once), EDGE_SOFTNESS), gradients(half), twice, block_means(half), colours)
+    edges = directions(gradients(once), EDGE_SOFTNESS)
+    return Look(half, edges, np.fft.fft2(edges), gradients(half), twice, block_means(half), colours)
 
 
-def place(edges: Edges, reference: Edges) -> tuple[int, int, float]:
-    """Where `reference` lies in `edges`: rows and columns at half size, and how clear that is (0 to 1).
+def place(spectrum: Edges, reference: Edges) -> tuple[int, int, float]:
+    """Where the reference lies in a picture: rows and columns at half size, and how clear that is (0 to 1).
 
-    The peak of their correlation, by Fourier transform.
+    The peak of their correlation, by Fourier transform; both are given as `spectrum` (90, 160).
     """
-    both = np.fft.ifft2(np.fft.fft2(edges) * np.conj(np.fft.fft2(reference))).real
+    both = np.fft.ifft2(spectrum * np.conj(reference)).real
     row, column = np.unravel_index(int(both.argmax()), both.shape)
     height, width = both.shape
-    norm = np.sqrt(_power(edges) * _power(reference))
+    norm = np.sqrt(_power(spectrum) * _power(reference)) / both.size
     peak = float(both[row, column] / (norm + _TINY))
     return (int(row) + height // 2) % height - height // 2, (int(column) + width // 2) % width - width // 2, peak
 
 
-def compare(seen: Look, reference: Edges, clear_peak: float) -> Likeness:
-    """`seen` against a reference's directions. A place is believed from `clear_peak` on; else it is (0, 0)."""
-    rows, columns, peak = place(seen.edges, reference)
+def compare(seen: Look, reference: Edges, spectrum: Edges, clear_peak: float) -> Likeness:
+    """`seen` against a reference's directions and their `spectrum`. A place is believed from `clear_peak` on; else it
+    is (0, 0)."""
+    rows, columns, peak = place(seen.spectrum, spectrum)
     if peak < clear_peak:
         rows = columns = 0
     if rows or columns:

@@ -24,17 +24,19 @@ _STEPS: Final = 127.0
 @dataclass
 class MarketView:
     """One mode's market. `last`, `settled` (90, 160): half-size luma of the last picture, and of what stays (its
-    median, followed in small steps); `clean`: directions of the edges of the accepted clean view, None without one."""
+    median, followed in small steps); `clean`, `now`: directions of the edges of the accepted clean view (None without
+    one), and of what stays."""
 
     limits: MarketLimits
     last: Plane | None = None
     settled: Plane | None = None
     clean: Edges | None = None
+    now: Edges | None = None
 
     def accept_clean(self, half: Plane) -> None:
         """`half` shows the place as it should be."""
         self.settled = half.copy()
-        self.clean = _edges(half)
+        self.clean, self.now = _edges(half), None
 
     def saw(self, half: Plane, blocked: bool) -> float | None:
         """Take a picture in; the share (0–100) of fine blocks in motion since the last one of this mode, None for the
@@ -51,18 +53,18 @@ class MarketView:
 
     def clutter(self, zone: NDArray[np.bool_]) -> float | None:
         """Share (0–100) of the zone's fine blocks with edges that the clean view has not; None without either."""
-        if self.settled is None or self.clean is None or not zone.any():
+        if self.now is None or self.clean is None or not zone.any():
             return None
-        added = added_edges(_edges(self.settled), self.clean) > self.limits.added_edges
+        added = added_edges(self.now, self.clean) > self.limits.added_edges
         return 100 * float((_fine(added)[zone] > self.limits.added_share).mean())
 
     def _cleaner(self) -> None:
         """Where the place is emptier than the view that was accepted as clean, that is the clean view."""
         if self.clean is None or self.settled is None:
             return
-        now = _edges(self.settled)
-        less = smoothed(np.abs(now) - np.abs(self.clean)) < -self.limits.cleaner_edges
-        self.clean[less] += (now[less] - self.clean[less]) * np.float32(self.limits.cleaner_weight)
+        self.now = _edges(self.settled)
+        less = smoothed(np.abs(self.now) - np.abs(self.clean)) < -self.limits.cleaner_edges
+        self.clean[less] += (self.now[less] - self.clean[less]) * np.float32(self.limits.cleaner_weight)
 
     def arrays(self, prefix: str) -> dict[str, NDArray[np.generic]]:
         """What must be kept, as small arrays."""
@@ -137,9 +139,10 @@ def motion(half: Plane, last: Plane, limits: MarketLimits) -> NDArray[np.bool_]:
 def mean_around(plane: Plane, reach: int) -> Plane:
     """Mean of the square of 2 · reach + 1 pixels around each pixel; the border repeats."""
     size = 2 * reach + 1
-    sums = np.cumsum(np.cumsum(np.pad(np.pad(plane, reach, "edge"), ((1, 0), (1, 0))), 0, np.float64), 1, np.float64)
-    total = sums[size:, size:] - sums[:-size, size:] - sums[size:, :-size] + sums[:-size, :-size]
-    return (total / (size * size)).astype(np.float32)
+    rows = np.cumsum(np.pad(plane, ((reach + 1, reach), (reach, reach)), "edge"), axis=0)
+    columns = np.cumsum(np.pad(rows[size:] - rows[:-size], ((0, 0), (1, 0))), axis=1)
+    mean: Plane = (columns[:, size:] - columns[:, :-size]) * np.float32(1 / (size * size))
+    return mean
 
 
 def added_edges(now: Edges, clean: Edges) -> Plane:

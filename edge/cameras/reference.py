@@ -20,37 +20,46 @@ _FIRST_FAST: Final = 0.2
 class Reference:
     """One mode's usual view.
 
-    `pictures`: how many were learned. `edges` (90, 160): mean directions; what moves averages out, what stays remains.
-    Per block (9, 16): `fine`, `coarse`: how strongly these edges show, as shares of the whole picture's coarse ones;
-    `colours` (2, 9, 16): Cb, Cr; `luma`: of the last good pictures only, for it follows the light. `noise`: luma.
+    `pictures`: how many were learned. `edges` (90, 160): mean directions; what moves averages out, what stays remains;
+    `spectrum`: their Fourier transform, which can be averaged likewise. Per block (9, 16): `fine`, `coarse`: how
+    strongly these edges show, as shares of the whole picture's coarse ones; `colours` (2, 9, 16): Cb, Cr; `luma`: of
+    the last good pictures only, for it follows the light. `noise`, `contrast` (of the coarse edges): luma.
     """
 
     pictures: int
     edges: Edges
+    spectrum: Edges
     fine: Plane
     coarse: Plane
     colours: Plane
     luma: Plane
     noise: float
+    contrast: float
 
     @classmethod
     def empty(cls) -> "Reference":
         """A reference that has seen nothing."""
-        return cls(
-            0, np.zeros(_HALF, np.complex64), grid(0), grid(0), np.zeros((2, *grid(0).shape), np.float32), grid(0), 0.0
-        )
+        nothing = np.zeros(_HALF, np.complex64)
+        return cls(0, nothing, nothing, grid(0), grid(0), np.stack([grid(0), grid(0)]), grid(0), 0.0, 0.0)
 
-    def learn(self, seen: Look, noise: float, slow_pictures: int, clear_peak: float) -> None:
-        """Take a good picture in: the plain mean of the first `slow_pictures`, from then on a slow drift."""
+    def learn(
+        self, seen: Look, noise: float, slow_pictures: int, clear_peak: float, like: Likeness | None = None
+    ) -> None:
+        """Take a good picture in: the plain mean of the first `slow_pictures`, from then on a slow drift.
+
+        `like`: how it compares with this reference, if that is known already.
+        """
         self.pictures += 1
         weight = np.float32(1 / min(self.pictures, slow_pictures))
         self.edges = self.edges + (seen.edges - self.edges) * weight
-        like = compare(seen, self.edges, clear_peak)
+        self.spectrum = self.spectrum + (seen.spectrum - self.spectrum) * weight
+        like = like or compare(seen, self.edges, self.spectrum, clear_peak)
         total = max(float(like.coarse.sum()), 1.0)
         self.fine = self.fine + (like.fine / total - self.fine) * weight
         self.coarse = self.coarse + (like.coarse / total - self.coarse) * weight
         self.colours = self.colours + (seen.colours - self.colours) * weight
         self.noise += (noise - self.noise) * float(weight)
+        self.contrast += (float(like.coarse.mean()) - self.contrast) * float(weight)
         self.luma = self.luma + (seen.luma - self.luma) * max(weight, np.float32(_FIRST_FAST))
 
     def restart(self, seen: Look, noise: float, pictures: int, clear_peak: float) -> None:
@@ -83,7 +92,7 @@ class Reference:
         return {
             f"{prefix}edges": np.rint(parts * _STEPS).astype(np.int8),
             f"{prefix}blocks": blocks,
-            f"{prefix}numbers": np.array([self.pictures, self.noise], np.float64),
+            f"{prefix}numbers": np.array([self.pictures, self.noise, self.contrast], np.float64),
         }
 
     @classmethod
@@ -91,8 +100,18 @@ class Reference:
         """The reverse of `arrays`. Raises KeyError or ValueError for what is missing or of another shape."""
         edges = kept[f"{prefix}edges"].astype(np.float32).reshape(2, *_HALF) / np.float32(_STEPS)
         blocks = kept[f"{prefix}blocks"].astype(np.float32).reshape(5, *grid(0).shape)
-        pictures, noise = kept[f"{prefix}numbers"].astype(np.float64).reshape(2)
-        if not (np.isfinite(blocks).all() and np.isfinite(noise) and 0 <= pictures < 2**53):
+        pictures, noise, contrast = kept[f"{prefix}numbers"].astype(np.float64).reshape(3)
+        if not (np.isfinite(blocks).all() and np.isfinite(noise + contrast) and 0 <= pictures < 2**53):
             raise ValueError("numbers that can't be")
         whole = (edges[0] + 1j * edges[1]).astype(np.complex64)
-        return cls(int(pictures), whole, blocks[0], blocks[1], blocks[2:4], blocks[4], float(noise))
+        return cls(
+            int(pictures),
+            whole,
+            np.fft.fft2(whole),
+            blocks[0],
+            blocks[1],
+            blocks[2:4],
+            blocks[4],
+            float(noise),
+            float(contrast),
+        )

@@ -117,8 +117,9 @@ class Sight:
             self.slow.saw(found.beside, reference, self._limits, now_s)
             self._slow_fault = self.slow.suspect()
         if not self._soft.going and self._slow_fault is CameraReason.NONE:
-            slow_pictures = self._limits.learning.slow_pictures
-            reference.learn(found.seen, found.noise, slow_pictures, self._limits.view.clear_peak)
+            slow_pictures, clear_peak = self._limits.learning.slow_pictures, self._limits.view.clear_peak
+            like = found.beside.like if found.beside else None
+            reference.learn(found.seen, found.noise, slow_pictures, clear_peak, like)
 
     def _weigh(self, suspect: CameraReason, now_s: float) -> None:
         """Follow the spells of suspicion; a spell that lasts becomes the fault, good looks end it."""

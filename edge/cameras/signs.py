@@ -6,7 +6,7 @@ import numpy as np
 
 from edge.cameras import picture as measure
 from edge.cameras.likeness import Likeness, Look, compare, lines, look, pattern
-from edge.cameras.picture import BLOCK_COLUMNS, BLOCK_ROWS, Light, Picture
+from edge.cameras.picture import Light, Picture
 from edge.cameras.reference import Reference
 from edge.cameras.thresholds import Thresholds
 from kewang.wire.cameras import CameraReason
@@ -20,7 +20,7 @@ class Beside:
     """A picture beside its mode's reference. Shares are 0–1 of the blocks where the reference has edges.
 
     `lost`: blocks whose edges are not there; `sharpness`: 1 as usual, None if too few edges are left to tell;
-    `contrast`: of the coarse edges in luma; `glance`: correlation of the blocks' brightness with the last good
+    `contrast`: of the coarse edges, 1 as usual; `glance`: correlation of the blocks' brightness with the last good
     pictures; `relief`: how much these brightnesses differ, 1 as usual; `straight`, `one_way`: how straight edges run
     in the straightest blocks, and all over (0–1); `tinted`: share of all blocks whose colour is off by more than the
     limit; `tint`: how far, in chroma.
@@ -92,7 +92,7 @@ def infrared(picture: Picture, limits: Thresholds) -> bool:
 def beside(seen: Look, reference: Reference, limits: Thresholds) -> Beside:
     """Measure what was seen beside its mode's reference."""
     view = limits.view
-    like = compare(seen, reference.edges, view.clear_peak)
+    like = compare(seen, reference.edges, reference.spectrum, view.clear_peak)
     active = reference.active(view.active_edges)
     kept = active & (like.agreement >= view.kept_agreement)
     partly = active & (like.agreement >= view.sharpness_agreement)
@@ -102,7 +102,7 @@ def beside(seen: Look, reference: Reference, limits: Thresholds) -> Beside:
         like,
         float(1 - kept.sum() / max(active.sum(), 1)),
         reference.sharpness(like, partly) if enough else None,
-        float(like.coarse[active].sum()) / (BLOCK_ROWS * BLOCK_COLUMNS),
+        float(like.coarse.mean()) / max(reference.contrast, 0.1),
         pattern(seen.luma, reference.luma),
         float(seen.luma.std() / max(reference.luma.std(), 1)),
         *lines(seen.edges),

@@ -3,7 +3,7 @@
 Rain, fog, trucks and crowds pass; what is still there in most hours of watching is on the lens or before it.
 """
 
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -78,16 +78,16 @@ class SlowTrack:
         self._numbers.clear()
 
     def suspect(self) -> CameraReason:
-        """What most of the latest hours show; NONE while there are too few of them."""
+        """What most of the latest hours show, the commonest of it; NONE while there are too few of them."""
         latest = list(self.hours)[-self.limits.hours :]
-        if len(latest) < self.limits.hours:
+        reasons = [reason for hour in latest if (reason := hour_reason(hour, self.limits)) is not CameraReason.NONE]
+        if len(reasons) < self.limits.bad_hours:
             return CameraReason.NONE
-        return judged(latest, self.limits)
+        return Counter(reasons).most_common(1)[0][0]
 
     def dirt_share(self) -> float | None:
-        """Share (0–1) of the blocks that show weakly over the latest hours; None before there are enough."""
-        latest = list(self.hours)[-self.limits.hours :]
-        return dirt_share(latest, self.limits) if len(latest) == self.limits.hours else None
+        """Share (0–1) of the blocks with edges that showed weakly in the last hour; None before there is one."""
+        return weak_share(self.hours[-1], self.limits) if self.hours else None
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
         """The hours as small arrays, for keeping."""
@@ -118,24 +118,22 @@ def visibility(found: Beside, reference: Reference, active: NDArray[np.bool_]) -
     return whole
 
 
-def judged(hours: list[Hour], limits: SlowLimits) -> CameraReason:
-    """The reason that the medians over `hours` give, the gravest first."""
-    rows, columns = _median([hour.rows for hour in hours]), _median([hour.columns for hour in hours])
-    if max(abs(rows), abs(columns)) >= limits.moved_px:
+def hour_reason(hour: Hour, limits: SlowLimits) -> CameraReason:
+    """What an hour shows, the most telling first."""
+    if max(abs(hour.rows), abs(hour.columns)) >= limits.moved_px:
         return CameraReason.MOVED
-    kept = np.median([hour.kept for hour in hours], axis=0)
-    if _share(kept, limits.kept_looks) >= limits.covered_share:
+    if _share(hour.kept, limits.kept_looks) >= limits.covered_share:
         return CameraReason.PARTLY_COVERED
-    if _median([hour.sharpness for hour in hours]) <= limits.sharpness:
+    if hour.sharpness <= limits.sharpness:
         return CameraReason.BLURRED
-    if dirt_share(hours, limits) >= limits.dirty_share:
+    if hour.contrast <= limits.dirty_contrast and weak_share(hour, limits) >= limits.dirty_share:
         return CameraReason.DIRTY_LENS
     return CameraReason.NONE
 
 
-def dirt_share(hours: list[Hour], limits: SlowLimits) -> float:
-    """Share (0–1) of the blocks with edges where these have shown much weaker than elsewhere for most of the hours."""
-    return _share(np.median([hour.visible for hour in hours], axis=0), limits.dirty_visible)
+def weak_share(hour: Hour, limits: SlowLimits) -> float:
+    """Share (0–1) of the blocks with edges where these showed much weaker than elsewhere."""
+    return _share(hour.visible, limits.dirty_visible)
 
 
 def _share(blocks: NDArray[np.floating], limit: float) -> float:
@@ -143,6 +141,6 @@ def _share(blocks: NDArray[np.floating], limit: float) -> float:
     return float((blocks[known] < limit).mean()) if known.any() else 0.0
 
 
-def _median(values: list[float] | tuple[float, ...]) -> float:
+def _median(values: tuple[float, ...]) -> float:
     known = [value for value in values if np.isfinite(value)]
     return float(np.median(known)) if known else float("nan")

@@ -84,6 +84,7 @@ class Stream:
     )
     low_looks: int = 0
     lossy_looks: int = 0
+    corrupt_looks: int = 0
     facts: dict[str, float] = field(default_factory=dict)
     _corrupt: deque[bool] = field(default_factory=lambda: deque(maxlen=_CORRUPT_LENGTH))
 
@@ -92,10 +93,11 @@ class Stream:
         found: dict[str, float] = {}
         if transport.fps is not None and (ratio := self._ratio(transport.fps, infrared)) is not None:
             found["fps_ratio"] = ratio
-        lossy = transport.loss_pct is not None and transport.loss_pct >= self.thresholds.stream.loss_pct
-        if transport.loss_pct is not None or corrupt:
-            self.lossy_looks = self.lossy_looks + 1 if lossy or corrupt else 0
+        if transport.loss_pct is not None:
+            lossy = transport.loss_pct >= self.thresholds.stream.loss_pct
+            self.lossy_looks = self.lossy_looks + 1 if lossy else 0
         if corrupt is not None:
+            self.corrupt_looks = self.corrupt_looks + 1 if corrupt else 0
             self._corrupt.append(corrupt)
             found["decode_errors_pct"] = 100 * sum(self._corrupt) / len(self._corrupt)
         if transport.clock_offset_s is not None:
@@ -111,6 +113,8 @@ class Stream:
         looks, limits = self.thresholds.confirm.stream_looks, self.thresholds.stream
         if self.lossy_looks >= looks:
             return CameraReason.LOSS
+        if self.corrupt_looks >= looks:
+            return CameraReason.DECODE
         if self.low_looks >= looks:
             return CameraReason.LOW_FPS
         if abs(self.facts.get("clock_offset_s", 0.0)) >= limits.clock_offset_s:

@@ -85,11 +85,13 @@ class SlowLimits:
 
     hour_s: float
     hours: int
+    bad_hours: int
     longest_gap_s: float
     moved_px: float
     kept_looks: float
     covered_share: float
     sharpness: float
+    dirty_contrast: float
     dirty_visible: float
     dirty_share: float
 
