@@ -6,6 +6,7 @@ It shares nothing with the client under test, nor with the simulated cameras.
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -130,9 +131,9 @@ def good(camera: FaultCamera, asked: Asked) -> bytes:
 
 
 @asynccontextmanager
-async def running(camera: FaultCamera) -> AsyncIterator[FaultCamera]:
+async def running(camera: FaultCamera, tls: ssl.SSLContext | None = None) -> AsyncIterator[FaultCamera]:
     """`camera` listens; afterwards every connection has ended."""
-    server = await asyncio.start_server(camera._serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(camera._serve, "127.0.0.1", 0, ssl=tls)
     camera.port = server.sockets[0].getsockname()[1]
     try:
         yield camera

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import re
+import ssl
+import subprocess
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -332,3 +335,28 @@ async def test_datagrams(lower: str) -> None:
     assert seen.keyframe is not None
     assert camera.methods.count("SETUP") == (1 if lower == "udp" else 2)
     assert camera.methods[-1] == "TEARDOWN"
+
+
+@pytest.fixture
+def self_signed(tmp_path: Path) -> ssl.SSLContext:
+    """TLS as cameras have it: signed by nobody else."""
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    made = ["-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=camera"]
+    kept = ["-keyout", str(key), "-out", str(certificate)]
+    subprocess.run(["openssl", "req", "-x509", *made, *kept], check=True, capture_output=True, timeout=60)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate, key)
+    return tls
+
+
+async def test_over_tls(self_signed: ssl.SSLContext) -> None:
+    async with running(FaultCamera(), self_signed) as camera:
+        seen = await watch(replace(camera.address(), scheme="rtsps"), watch_s=_WATCH_S)
+    assert (seen.reason, seen.frames) == (CameraReason.NONE, 20)
+    assert camera.methods[-1] == "TEARDOWN"
+
+
+async def test_no_tls_where_it_was_expected() -> None:
+    async with running(FaultCamera(greeting=reply("400 Bad Request"))) as camera:
+        seen = await reach(replace(camera.address(), scheme="rtsps"))
+    assert (seen.reason, "TLS" in seen.detail) == (CameraReason.PROTOCOL, True)
