@@ -28,10 +28,12 @@ def build(options: argparse.Namespace, executor: Executor) -> tuple[list[Camera]
     films: dict[object, Film] = {}
     for index in range(options.cameras):
         settings = _settings(options, index)
-        film = films.setdefault((settings.codec, settings.scene), settings.film()) if options.loop_s else None
+        key = (settings.codec, settings.scene)
+        film = films.get(key) if options.loop_s else None
         control = numbered(options.control, index, options.cameras) if options.control else None
         faults = CameraFaults(plans[index % len(plans)], control)
         cameras.append(Camera(settings, executor, faults=faults, film=film))
+        films[key] = cameras[-1].film
         controls.append(control)
     return cameras, controls
 

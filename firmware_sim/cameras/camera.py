@@ -124,7 +124,7 @@ class Camera:
 
     def open_session(self) -> Session:
         """A new session."""
-        session = Session(self.faults, self.clock_s, self.settings.seed)
+        session = Session(self.faults, self.clock_s, self.settings.seed, self.tally.opened)
         self.sessions[session.id] = session
         self.tally.session_opened(session.tally)
         return session

@@ -128,9 +128,9 @@ async def open_udp(writer: asyncio.StreamWriter, client_ports: tuple[int, int], 
 
 
 class Session:
-    """From SETUP to its end. `clock_s`: the camera's clock, Unix seconds."""
+    """From SETUP to its end. `clock_s`: the camera's clock, Unix seconds; `order`: which of its sessions this is."""
 
-    def __init__(self, faults: Callable[[], Switched], clock_s: Callable[[], float], seed: int) -> None:
+    def __init__(self, faults: Callable[[], Switched], clock_s: Callable[[], float], seed: int, order: int) -> None:
         self.id = secrets.token_hex(8)
         self.wire: Wire | None = None
         self.playing = False
@@ -142,7 +142,7 @@ class Session:
         """What RTP's clock shows at the camera's start."""
         self._source = secrets.randbelow(1 << 32)
         self._faults, self._clock_s = faults, clock_s
-        self._rng = random.Random(f"loss-{seed}-{self.id}")
+        self._rng = random.Random(f"loss-{seed}-{order}")
         self._report_s = 0.0
 
     def heard(self) -> None:

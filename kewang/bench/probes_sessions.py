@@ -17,17 +17,19 @@ FAULTS: Final = ("none", "none", "none", "none", "461", "loss=0.2", "silent", "s
 AT_ONCE: Final = 8
 _BROKEN_OFF: Final = 0.1
 _REACHED: Final = 0.2
-_SETTLED_S: Final = 15.0
 
 
-def figures(cameras: CamerasProgram, probes: int, seed: int) -> dict[str, Any]:
-    """Do `probes` and tell what the cameras counted: probes, sessions, leaked_sessions, broken_off."""
+def figures(cameras: CamerasProgram, probes: int, seed: int, settle_s: float = 15.0) -> dict[str, Any]:
+    """Do `probes` and tell what the cameras counted: probes, sessions, leaked_sessions, broken_off.
+
+    Sessions may take `settle_s` to end after the last probe.
+    """
     for index in range(cameras.count):
         cameras.switch(index, FAULTS[index % len(FAULTS)])
     broken_off = asyncio.run(_probe(cameras, probes, random.Random(f"probes-{seed}")))
     # What stays open now is counted, so it is no error here.
     with contextlib.suppress(TimeoutError):
-        wait_for(lambda: all(not told["sessions_open"] for told in cameras.statistics()), _SETTLED_S)
+        wait_for(lambda: all(not told["sessions_open"] for told in cameras.statistics()), settle_s)
     told = cameras.statistics()
     opened, torn = sum(each["sessions_opened"] for each in told), sum(each["teardowns"] for each in told)
     return {"probes": probes, "sessions": opened, "leaked_sessions": opened - torn, "broken_off": broken_off}
