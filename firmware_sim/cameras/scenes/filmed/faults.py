@@ -203,7 +203,7 @@ def _dirt(scene: "Filmed", rng: Chance, start_s: float) -> Spoiling:
         rng.random((int(rng.integers(7, 14)), int(rng.integers(12, 24)))).astype(np.float32),
     )
     field = widened(coarse, scene.height, scene.width)
-    veil = np.clip((field - float(rng.uniform(0.35, 0.5))) * 3.0, 0, 0.85) + np.float32(rng.uniform(0.1, 0.3))
+    veil = np.clip((field - float(rng.uniform(0.3, 0.45))) * 1.9, 0, 0.85) + np.float32(rng.uniform(0.1, 0.3))
     veil, tone = np.minimum(veil, 0.92).astype(np.float32), float(rng.uniform(55, 130))
 
     def gather(planes: Planes, time_s: float, mono: bool) -> None:

@@ -60,7 +60,7 @@ def figure(rows: int, phase: int, build: int) -> Plane:
 
 @dataclass(frozen=True, slots=True)
 class Looks:
-    """Reflectance of skin, top and legs per person in luma, blue and red difference, (n, 3, 3), and their figures."""
+    """Per person: skin, top and legs in luma, blue and red difference and cover (= 1), (n, 3, 4), and the figure."""
 
     tones: Plane
     build: NDArray[np.int64]
@@ -79,7 +79,7 @@ def looks(seed: int, keys: NDArray[np.int64], infrared: bool, rain: bool) -> Loo
     u = np.stack([np.full(len(keys), -0.04), strength * np.cos(hue), 0.04 * chance[1]], axis=1)
     v = np.stack([np.full(len(keys), 0.06), strength * np.sin(hue), np.zeros(len(keys))], axis=1)
     build = (chance[4] * BUILDS).astype(np.int64) + (BUILDS if rain else 0)
-    return Looks(np.stack([y, u, v], axis=2).astype(np.float32), build)
+    return Looks(np.stack([y, u, v, np.ones_like(y)], axis=2).astype(np.float32), build)
 
 
 def draw_people(planes: Planes, depth: Plane, lens: Lens, group: People, how: Looks) -> int:
@@ -115,12 +115,12 @@ def _draw(planes: Planes, depth: Plane, shape: Plane, foot: tuple[float, float],
     if y1 <= y0 or x1 <= x0:
         return False
     here = (slice(y0, y1), slice(x0, x1))
-    parts = shape[y0 - top : y1 - top, x0 - left : x1 - left] * (depth[here] > ahead)[..., None]
-    cover = parts.sum(axis=2)
-    shown = float(cover.sum())
-    if shown <= 0:
+    clear = depth[here] > ahead
+    if not clear.any():
         return False
-    paint = parts @ tones
+    paint = shape[y0 - top : y1 - top, x0 - left : x1 - left] @ tones
+    paint *= clear[..., None]
+    cover = paint[..., 3]
     if y1 - y0 > 9:
         quarter = (x1 - x0) // 4
         planes.y[y1 - 2 : min(height, y1 + 1), x0 + quarter : x1 - quarter] *= 0.72
@@ -131,4 +131,4 @@ def _draw(planes: Planes, depth: Plane, shape: Plane, foot: tuple[float, float],
     for number, plane in ((1, planes.u), (2, planes.v)):
         patch = plane[half]
         patch += paint[::2, ::2, number] - thin * patch
-    return rows * COUNTED >= height and shown > 0.34 * float(shape.sum())
+    return rows * COUNTED >= height and float(cover.sum()) > 0.34 * float(shape.sum())
