@@ -166,12 +166,8 @@ class Camera:
             return
         self._told = told
         level = logging.INFO if verdict.state in (CameraState.OK, CameraState.UNKNOWN) else logging.WARNING
-        words = (
-            STATE_WORDS[verdict.state][1],
-            REASON_WORDS[verdict.reason][1],
-            self._last.detail or "see docs/kamera.md",
-        )
-        log.log(level, "camera %s is %s (%s): %s", self.name, *words)
+        seen = f": {self._last.detail}" if self._last.detail else ""
+        log.log(level, "camera %s is %s (%s)%s", self.name, STATE_WORDS[told[0]][1], REASON_WORDS[told[1]][1], seen)
 
 
 def metrics_of(settings: CameraSettings) -> tuple[str, ...]:
