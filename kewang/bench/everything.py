@@ -14,6 +14,7 @@ BENCHES: Final = {
     "scale": ("flatness",),
     "fuzz": ("in_process", "gateway"),
     "probes": ("cpu_ms_per_camera_minute", "rss_mb", "leaked_sessions", "probes"),
+    "cameras": ("hard_recall", "soft_recall", "slow_recall", "typed_recall", "false_alarms_per_camera_day"),
     "chaos": ("seeds_ok", "lost", "duplicates", "wrong"),
 }
 """Name -> the figures of its line."""
