@@ -12,10 +12,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+import psutil
 import pytest
 
 from edge.cameras.address import Address
 from edge.rtsp import reach, watch
+from edge.rtsp.session import LowerWish
 from kewang.bench.process import free_port
 from kewang.wire.cameras import CameraReason
 from tests.edge.rtsp.fault_camera import GOOD_STREAM, SDP, Asked, FaultCamera, good, reply, running
@@ -306,10 +308,9 @@ async def test_a_camera_that_tells_what_it_was_told(way: str) -> None:
     assert PASSWORD.lower() not in repr([address, *told]).lower()
 
 
-@pytest.mark.parametrize("lower", ["auto", "udp"])
-async def test_datagrams(lower: str) -> None:
-    """Over UDP after a 461, or at once when asked for; what comes from elsewhere is not looked at."""
-    sent: list[tuple[str, int]] = []
+def _datagram_camera() -> FaultCamera:
+    """It sends over UDP alone; a stranger sends to the same port before it does."""
+    ports: list[int] = []
 
     def setup(camera: FaultCamera, asked: Asked) -> bytes:
         if "TCP" in asked.headers["transport"]:
@@ -318,7 +319,7 @@ async def test_datagrams(lower: str) -> None:
         assert found
         assert int(found[1]) % 2 == 0
         assert int(found[2]) == int(found[1]) + 1
-        sent.append(("127.0.0.1", int(found[1])))
+        ports.append(int(found[1]))
         return good(camera, asked)
 
     async def send(_: asyncio.StreamWriter) -> None:
@@ -326,15 +327,35 @@ async def test_datagrams(lower: str) -> None:
         for host, data in (("127.0.0.2", [b"\x80" * 50] * 5), ("127.0.0.1", [p for f in frames(20) for p in f])):
             transport, _protocol = await loop.create_datagram_endpoint(asyncio.DatagramProtocol, local_addr=(host, 0))
             for each in data:
-                transport.sendto(each, sent[-1])
+                transport.sendto(each, ("127.0.0.1", ports[-1]))
             transport.close()
 
-    async with running(FaultCamera({"SETUP": setup}, stream=b"", after=send)) as camera:
-        seen = await watch(camera.address(), watch_s=_WATCH_S, lower="udp" if lower == "udp" else "auto")
+    return FaultCamera({"SETUP": setup}, stream=b"", after=send)
+
+
+@pytest.mark.parametrize("lower", ["auto", "udp"])
+async def test_datagrams(lower: LowerWish) -> None:
+    """Over UDP after a 461, or at once when asked for; what comes from elsewhere is not looked at."""
+    async with running(_datagram_camera()) as camera:
+        seen = await watch(camera.address(), watch_s=_WATCH_S, lower=lower)
     assert (seen.reason, seen.frames, seen.loss_pct) == (CameraReason.NONE, 20, 0)
     assert seen.keyframe is not None
     assert camera.methods.count("SETUP") == (1 if lower == "udp" else 2)
     assert camera.methods[-1] == "TEARDOWN"
+
+
+@pytest.mark.parametrize("lower", ["tcp", "udp"])
+async def test_a_hundred_looks_leave_nothing_open(lower: LowerWish) -> None:
+    """Neither sockets here nor sessions there, whether a look ends well or not."""
+    async with running(FaultCamera() if lower == "tcp" else _datagram_camera()) as camera:
+        await watch(camera.address(), until_keyframe=True, lower=lower)
+        before = psutil.Process().num_fds()
+        for number in range(100):
+            camera.replies["PLAY"] = reply("503 Service Unavailable") if number % 3 == 0 else good
+            await watch(camera.address(), until_keyframe=True, lower=lower)
+        await camera.until(lambda: camera.open_connections == 0)
+        assert camera.methods.count("TEARDOWN") == camera.methods.count("SETUP") == 101
+        assert (camera.open_sessions, psutil.Process().num_fds()) == (0, before)
 
 
 @pytest.fixture
