@@ -27,14 +27,16 @@ def card(rng: np.random.Generator, width: int, height: int) -> Planes:
     image = Image.new("RGB", (width, height), back)
     brush = ImageDraw.Draw(image)
     if look == "bars":
+        bottom = height * float(rng.choice([0.7, 1.0]))
         for number, colour in enumerate(BARS):
-            brush.rectangle(
-                (number * width / 8, 0, (number + 1) * width / 8, height * float(rng.choice([0.7, 1.0]))), fill=colour
-            )
+            brush.rectangle((number * width / 8, 0, (number + 1) * width / 8, bottom), fill=colour)
     elif look != "bare":
-        size = int(height * rng.uniform(0.07, 0.16))
-        place = (width / 2, height / 2) if rng.random() < 0.7 else (width * 0.25, height * 0.2)
-        brush.text(place, str(rng.choice(WORDS)), fill=(235, 235, 235), anchor="mm", font=ImageFont.load_default(size))
+        font = ImageFont.load_default(int(height * rng.uniform(0.07, 0.16)))
+        words = str(rng.choice(WORDS))
+        if rng.random() < 0.7:
+            brush.text((width / 2, height / 2), words, fill=(235, 235, 235), anchor="mm", font=font)
+        else:
+            brush.text((width * 0.05, height * 0.2), words, fill=(235, 235, 235), anchor="lm", font=font)
     luma, blue, red = image.convert("YCbCr").split()
     half = (width // 2, height // 2)
     return Planes(*(np.asarray(part, np.float32) for part in (luma, blue.resize(half), red.resize(half))))

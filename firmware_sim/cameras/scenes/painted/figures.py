@@ -38,7 +38,8 @@ def _drawn(phase: int, build: int) -> Image.Image:
     for arm, side in ((swing * 0.7, 1), (-swing * 0.7, -1)):
         top.line([(48 + side * 15, 42), (48 + side * 17 + arm, 92)], fill=255, width=9)
     skin.ellipse((38, 4, 58, 32), fill=255)
-    (top if build % 2 else skin).ellipse((37, 2, 59, 18), fill=255)
+    skin.ellipse((36, 0, 60, 17), fill=0)
+    (top if build % 2 else legs).ellipse((37, 2, 59, 18), fill=255)
     if build in (1, 4):
         legs.ellipse((60, 84, 84, 116), fill=255)
     if build >= BUILDS and build % 3:
@@ -69,7 +70,7 @@ class Looks:
 def looks(seed: int, keys: NDArray[np.int64], infrared: bool, rain: bool) -> Looks:
     """Clothes of everybody; in infrared light dark cloth is often bright."""
     chance = [uniforms(seed, keys, 100 + number) for number in range(7)]
-    top, legs = 0.1 + 0.75 * chance[0], 0.08 + 0.5 * chance[1] ** 1.5
+    top, legs = 0.1 + 0.75 * chance[0], 0.06 + 0.42 * chance[1] ** 2
     skin = 0.28 + 0.15 * chance[2]
     if infrared:
         top, legs, skin = 0.35 + 0.5 * chance[3], 0.3 + 0.5 * chance[4], np.full(len(keys), 0.62)
