@@ -159,7 +159,7 @@ def _way(lower: Lower, transport: str) -> Way:
     told = {key.strip().lower(): value for key, _, value in (part.partition("=") for part in transport.split(";"))}
     if lower == "udp":
         return Way("udp", *_pair(told.get("server_port", "")))
-    if transport and "rtp/avp/tcp" not in told:
+    if transport and not {"rtp/avp/tcp", "interleaved"} & told.keys():
         raise SessionError(CameraReason.TRANSPORT, "the camera answered the wish for TCP with another way")
     media, control = _pair(told.get("interleaved", ""))
     return Way("tcp", 0 if media is None else media, 1 if control is None else control)

@@ -136,6 +136,7 @@ def test_a_transport_that_it_cannot() -> None:
         ([], Way("tcp", 0, 1)),
         (["RTP/AVP/TCP;unicast"], Way("tcp", 0, 1)),
         (["RTP/AVP/TCP;interleaved=6"], Way("tcp", 6, 7)),
+        (["RTP/AVP;unicast;interleaved=2-3"], Way("tcp", 2, 3)),
         (["RTP/AVP/TCP;interleaved=x-y"], Way("tcp", 0, 1)),
         (["rtp/avp/tcp;interleaved=99999999-1"], Way("tcp", 0, 1)),
     ],
