@@ -81,14 +81,18 @@ class Camera:
         """Unix seconds, by the right clock."""
         self._plan = faults or CameraFaults()
         self._start_s = time.monotonic()
-        self.stream = Stream(
+        self.stream = self._stream()
+
+    def _stream(self) -> Stream:
+        told = self.settings
+        return Stream(
             self.film,
-            settings.codec,
-            settings.fps,
+            told.codec,
+            told.fps,
             faults=self.faults,
             age_s=self.age_s,
             tally=self.tally,
-            executor=executor,
+            executor=self.executor,
         )
 
     def age_s(self) -> float:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +15,8 @@ from firmware_sim.cameras.faults import TransportFault
 from firmware_sim.cameras.rtsp import Connection
 from firmware_sim.cameras.tally import write
 from firmware_sim.cameras.web import CameraWeb
+
+log = logging.getLogger(__name__)
 
 _LOOK_EVERY_S: Final = 0.1
 _WRITE_EVERY_S: Final = 1.0
@@ -78,23 +81,29 @@ async def serving(
     `statistics` is written every second, and once more at the end. Raises OSError if a port is taken.
     """
     listeners = [Listener(camera, host) for camera in cameras]
-    looking: asyncio.Task[None] | None = None
     for film, camera in {camera.film: camera for camera in cameras}.items():
         await asyncio.get_running_loop().run_in_executor(camera.executor, film.prepare)
     try:
         for index, listener in enumerate(listeners):
             await listener.open(port and port + index, http_port and http_port + index)
-        _tell(cameras, statistics)
-        looking = asyncio.create_task(_look_after(listeners, statistics), name="camera keeper")
-        yield
+        async with _looked_after(listeners, statistics):
+            yield
     finally:
-        if looking is not None:
-            looking.cancel()
-            await asyncio.gather(looking, return_exceptions=True)
         for listener in listeners:
             await listener.camera.stop()
             await listener.close()
         _tell(cameras, statistics)
+
+
+@asynccontextmanager
+async def _looked_after(listeners: Sequence[Listener], statistics: Path | None) -> AsyncIterator[None]:
+    _tell([listener.camera for listener in listeners], statistics)
+    looking = asyncio.create_task(_look_after(listeners, statistics), name="camera keeper")
+    try:
+        yield
+    finally:
+        looking.cancel()
+        await asyncio.gather(looking, return_exceptions=True)
 
 
 async def _look_after(listeners: Sequence[Listener], statistics: Path | None) -> None:
@@ -107,7 +116,10 @@ async def _look_after(listeners: Sequence[Listener], statistics: Path | None) ->
                 await listener.follow()
         if time.monotonic() >= write_s:
             write_s = time.monotonic() + _WRITE_EVERY_S
-            _tell([listener.camera for listener in listeners], statistics)
+            try:
+                _tell([listener.camera for listener in listeners], statistics)
+            except OSError as error:
+                log.warning("%s: %s: make room or choose another file", statistics, error.strerror)
         await asyncio.sleep(_LOOK_EVERY_S)
 
 

@@ -58,6 +58,8 @@ def camera(
     user: Annotated[str, typer.Option(help="User name.")] = "admin",
     password_file: Annotated[Path | None, typer.Option(help="File with the password.")] = None,
     max_sessions: Annotated[int, typer.Option(min=1, help="Sessions at one time; one more gets 453.")] = 8,
+    lingers: Annotated[bool, typer.Option("--lingers", help="Sessions outlive their connection, as of old.")] = False,
+    discoverable: Annotated[bool, typer.Option("--discoverable", help="Answer probes of WS-Discovery.")] = False,
     faults: Annotated[
         list[str] | None, typer.Option(help="fault[=value]@start+length,...; again: next camera.")
     ] = None,
@@ -80,8 +82,11 @@ def camera(
 
 def _words(name: str, value: object) -> list[str]:
     """An option as words of the command line; none when it was not given."""
+    option = f"--{name.replace('_', '-')}"
+    if isinstance(value, bool):
+        return [option] if value else []
     values = value if isinstance(value, list) else [value]
-    return [word for each in values if each is not None for word in (f"--{name.replace('_', '-')}", str(each))]
+    return [word for each in values if each is not None for word in (option, str(each))]
 
 
 @app.command()

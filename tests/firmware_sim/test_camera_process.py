@@ -1,9 +1,12 @@
 """`python -m firmware_sim camera` as a process: the line it prints, faults while it runs, a clean end."""
 
+import asyncio
+import contextlib
 import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import urllib.error
@@ -22,9 +25,11 @@ LIMIT_S = 30
 
 
 @contextmanager
-def running(*words: str, stop: signal.Signals = signal.SIGTERM) -> Iterator[dict[str, Any]]:
+def running(
+    *words: str, stop: signal.Signals = signal.SIGTERM, program: Sequence[str] = ("firmware_sim",)
+) -> Iterator[dict[str, Any]]:
     """The process; its first line as JSON. It must end by itself with 0 after the signal and say nothing wrong."""
-    command = [sys.executable, "-m", "firmware_sim", "camera", *words]
+    command = [sys.executable, "-m", *program, "camera", *words]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
@@ -82,6 +87,38 @@ def test_a_password_from_a_file_closes_the_door(tmp_path: Path) -> None:
         assert first_picture(camera["rtsp"].replace("://", "://admin:Rahasia%3A1@"))[:2] == (128, 96)
         with pytest.raises(urllib.error.HTTPError, match="401"):
             urllib.request.urlopen(camera["snapshot"], timeout=LIMIT_S)
+
+
+def test_the_command_line_of_kewang_says_the_same(tmp_path: Path) -> None:
+    words = ["--scene", "pattern", "--size", "128x96", "--max-sessions", "1", "--lingers", "--faults", "none"]
+    files = ["--faults", "black@0", "--control", str(tmp_path / "c.json"), "--cameras", "2"]
+    with running(*words, *files, program=("kewang", "sim")) as told:
+        one, two = (camera["rtsp"] for camera in told["cameras"])
+        assert first_picture(one)[2] > 20
+        assert first_picture(two)[2] < 5
+
+
+async def test_cameras_can_be_discovered() -> None:
+    with running("--scene", "pattern", "--size", "128x96", "--discoverable") as told:
+        (camera,) = told["cameras"]
+        async with asyncio.timeout(LIMIT_S):
+            while camera["onvif"] not in await said_to_a_probe():
+                pass
+
+
+async def said_to_a_probe() -> str:
+    """What one who listens to WS-Discovery on this machine answers."""
+    envelope = '<e xmlns:d="http://schemas.xmlsoap.org/ws/2005/04/discovery"><d:Probe/></e>'
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        asking.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton("127.0.0.1"))
+        asking.setblocking(False)
+        asking.sendto(envelope.encode(), ("239.255.255.250", 3702))
+        answers = b""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(0.5):
+                while True:
+                    answers += await asyncio.get_running_loop().sock_recv(asking, 65_536)
+        return answers.decode()
 
 
 def test_a_plan_makes_a_fault_come_by_itself() -> None:
