@@ -12,6 +12,7 @@ import numpy as np
 from edge.cameras.picture import (
     BLOCK_COLUMNS,
     BLOCK_ROWS,
+    OVERLAY_BLOCKS,
     Edges,
     Picture,
     Plane,
@@ -124,6 +125,18 @@ def lines(edges: Edges) -> tuple[float, float]:
     blocks = np.hypot(block_means(doubled.real), block_means(doubled.imag))
     straight = np.quantile(blocks / (block_means(strength) + _TINY), 0.9)
     return float(straight), float(np.abs(doubled.sum()) / (strength.sum() + _TINY))
+
+
+def fineness(seen: Look, noise: float) -> float:
+    """How much finer than coarse the edges of the median block are, wherever they run and whatever they belong to.
+
+    Ratio of the energies of fine and coarse gradients, less the sensor's `noise` (deviation s of luma: halving and
+    differences leave s² of energy). Something close before the lens is out of focus, another view is not.
+    """
+    inner = slice(OVERLAY_BLOCKS, -OVERLAY_BLOCKS)
+    fine = block_means(np.abs(seen.fine) ** 2)[inner] - np.float32(noise * noise)
+    coarse = block_means(np.abs(seen.coarse) ** 2)[inner]
+    return float(np.median(np.maximum(fine, 0) / (coarse + 1)))
 
 
 def _power(edges: Edges) -> float:

@@ -11,8 +11,9 @@ ROWS: Final = 180
 COLUMNS: Final = 320
 BLOCK_ROWS: Final = 9
 BLOCK_COLUMNS: Final = 16
-OVERLAY_ROWS: Final = ROWS // BLOCK_ROWS
-"""So many rows at the top and at the bottom may hold the name and the clock that the camera writes into its picture."""
+OVERLAY_BLOCKS: Final = 1
+"""So many rows of blocks at the top and at the bottom may hold the name and the clock that a camera writes."""
+OVERLAY_ROWS: Final = OVERLAY_BLOCKS * ROWS // BLOCK_ROWS
 
 Picture: TypeAlias = NDArray[np.uint8]
 """A picture as I420: uint8, shape (270, 320): 180 rows of luma (0–255) of 320 pixels, then Cb and Cr, 90 rows of 160

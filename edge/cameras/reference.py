@@ -6,12 +6,16 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.cameras.likeness import Likeness, Look, compare, grid
+from edge.cameras.likeness import Likeness, Look, compare, fineness, grid
 from edge.cameras.picture import COLUMNS, ROWS, Edges, Plane, block_means
 
 _HALF: Final = (ROWS // 2, COLUMNS // 2)
 _STEPS: Final = 127.0
 """Directions have magnitudes up to 1; a signed byte is fine enough to keep them."""
+_WEAK_BLOCK: Final = 0.2
+"""Of the median block's edges: weaker ones are not blown up to the weight of a whole block."""
+_LEAST_SHARP: Final = 0.05
+"""A view that never had anything fine can't lose it."""
 _FIRST_FAST: Final = 0.2
 """Weight of a new picture in what must follow the light of the hour."""
 
@@ -23,7 +27,8 @@ class Reference:
     `pictures`: how many were learned. `edges` (90, 160): mean directions; what moves averages out, what stays remains;
     `spectrum`: their Fourier transform, which can be averaged likewise. Per block (9, 16): `fine`, `coarse`: how
     strongly these edges show, as shares of the whole picture's coarse ones; `colours` (2, 9, 16): Cb, Cr; `luma`: of
-    the last good pictures only, for it follows the light. `noise`, `contrast` (of the coarse edges): luma.
+    the last good pictures only, for it follows the light. `noise`, `contrast` (of the coarse edges): luma;
+    `fineness`: see `likeness.fineness`.
     """
 
     pictures: int
@@ -35,12 +40,13 @@ class Reference:
     luma: Plane
     noise: float
     contrast: float
+    fineness: float
 
     @classmethod
     def empty(cls) -> "Reference":
         """A reference that has seen nothing."""
         nothing = np.zeros(_HALF, np.complex64)
-        return cls(0, nothing, nothing, grid(0), grid(0), np.stack([grid(0), grid(0)]), grid(0), 0.0, 0.0)
+        return cls(0, nothing, nothing, grid(0), grid(0), np.stack([grid(0), grid(0)]), grid(0), 0.0, 0.0, 0.0)
 
     def learn(
         self, seen: Look, noise: float, slow_pictures: int, clear_peak: float, like: Likeness | None = None
@@ -60,6 +66,7 @@ class Reference:
         self.colours = self.colours + (seen.colours - self.colours) * weight
         self.noise += (noise - self.noise) * float(weight)
         self.contrast += (float(like.coarse.mean()) - self.contrast) * float(weight)
+        self.fineness += (fineness(seen, noise) - self.fineness) * float(weight)
         self.luma = self.luma + (seen.luma - self.luma) * max(weight, np.float32(_FIRST_FAST))
 
     def restart(self, seen: Look, noise: float, pictures: int, clear_peak: float) -> None:
@@ -74,16 +81,18 @@ class Reference:
         return block_means(np.abs(self.edges)) >= edges_share
 
     def sharpness(self, like: Likeness, where: NDArray[np.bool_]) -> float | None:
-        """Fine against coarse edges in the blocks `where`, 1 = as usual, 0 = nothing fine left; None if none are there.
+        """Fine against coarse edges in the blocks `where`, 1 = as usual, 0 = nothing fine left; None = unknown.
 
-        Both are sums along the reference's edges, so noise and rain cancel out and contrast falls out of the ratio.
-        Without anything fine, three blurs more or less make no difference: fine and coarse are then alike.
+        Both are measured along the reference's edges, so noise and rain cancel out and contrast falls out of the
+        ratio. Every block weighs the same, or one lamp would speak for a whole night. Without anything fine, three
+        blurs more or less make no difference: fine and coarse are then alike.
         """
-        usual = float(self.fine[where].sum()) / max(float(self.coarse[where].sum()), 1e-6) - 1
-        coarse = float(like.coarse[where].sum())
-        if not where.any() or coarse <= 0 or usual <= 0.05:
+        weight = where / np.maximum(self.coarse, np.median(self.coarse) * np.float32(_WEAK_BLOCK))
+        usual = float((self.fine * weight).sum()) / max(float((self.coarse * weight).sum()), 1e-6) - 1
+        coarse = float((like.coarse * weight).sum())
+        if not where.any() or coarse <= 0 or usual <= _LEAST_SHARP:
             return None
-        return (float(like.fine[where].sum()) / coarse - 1) / usual
+        return (float((like.fine * weight).sum()) / coarse - 1) / usual
 
     def arrays(self, prefix: str) -> dict[str, NDArray[np.generic]]:
         """Everything as small arrays, for keeping."""
@@ -92,7 +101,7 @@ class Reference:
         return {
             f"{prefix}edges": np.rint(parts * _STEPS).astype(np.int8),
             f"{prefix}blocks": blocks,
-            f"{prefix}numbers": np.array([self.pictures, self.noise, self.contrast], np.float64),
+            f"{prefix}numbers": np.array([self.pictures, self.noise, self.contrast, self.fineness], np.float64),
         }
 
     @classmethod
@@ -100,8 +109,8 @@ class Reference:
         """The reverse of `arrays`. Raises KeyError or ValueError for what is missing or of another shape."""
         edges = kept[f"{prefix}edges"].astype(np.float32).reshape(2, *_HALF) / np.float32(_STEPS)
         blocks = kept[f"{prefix}blocks"].astype(np.float32).reshape(5, *grid(0).shape)
-        pictures, noise, contrast = kept[f"{prefix}numbers"].astype(np.float64).reshape(3)
-        if not (np.isfinite(blocks).all() and np.isfinite(noise + contrast) and 0 <= pictures < 2**53):
+        pictures, *levels = (float(number) for number in kept[f"{prefix}numbers"].astype(np.float64).reshape(4))
+        if not (np.isfinite(blocks).all() and np.isfinite(levels).all() and 0 <= pictures < 2**53):
             raise ValueError("numbers that can't be")
         whole = (edges[0] + 1j * edges[1]).astype(np.complex64)
         return cls(
@@ -112,6 +121,5 @@ class Reference:
             blocks[1],
             blocks[2:4],
             blocks[4],
-            float(noise),
-            float(contrast),
+            *levels,
         )

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from edge.cameras import picture as measure
-from edge.cameras.likeness import Likeness, Look, compare, lines, look, pattern
-from edge.cameras.picture import Light, Picture
+from edge.cameras.likeness import Likeness, Look, compare, fineness, lines, look, pattern
+from edge.cameras.picture import OVERLAY_BLOCKS, Light, Picture
 from edge.cameras.reference import Reference
 from edge.cameras.thresholds import Thresholds
 from kewang.wire.cameras import CameraReason
 
-_OVERLAY_ROWS = slice(1, -1)
-"""Clocks and names are written into the outermost rows of blocks: 20 of 180 lines each."""
+_INNER = slice(OVERLAY_BLOCKS, -OVERLAY_BLOCKS)
+"""Rows of blocks without the camera's own writing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,8 @@ class Beside:
     """A picture beside its mode's reference. Shares are 0–1 of the blocks where the reference has edges.
 
     `lost`: blocks whose edges are not there; `sharpness`: 1 as usual, None if too few edges are left to tell;
-    `contrast`: of the coarse edges, 1 as usual; `glance`: correlation of the blocks' brightness with the last good
+    `contrast`: of the coarse edges, 1 as usual; `fineness`: of
+    whatever edges there are, 1 as usual; `glance`: correlation of the blocks' brightness with the last good
     pictures; `relief`: how much these brightnesses differ, 1 as usual; `straight`, `one_way`: how straight edges run
     in the straightest blocks, and all over (0–1); `tinted`: share of all blocks whose colour is off by more than the
     limit; `tint`: how far, in chroma.
@@ -30,6 +31,7 @@ class Beside:
     lost: float
     sharpness: float | None
     contrast: float
+    fineness: float
     glance: float
     relief: float
     straight: float
@@ -65,22 +67,22 @@ def signs(
     """Measure `picture`. `reference`: of its mode, if it is ready; `same_bytes`: its key frame equals the last one."""
     change = still = None
     if previous is not None:
-        inner = measure.block_change(picture, previous)[_OVERLAY_ROWS]
+        inner = measure.block_change(picture, previous)[_INNER]
         change, still = float(inner.mean()), float((inner < limits.picture.still_luma).mean())
     if same_bytes:
         change, still = 0.0, 1.0
-    seen = look(picture)
+    seen, noise = look(picture), measure.noise(picture)
     return Signs(
         seen,
         measure.light(picture, limits.picture.clipped_luma),
         infrared(picture, limits),
-        measure.noise(picture),
+        noise,
         measure.flat_share(picture),
         measure.main_colours_share(picture, limits.picture.card_colours),
         measure.colourfulness(picture),
         change,
         still,
-        None if reference is None else beside(seen, reference, limits),
+        None if reference is None else beside(seen, noise, reference, limits),
     )
 
 
@@ -89,20 +91,22 @@ def infrared(picture: Picture, limits: Thresholds) -> bool:
     return measure.colourfulness(picture) < limits.picture.infrared_chroma
 
 
-def beside(seen: Look, reference: Reference, limits: Thresholds) -> Beside:
+def beside(seen: Look, noise: float, reference: Reference, limits: Thresholds) -> Beside:
     """Measure what was seen beside its mode's reference."""
     view = limits.view
     like = compare(seen, reference.edges, reference.spectrum, view.clear_peak)
     active = reference.active(view.active_edges)
     kept = active & (like.agreement >= view.kept_agreement)
-    partly = active & (like.agreement >= view.sharpness_agreement)
-    enough = partly.sum() >= view.sharpness_share * max(active.sum(), 1)
+    partly = (active & (like.agreement >= view.sharpness_agreement))[_INNER]
+    enough = partly.sum() >= view.sharpness_share * max(active[_INNER].sum(), 1)
     shift = seen.colours - reference.colours
+    fine = fineness(seen, noise)
     return Beside(
         like,
         float(1 - kept.sum() / max(active.sum(), 1)),
-        reference.sharpness(like, partly) if enough else None,
+        reference.sharpness(like, np.pad(partly, ((1, 1), (0, 0)))) if enough else None,
         float(like.coarse.mean()) / max(reference.contrast, 0.1),
+        fine / max(reference.fineness, 0.01),
         pattern(seen.luma, reference.luma),
         float(seen.luma.std() / max(reference.luma.std(), 1)),
         *lines(seen.edges),
@@ -148,7 +152,9 @@ def _against(found: Signs, beside: Beside, reference: Reference, limits: Thresho
     if beside.lost >= soft.lost_share:
         return _lost(beside, limits, moves=moves)
     if beside.sharpness is not None and beside.sharpness <= soft.blur_sharpness:
-        return CameraReason.BLURRED
+        if beside.fineness < soft.fineness:
+            return CameraReason.BLURRED
+        return _moved(beside, limits, moves=moves) if beside.lost >= soft.unlike_share else CameraReason.NONE
     if not found.infrared and beside.tinted >= soft.tinted_share:
         return CameraReason.COLOUR
     return CameraReason.NONE
@@ -157,10 +163,17 @@ def _against(found: Signs, beside: Beside, reference: Reference, limits: Thresho
 def _lost(beside: Beside, limits: Thresholds, *, moves: bool) -> CameraReason:
     """Why hardly any block shows its edges: blur leaves the picture at a glance, another view is a view too."""
     soft = limits.soft
-    blurred = beside.sharpness is not None and beside.sharpness <= soft.blur_sharpness
-    if beside.glance >= (soft.blur_glance if blurred else soft.alike_glance):
+    if beside.glance >= soft.blur_glance and beside.fineness < soft.fineness:
         return CameraReason.BLURRED
+    moved = _moved(beside, limits, moves=False)
+    if moved is CameraReason.NONE:
+        return CameraReason.COVERED
+    return CameraReason.NONE if moves else moved
+
+
+def _moved(beside: Beside, limits: Thresholds, *, moves: bool) -> CameraReason:
+    """MOVED if this is a view, though not the usual one."""
+    soft = limits.soft
     lined = beside.straight >= soft.view_straight and beside.one_way < soft.view_one_way
-    if lined and beside.relief >= soft.view_relief:
-        return CameraReason.NONE if moves else CameraReason.MOVED
-    return CameraReason.COVERED
+    view = lined and beside.relief >= soft.view_relief and beside.fineness >= soft.fineness
+    return CameraReason.MOVED if view and not moves else CameraReason.NONE

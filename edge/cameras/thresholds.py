@@ -70,8 +70,9 @@ class SoftLimits:
     moved_px: float
     blur_sharpness: float
     lost_share: float
+    fineness: float
     blur_glance: float
-    alike_glance: float
+    unlike_share: float
     view_relief: float
     view_straight: float
     view_one_way: float
