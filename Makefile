@@ -30,8 +30,9 @@ check: venv ## style, types and architecture
 test: venv parts check ## everything: check, then the whole test suite
 	@$(BIN)/pytest
 
-fuzz: venv parts ## mutated payloads through the decoder and a running gateway
+fuzz: venv parts ## mutated payloads through decoder and gateway, mutated camera conversations through the RTSP client
 	@$(BIN)/kewang bench fuzz
+	@$(BIN)/kewang bench fuzz-rtsp
 
 bench: venv parts ## every measurement, one after the other
 	@$(BIN)/kewang bench all

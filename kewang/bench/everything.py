@@ -13,6 +13,7 @@ BENCHES: Final = {
     "backlog": ("backlog_rows", "drain_s", "live_delay_p95_s", "lost"),
     "scale": ("flatness",),
     "fuzz": ("in_process", "gateway"),
+    "fuzz-rtsp": ("conversations", "played", "slowest_ms", "more_mb"),
     "probes": ("cpu_ms_per_camera_minute", "rss_mb", "leaked_sessions", "probes"),
     "cameras": ("hard_recall", "soft_recall", "slow_recall", "typed_recall", "false_alarms_per_camera_day"),
     "chaos": ("seeds_ok", "lost", "duplicates", "wrong"),
@@ -47,6 +48,6 @@ def _shown(name: str, result: dict[str, Any]) -> dict[str, Any]:
     figures = ", ".join(f"{key} {result[key]}" for key in BENCHES[name] if key in result)
     problems = "".join(f"; {reason}" for reason in result["failed"])
     print(
-        f"{name:<8} {'ok' if result['ok'] else 'NOT OK':<6} {result['seconds']:>6} s  {figures}{problems}", flush=True
+        f"{name:<9} {'ok' if result['ok'] else 'NOT OK':<6} {result['seconds']:>6} s  {figures}{problems}", flush=True
     )
     return result
