@@ -6,11 +6,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from edge.cameras.health import CameraHealth
-from edge.cameras.thresholds import load
+from edge.cameras.thresholds import Thresholds, load
 from firmware_sim.cameras.scenes import filmed, find_film, painted
 from firmware_sim.cameras.scenes.spoiled import Spoilable
 from kewang.bench.cameras_drive import Judge, Zones
@@ -92,9 +93,9 @@ def plan_of(
     return CamerasPlan(chosen, tune=tune, weights=weights, jobs=jobs, wire=WirePlan() if whole else None)
 
 
-def production(zones: Zones) -> Judge:
-    """The judgement the agent runs, with the committed thresholds."""
-    return CameraHealth(load(), zones)
+def production(limits: Thresholds, zones: Zones) -> Judge:
+    """The judgement the agent runs."""
+    return CameraHealth(limits, zones)
 
 
 def measure(
@@ -105,8 +106,8 @@ def measure(
     Raises MissingPart, PartFailed.
     """
     started_s = time.monotonic()
-    digest = load().sha256
-    cameras = list(_cameras(plan, digest))
+    limits = load()
+    cameras = list(_cameras(plan, limits))
     if "filmed" in plan.days:
         film()
     if plan.wire:
@@ -120,7 +121,7 @@ def measure(
             for case in result.cases:
                 show(case)
     first, *others = [family_figures([each for each in results if each.family == family]) for family in plan.days]
-    figures = {"families": list(plan.days), "thresholds_sha256": digest, **first}
+    figures = {"families": list(plan.days), "thresholds_sha256": limits.sha256, **first}
     figures |= {
         "camera_days": sum(result.days for result in results),
         "second_family": others[0] if others else {},
@@ -133,13 +134,13 @@ def measure(
     )
 
 
-def _cameras(plan: CamerasPlan, digest: str) -> Iterator[CameraPlan]:
+def _cameras(plan: CamerasPlan, limits: Thresholds) -> Iterator[CameraPlan]:
     for family, days in plan.days.items():
         count = max(-(-days // DAYS_A_CAMERA[family]), min(days, SPREAD))
-        seeds = tuning_seeds(count) if plan.tune else held_out_seeds(digest, family, count)
+        seeds = tuning_seeds(count) if plan.tune else held_out_seeds(limits.sha256, family, count)
         for number, seed in enumerate(seeds):
             own = days // count + (number < days % count)
-            makers = SCENES[family], plan.make_judge or production
+            makers = SCENES[family], plan.make_judge or partial(production, limits)
             yield CameraPlan(family, seed, number, *makers, own, plan.slow, plan.weights, plan.warm_days)
 
 

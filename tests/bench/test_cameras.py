@@ -87,7 +87,7 @@ def watched(judge: Judge) -> tuple[CameraResult, list[Sample]]:
 
 
 def test_production_tells_the_three_faults_apart_in_time() -> None:
-    result, samples = watched(production([]))
+    result, samples = watched(production(load(), []))
     assert [one.event.fault for one in result.ours.found if one.in_time and one.typed] == [*FAULTS]
     assert not result.ours.false_alarms
     figures = family_figures([result])
