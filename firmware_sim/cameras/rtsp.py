@@ -154,7 +154,9 @@ class Connection:
         if not request.session and camera.is_full:
             return answer(453)
         session = camera.sessions.get(request.session) or camera.open_session()
-        wire = None if session.playing else await self._wire(session, request.headers.get("transport", ""))
+        if session.playing:
+            return answer(455)
+        wire = await self._wire(session, request.headers.get("transport", ""))
         if wire is None:
             camera.close_session(session, "teardown")
             return answer(461)

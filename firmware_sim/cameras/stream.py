@@ -56,13 +56,18 @@ class Stream:
         """From now on `viewer` takes every picture."""
         if viewer not in self._viewers:
             self._viewers.append(viewer)
-        if self._task is None or self._task.done():
+        if self.is_idle:
             self._task = asyncio.create_task(self._run(), name="camera stream")
 
     def leave(self, viewer: Viewer) -> None:
         """`viewer` takes no more; the stream ends with the next picture when nobody is left."""
         if viewer in self._viewers:
             self._viewers.remove(viewer)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it does not run, for nobody watches."""
+        return self._task is None or self._task.done()
 
     async def stop(self) -> None:
         """End at once."""

@@ -87,6 +87,22 @@ async def test_a_session_from_describe_to_teardown(tmp_path: Path) -> None:
         assert seen.statistics()["sessions_without_teardown"] == 0
 
 
+async def test_a_paused_stream_goes_on_where_its_numbers_were(tmp_path: Path) -> None:
+    async with camera(tmp_path) as seen, calling(seen) as client:
+        await client.play()
+        came = await client.receive(10)
+        assert (await client.set_up()).code == 455
+        assert (await client.ask("PAUSE")).code == 200
+        last = [data for channel, data in [*came, *client.frames] if channel == 0][-1]
+        paused = seen.sessions[client.session].tally.frames
+        await until(lambda: seen.stream.is_idle)
+        assert seen.sessions[client.session].tally.frames == paused
+        client.frames.clear()
+        assert (await client.ask("PLAY")).code == 200
+        first = next(data for channel, data in await client.receive(5) if channel == 0)
+        assert (int.from_bytes(first[2:4], "big") - int.from_bytes(last[2:4], "big")) % 65_536 == 1
+
+
 async def test_packets_of_a_session_are_numbered_and_dated_without_a_gap(tmp_path: Path) -> None:
     async with camera(tmp_path) as seen, calling(seen) as client:
         await client.play()
