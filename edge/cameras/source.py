@@ -14,7 +14,7 @@ from edge.cameras.look import Eye, patiently
 from edge.cameras.memory import Memory
 from edge.cameras.settings import CameraSettings
 from edge.cameras.slots import NoSlot, shared
-from edge.cameras.streams import Manner, stream_of
+from edge.cameras.streams import Manner, Stream, stream_of
 from edge.cameras.tiers import Tier, Tiers
 from edge.onvif import look as ask_onvif
 from edge.ports import Arguments, CommandRefused, Values
@@ -44,7 +44,8 @@ class Camera:
     Settings = CameraSettings
     stream = "cam"
 
-    def __init__(self, settings: CameraSettings) -> None:
+    def __init__(self, settings: CameraSettings, *, stream: Stream | None = None) -> None:
+        """`stream`: another way to it than the one that its settings name."""
         around = surroundings.get()
         manner = Manner(settings.timeout_s, settings.watch_s, settings.transport, settings.redirects)
         self._settings, self._manner = settings, manner
@@ -54,7 +55,8 @@ class Camera:
         address, main = settings.address(), settings.main_address()
         self._address, self._endpoint, self._clock_synced = address, settings.endpoint(), around.clock_synced
         self._health = CameraHealth(_limits(settings), settings.zones, moves=settings.ptz)
-        self._eye = Eye(stream_of(address, settings.kind, manner), self._health, manner, around.clock_synced)
+        stream = stream or stream_of(address, settings.kind, manner)
+        self._eye = Eye(stream, self._health, manner, around.clock_synced)
         self._main = stream_of(main, "auto", manner) if main else None
         self._memory = Memory(settings.memory_file(around.state_folder))
         paces = (settings.reach_s, settings.picture_s, settings.slow_s, settings.suspicion_s)
