@@ -133,10 +133,10 @@ def fineness(seen: Look, noise: float) -> float:
     Ratio of the energies of fine and coarse gradients, less the sensor's `noise` (deviation s of luma: halving and
     differences leave s² of energy). Something close before the lens is out of focus, another view is not.
     """
-    inner = slice(OVERLAY_BLOCKS, -OVERLAY_BLOCKS)
-    fine = block_means(np.abs(seen.fine) ** 2)[inner] - np.float32(noise * noise)
+    inner, grain = slice(OVERLAY_BLOCKS, -OVERLAY_BLOCKS), np.float32(noise * noise)
+    fine = block_means(np.abs(seen.fine) ** 2)[inner] - grain
     coarse = block_means(np.abs(seen.coarse) ** 2)[inner]
-    return float(np.median(np.maximum(fine, 0) / (coarse + 1)))
+    return float(np.median(np.maximum(fine, 0) / (coarse + grain + 1)))
 
 
 def _power(edges: Edges) -> float:

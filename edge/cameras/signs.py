@@ -149,31 +149,34 @@ def _against(found: Signs, beside: Beside, reference: Reference, limits: Thresho
         return CameraReason.NOISY
     if max(abs(beside.like.rows), abs(beside.like.columns)) >= soft.moved_px:
         return CameraReason.NONE if moves else CameraReason.MOVED
-    if beside.lost >= soft.lost_share:
-        return _lost(beside, limits, moves=moves)
-    if beside.sharpness is not None and beside.sharpness <= soft.blur_sharpness:
-        if beside.fineness < soft.fineness:
-            return CameraReason.BLURRED
-        return _moved(beside, limits, moves=moves) if beside.lost >= soft.unlike_share else CameraReason.NONE
+    if (reason := _unlike(beside, limits, moves=moves)) is not CameraReason.NONE:
+        return reason
+    if _blurred(beside, limits):
+        return CameraReason.BLURRED
     if not found.infrared and beside.tinted >= soft.tinted_share:
         return CameraReason.COLOUR
     return CameraReason.NONE
 
 
-def _lost(beside: Beside, limits: Thresholds, *, moves: bool) -> CameraReason:
-    """Why hardly any block shows its edges: blur leaves the picture at a glance, another view is a view too."""
-    soft = limits.soft
-    if beside.glance >= soft.blur_glance and beside.fineness < soft.fineness:
-        return CameraReason.BLURRED
-    moved = _moved(beside, limits, moves=False)
-    if moved is CameraReason.NONE:
-        return CameraReason.COVERED
-    return CameraReason.NONE if moves else moved
-
-
-def _moved(beside: Beside, limits: Thresholds, *, moves: bool) -> CameraReason:
-    """MOVED if this is a view, though not the usual one."""
+def _unlike(beside: Beside, limits: Thresholds, *, moves: bool) -> CameraReason:
+    """Whether hardly anything of the usual view is left, and why. Sharp straight edges mean a view or a vehicle: that
+    takes more to believe, and edges that agree by chance, in rough strokes only, count as lost."""
     soft = limits.soft
     lined = beside.straight >= soft.view_straight and beside.one_way < soft.view_one_way
-    view = lined and beside.relief >= soft.view_relief and beside.fineness >= soft.fineness
-    return CameraReason.MOVED if view and not moves else CameraReason.NONE
+    if lined and beside.fineness >= soft.fineness:
+        by_chance = beside.sharpness is not None and beside.sharpness <= soft.blocked_sharpness
+        if beside.lost < (soft.chance_lost_share if by_chance else soft.view_lost_share):
+            return CameraReason.NONE
+        if beside.relief >= soft.view_relief:
+            return CameraReason.NONE if moves else CameraReason.MOVED
+    elif beside.lost >= soft.lost_share and beside.glance >= soft.blur_glance and beside.fineness < soft.fineness:
+        return CameraReason.BLURRED
+    return CameraReason.COVERED if beside.lost >= soft.lost_share else CameraReason.NONE
+
+
+def _blurred(beside: Beside, limits: Thresholds) -> bool:
+    """Whether nothing is in focus. A vehicle with smooth sides lowers the sharpness of the rest: that takes more."""
+    soft = limits.soft
+    if beside.sharpness is None or beside.fineness >= soft.fineness:
+        return False
+    return beside.sharpness <= (soft.blocked_sharpness if beside.lost >= soft.blocked_share else soft.blur_sharpness)

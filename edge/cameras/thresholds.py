@@ -69,10 +69,13 @@ class SoftLimits:
     noise_extra_luma: float
     moved_px: float
     blur_sharpness: float
-    lost_share: float
+    blocked_sharpness: float
+    blocked_share: float
     fineness: float
     blur_glance: float
-    unlike_share: float
+    lost_share: float
+    view_lost_share: float
+    chance_lost_share: float
     view_relief: float
     view_straight: float
     view_one_way: float
