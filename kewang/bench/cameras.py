@@ -105,13 +105,9 @@ def measure(
 
     Raises MissingPart, PartFailed.
     """
-    started_s = time.monotonic()
-    limits = load()
+    started_s, limits = time.monotonic(), load()
     cameras = list(_cameras(plan, limits))
-    if "filmed" in plan.days:
-        film()
-    if plan.wire:
-        find_program("mosquitto")
+    _look_for_parts(plan)
     wire = InBackground(plan.wire, say) if plan.wire else None
     results = []
     for result in _lived(cameras, plan.jobs or len(os.sched_getaffinity(0))):
@@ -120,18 +116,25 @@ def measure(
         if show:
             for case in result.cases:
                 show(case)
+    figures = _figures(plan, results) | {"thresholds_sha256": limits.sha256, "wire": wire.figures() if wire else {}}
+    failed, parts, seed = _failed(plan, figures), ["numpy", "av", "mosquitto"], cameras[0].seed
+    return envelope("bench cameras", seed=seed, parts=parts, started_s=started_s, failed=failed, figures=figures)
+
+
+def _look_for_parts(plan: CamerasPlan) -> None:
+    """What is missing is said at once, not after minutes. Raises MissingPart, PartFailed."""
+    if "filmed" in plan.days:
+        film()
+    if plan.wire:
+        find_program("mosquitto")
+
+
+def _figures(plan: CamerasPlan, results: Sequence[CameraResult]) -> dict[str, Any]:
+    """Those of the first family, with those of the second inside; `camera_days` counts both."""
     first, *others = [family_figures([each for each in results if each.family == family]) for family in plan.days]
-    figures = {"families": list(plan.days), "thresholds_sha256": limits.sha256, **first}
-    figures |= {
-        "camera_days": sum(result.days for result in results),
-        "second_family": others[0] if others else {},
-        "wire": wire.figures() if wire else {},
-    }
-    failed = _failed(plan, figures)
-    parts = ["numpy", "av"]
-    return envelope(
-        "bench cameras", seed=cameras[0].seed, parts=parts, started_s=started_s, failed=failed, figures=figures
-    )
+    days = sum(result.days for result in results)
+    second = others[0] if others else {}
+    return {"families": list(plan.days), **first, "camera_days": days, "second_family": second}
 
 
 def _cameras(plan: CamerasPlan, limits: Thresholds) -> Iterator[CameraPlan]:
