@@ -85,7 +85,10 @@ def _host_and_port(rest: str, usual: int) -> tuple[str, int]:
         parts = urlsplit(f"//{rest}")
         host, port = parts.hostname, parts.port
     except ValueError:
-        raise ValueError("host or port of the url can't be read: the port is a number from 1 to 65535") from None
+        raise ValueError(
+            "host or port of the url can't be read: the port is a number from 1 to 65535, and user and password go "
+            "into user and password_file"
+        ) from None
     if not host:
         raise ValueError("the url names no host: write for example rtsp://192.168.1.64/stream2")
     if port == 0:

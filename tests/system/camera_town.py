@@ -7,6 +7,7 @@ import json
 import shutil
 import tempfile
 import threading
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -133,7 +134,7 @@ class CameraTown:
         """Hear every message of the broker."""
         client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv5)
         subscribed = threading.Event()
-        client.on_message = lambda _, __, message: self.heard.append(f"{message.topic} ".encode() + message.payload)
+        client.on_message = lambda _, __, message: self.heard.append(message.topic.encode() + _plain(message.payload))
         client.on_subscribe = lambda *_: subscribed.set()
         client.connect(self.broker.host, self.broker.port)
         client.subscribe("#")
@@ -155,6 +156,13 @@ class CameraTown:
         """What the cameras did, as they tell it."""
         told: list[dict[str, Any]] = json.loads((self.cameras.folder / "statistics.json").read_text())["cameras"]
         return told
+
+
+def _plain(payload: bytes) -> bytes:
+    """The payload, inflated if it was deflated."""
+    with contextlib.suppress(zlib.error):
+        return zlib.decompress(payload)
+    return payload
 
 
 def _date(reading: Reading) -> int:
