@@ -48,9 +48,7 @@ def measure(plan: ProbesPlan, limits: ProbeLimits | None = None, say: Callable[[
     """The full result. Raises MissingPart, PartFailed."""
     started_s = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="kewang-bench-") as folder:
-        place = Path(folder)
-        say(f"{plan.agent.cameras} cameras at one agent")
-        figures = probes_agent.figures(plan.agent)
+        place, figures = Path(folder), dict[str, Any]()
         say("a fault for each reason")
         with CamerasProgram(place / "faults", len(probes_faults.CASES), *_CLIP) as cameras:
             figures["by_fault"] = probes_faults.rows(cameras)
@@ -60,6 +58,8 @@ def measure(plan: ProbesPlan, limits: ProbeLimits | None = None, say: Callable[[
         say(f"{plan.probes} probes in a row")
         with CamerasProgram(place / "sessions", 16, *_QUICK) as cameras:
             figures |= probes_sessions.figures(cameras, plan.probes, plan.seed)
+    say(f"{plan.agent.cameras} cameras at one agent")
+    figures = probes_agent.figures(plan.agent) | figures
     failed = failures(figures, limits or ProbeLimits())
     return envelope("bench probes", seed=plan.seed, parts=PARTS, started_s=started_s, failed=failed, figures=figures)
 
