@@ -38,6 +38,7 @@ SOURCE: Final = "env-1"
 CAMERA: Final = "cam-1"
 CAMERA_PACE: Final = {"reach_s": 2.0, "picture_s": 3.0, "suspicion_s": 2.0, "watch_s": 1.5}
 """A camera is looked at twenty times as often as in the field, for who watches has little time."""
+_ZONE: Final = [[0.05, 0.95], [0.3, 0.55], [0.75, 0.55], [0.98, 0.95]]
 _CAMERA_FPS: Final = 4.0
 _CAMERA_HOUR: Final = 10.0
 
@@ -275,7 +276,8 @@ class City:
         """The camera of a device, as its settings tell it."""
         if self.cameras is None or name not in self.with_camera:
             return []
-        return [{"name": CAMERA, "url": self.cameras.urls()[self.with_camera.index(name)], **CAMERA_PACE}]
+        url = self.cameras.urls()[self.with_camera.index(name)]
+        return [{"name": CAMERA, "url": url, "zones": [_ZONE], **CAMERA_PACE}]
 
     def _edge(self, device: Device) -> EdgeProgram:
         plan, attached = self.plan, []

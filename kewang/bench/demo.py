@@ -13,11 +13,11 @@ from rich.console import Console
 from rich.panel import Panel
 from rich.status import Status
 
-from firmware_sim.faults import Fault
 from kewang.bench.ambon import THIS_MACHINE, Spot, spots
 from kewang.bench.city import City, CityPlan, Device
+from kewang.bench.demo_rounds import Blackout, Killer, Misbehaviour, Technician
 from kewang.bench.envelope import envelope
-from kewang.bench.process import Part, free_port, is_free
+from kewang.bench.process import free_port, is_free
 from kewang.bench.truth import Truth, summed
 from kewang.runtime.clock import kernel_synchronised
 
@@ -26,14 +26,6 @@ LEAST_DEVICES: Final = 4
 _TICK_S: Final = 0.5
 _FIRST_READING_LIMIT_S: Final = 30.0
 _DRAIN_LIMIT_S: Final = 60.0
-_FAULT_EVERY_S: Final = 40.0
-_FAULT_FROM_S: Final = 3.0
-_FAULT_LENGTH_S: Final = 2.0
-_BLACK_FROM_S: Final = 60.0
-_BLACK_LENGTH_S: Final = 120.0
-_WELL_LENGTH_S: Final = 180.0
-_KILL_EVERY_S: Final = 6.0
-_DOWN_S: Final = 2.0
 _CHAOS_FASTER: Final = 10.0
 
 
@@ -96,14 +88,20 @@ class Demo:
         """Let it run; one line tells how it is going."""
         with ExitStack() as stack:
             status = stack.enter_context(self.console.status("")) if self.console.is_terminal else None
-            rounds: list[Callable[[float], None]] = [Misbehaviour(city).turn, Blackout(city, self._say).turn]
-            if self.options.chaos:
-                rounds.append(Killer(city, random.Random(self.options.seed), self._say).turn)
+            rounds = self._rounds(city)
             while not self._over(time.monotonic() - started_s):
                 for turn in rounds:
                     turn(time.monotonic())
                 self._tell(status, city, time.monotonic() - started_s)
                 self.stopping.wait(_TICK_S if self.first_reading_s is not None else 0.05)
+
+    def _rounds(self, city: City) -> list[Callable[[float], None]]:
+        """What happens to the city while it runs."""
+        rounds: list[Callable[[float], None]] = [Misbehaviour(city).turn]
+        rounds += [Technician(city, self._say).turn, Blackout(city, self._say).turn]
+        if self.options.chaos:
+            rounds.append(Killer(city, random.Random(self.options.seed), self._say).turn)
+        return rounds
 
     def _over(self, elapsed_s: float) -> bool:
         seconds = self.options.seconds
@@ -169,80 +167,6 @@ class Demo:
             (too_early or self.first_reading_s is not None, "the page never showed a reading"),
         )
         return [text for well, text in checks if not well]
-
-
-class Misbehaviour:
-    """The first board says impossible values now and then: they go to quarantine, and the page shows why."""
-
-    def __init__(self, city: City) -> None:
-        self._city = city
-        self._next_s = time.monotonic() + _FAULT_FROM_S
-        self._wrong = False
-
-    def turn(self, now_s: float) -> None:
-        """Begin or end a spell if it is time."""
-        if now_s < self._next_s:
-            return
-        self._wrong = not self._wrong
-        self._city.boards.switch(0, Fault.OUT_OF_RANGE if self._wrong else None)
-        self._next_s = now_s + (_FAULT_LENGTH_S if self._wrong else _FAULT_EVERY_S)
-
-
-class Blackout:
-    """The last camera's picture goes black after a minute, and comes back: the page says so within half a minute."""
-
-    def __init__(self, city: City, say: Callable[[str], None]) -> None:
-        self._city, self._say = city, say
-        self._next_s = time.monotonic() + _BLACK_FROM_S
-        self._black = False
-
-    def turn(self, now_s: float) -> None:
-        """Begin or end it if it is time."""
-        cameras = self._city.cameras
-        if cameras is None or now_s < self._next_s:
-            return
-        self._black = not self._black
-        cameras.switch(cameras.count - 1, "black" if self._black else None)
-        state = "goes black: its card says so within half a minute" if self._black else "is well again"
-        self._say(f"The picture of the camera of {self._city.with_camera[-1]} {state}")
-        self._next_s = now_s + (_BLACK_LENGTH_S if self._black else _WELL_LENGTH_S)
-
-
-class Killer:
-    """Kills one part after the other while you watch, and starts it again."""
-
-    def __init__(self, city: City, rng: random.Random, say: Callable[[str], None]) -> None:
-        self._city, self._rng, self._say = city, rng, say
-        self._next_s = time.monotonic() + _KILL_EVERY_S
-        self._down: Part | None = None
-
-    def turn(self, now_s: float) -> None:
-        """Kill, or start again, if it is time."""
-        if now_s < self._next_s:
-            return
-        down, self._down = self._down, None
-        if down is None:
-            self._down = self._kill()
-            self._next_s = time.monotonic() + _DOWN_S
-        else:
-            down.start()
-            self._say(f"{_name(down)} is back")
-            self._next_s = time.monotonic() + _KILL_EVERY_S - _DOWN_S
-
-    def _kill(self) -> Part:
-        city = self._city
-        kinds = [city.broker, city.gateway, *filter(None, [city.house.part]), *city.edges.values()]
-        part = self._rng.choice(kinds)
-        self._say(f"kill -9: {_name(part)}")
-        if part.name == "edge":
-            city.end_edge(_name(part), kill=True)
-        else:
-            part.kill9()
-        return part
-
-
-def _name(part: Part) -> str:
-    return str(getattr(part, "device", part.name))
 
 
 def _device(spot: Spot) -> Device:

@@ -19,7 +19,8 @@ import pytest
 
 from kewang.bench.ambon import THIS_MACHINE, spots
 from kewang.bench.city import City, CityPlan, Device
-from kewang.bench.demo import Blackout, camera_failures
+from kewang.bench.demo import camera_failures
+from kewang.bench.demo_rounds import Blackout, Technician
 from kewang.bench.process import free_port, wait_for
 
 LIMIT_S = 60.0
@@ -85,14 +86,22 @@ def test_it_proves_that_nothing_is_missing_and_leaves_nothing(folder: Path) -> N
 def test_a_camera_goes_black_on_the_page_and_its_readings_are_all_there() -> None:
     said: list[str] = []
     with City(CityPlan((Device("kali-1", camera=True),), faster=10, flush_s=0.5, box_interval_s=1)) as city:
-        blackout = Blackout(city, said.append)
+        technician, blackout = Technician(city, said.append), Blackout(city, said.append)
         wait_for(lambda: state_on(city) is not None, LIMIT_S)
+        wait_for(lambda: accepted(technician, said), LIMIT_S)
+        wait_for(lambda: state_on(city) == "ok", LIMIT_S)
         blackout.turn(time.monotonic() + 61)
         wait_for(lambda: state_on(city) == "down", 2 * LIMIT_S)
         city.stop_edges()
         found, called_stored = city.camera_readings()["kali-1"]
-    assert "kali-1 goes black" in said[0]
+    assert "accepts the view of the camera of kali-1" in said[0]
+    assert "kali-1 goes black" in said[1]
     assert found >= called_stored > 3
+
+
+def accepted(technician: Technician, said: list[str]) -> bool:
+    technician.turn(time.monotonic() + LIMIT_S)
+    return bool(said)
 
 
 def state_on(city: City) -> str | None:
