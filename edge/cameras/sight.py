@@ -112,13 +112,15 @@ class Sight:
         return reference.pictures >= self._limits.learning.learning_pictures
 
     def _learn(self, found: Signs, reference: Reference, now_s: float) -> None:
-        """From a picture without suspicion; while the slow track suspects something only that track goes on."""
+        """From a picture without suspicion; while the slow track suspects something only that track goes on. Nothing is
+        learned of what stands before the view, or a parked truck and a poster would become part of it."""
+        like, blocked = None, False
         if found.beside is not None:
             self.slow.saw(found.beside, reference, self._limits, now_s)
             self._slow_fault = self.slow.suspect()
-        if not self._soft.going and self._slow_fault is CameraReason.NONE:
+            like, blocked = found.beside.like, found.beside.lost >= self._limits.learning.blocked_lost
+        if not self._soft.going and not blocked and self._slow_fault is CameraReason.NONE:
             slow_pictures, clear_peak = self._limits.learning.slow_pictures, self._limits.view.clear_peak
-            like = found.beside.like if found.beside else None
             reference.learn(found.seen, found.noise, slow_pictures, clear_peak, like)
 
     def _weigh(self, suspect: CameraReason, now_s: float) -> None:
@@ -146,7 +148,7 @@ class Sight:
         """Of a picture that shows the market."""
         if suspect is not CameraReason.NONE or self._fault is not CameraReason.NONE:
             return {}
-        blocked = found.beside is not None and found.beside.lost >= self._limits.market.blocked_lost
+        blocked = found.beside is not None and found.beside.lost >= self._limits.learning.blocked_lost
         return self.market.metrics(found.seen.half, found.infrared, blocked)
 
 

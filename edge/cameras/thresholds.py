@@ -112,7 +112,6 @@ class MarketLimits:
     added_share: float
     cleaner_edges: float
     cleaner_weight: float
-    blocked_lost: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +130,7 @@ class Learning:
 
     learning_pictures: int
     slow_pictures: int
+    blocked_lost: float
 
 
 @dataclass(frozen=True, slots=True)
