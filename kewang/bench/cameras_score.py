@@ -53,15 +53,23 @@ def standing_at(track: Track, time_s: float) -> CameraReason | None:
 
 
 def found(track: Track, event: Event) -> Found:
-    """What `track` says of `event`: an alarm that stood before is no detection of it."""
-    fresh = ((at_s, reason) for at_s, reason in rising(track) if event.start_s < at_s <= event.end_s)
+    """What `track` says of `event`. An alarm that stood before is no detection of it, unless it gives way to the
+    right one."""
+    before = standing_at(track, event.start_s)
+    right = RIGHT_TYPE[event.fault] - {before}
+    risen = set(rising(track))
+    fresh = (
+        (at_s, reason)
+        for at_s, reason in track
+        if event.start_s < at_s <= event.end_s and ((at_s, reason) in risen or reason in right)
+    )
     at_s, reason = next(fresh, (None, None))
     latency_s = None if at_s is None else at_s - event.start_s
-    return Found(event, latency_s, reason, standing_at(track, event.start_s) is not None)
+    return Found(event, latency_s, reason, before is not None)
 
 
 def false_alarms(track: Track, events: Sequence[Event]) -> list[FalseAlarm]:
-    """Alarms that rose outside every event and its grace, and those that stayed after one."""
+    """Alarms that rose outside every event and its grace, and those that came with one and stayed."""
     alarms = [
         FalseAlarm(at_s, reason, False)
         for at_s, reason in rising(track)
@@ -70,7 +78,7 @@ def false_alarms(track: Track, events: Sequence[Event]) -> list[FalseAlarm]:
     for event in events:
         over_s = event.end_s + GRACE_S
         reason = standing_at(track, over_s)
-        if track and over_s < track[-1][0] and reason is not None:
+        if track and over_s < track[-1][0] and reason not in (None, standing_at(track, event.start_s)):
             alarms.append(FalseAlarm(over_s, reason, True))
     return sorted(alarms, key=lambda alarm: alarm.time_s)
 

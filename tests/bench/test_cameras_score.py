@@ -33,9 +33,15 @@ def test_a_fresh_alarm_in_time_is_a_detection() -> None:
     assert (one.latency_s, one.in_time, one.typed, one.masked) == (75.0, True, True, False)
 
 
-def test_an_alarm_that_stood_before_is_none() -> None:
-    one = found([(900.0, FROZEN), (1075.0, BLACK), (1300.0, None)], EVENT)
+@pytest.mark.parametrize("after", [BLACK, CameraReason.NOISY])
+def test_an_alarm_that_stood_before_is_none(after: CameraReason) -> None:
+    one = found([(900.0, BLACK), (1075.0, after), (1300.0, None)], EVENT)
     assert (one.latency_s, one.in_time, one.masked) == (None, False, True)
+
+
+def test_a_false_alarm_that_gives_way_to_the_right_one_is_one() -> None:
+    one = found([(900.0, FROZEN), (1075.0, BLACK), (1300.0, None)], EVENT)
+    assert (one.latency_s, one.typed, one.masked) == (75.0, True, True)
 
 
 def test_an_alarm_that_ended_and_rose_again_is_one() -> None:
@@ -68,6 +74,11 @@ def test_false_alarms_are_those_no_fault_excuses() -> None:
 def test_an_alarm_that_stays_after_the_repair_is_false_once() -> None:
     alarms = false_alarms([(900.0, None), (1050.0, BLACK), (5000.0, None), (9000.0, None)], [EVENT])
     assert [(alarm.time_s, alarm.stuck) for alarm in alarms] == [(EVENT.end_s + GRACE_S, True)]
+
+
+def test_an_alarm_that_stands_through_an_event_is_false_once() -> None:
+    alarms = false_alarms([(500.0, FROZEN), (1050.0, BLACK), (1300.0, FROZEN), (9000.0, None)], [EVENT])
+    assert [(alarm.time_s, alarm.stuck) for alarm in alarms] == [(500.0, False)]
 
 
 def test_calm_is_what_no_event_excuses() -> None:
