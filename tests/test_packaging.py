@@ -34,8 +34,8 @@ for package in packages:
             importlib.import_module(module.name)
             print(module.name)
 """
-BEYOND = {"edge": "edge.cameras,edge.onvif", "camera": "edge.onvif"}
-"""What of the edge an extra leaves out: the packages whose modules need more than it installs."""
+BEYOND = {"edge": "edge.cameras", "camera": ""}
+"""What of the edge an extra leaves out: the package whose modules need more than it installs."""
 
 
 def pinned(extra: str) -> set[str]:

@@ -4,21 +4,23 @@ import asyncio
 from collections.abc import Awaitable
 from dataclasses import dataclass, replace
 from typing import Final, Literal
-from urllib.parse import urljoin, urlsplit
 
-from edge.cameras.address import PORTS, Address
+from edge.cameras.address import Address
 from edge.cameras.facts import Transport
-from edge.cameras.http_wire import Head, Wire, open_wire
 from edge.cameras.multipart import LIMIT_BYTES, Parts, boundary_of
 from edge.cameras.pace import Pace
-from edge.rtsp.auth import Login, offers
-from edge.rtsp.errors import SessionError
+from edge.net.auth import REFUSED, Login
+from edge.net.connect import redirected
+from edge.net.errors import CameraError, shown
+from edge.net.http import Head, Wire, open_wire
 from kewang.wire.cameras import CameraReason
 
 Kind = Literal["auto", "mjpeg", "snapshot"]
 _TRIES: Final = 6
 _PICTURES: Final = frozenset({"image/jpeg", "image/jpg", "image/pjpeg", "application/octet-stream", ""})
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+_SCHEMES: Final = ("http", "https")
+_ENDLESS: Final = (CameraReason.REDIRECT, "the camera redirects without end")
 _REASONS: Final = {
     403: (CameraReason.AUTH, "this user may not see the picture"),
     404: (CameraReason.NOT_FOUND, "the camera has no picture there: check the path of its url"),
@@ -35,7 +37,7 @@ async def reach(address: Address, *, timeout_s: float = 5.0) -> Transport:
         async with open_wire(address, timeout_s) as wire:
             return Transport(CameraReason.NONE, tcp_ms=wire.tcp_ms)
 
-    return await _looked(connected())
+    return await _looked(address, connected())
 
 
 async def watch(
@@ -53,14 +55,14 @@ async def watch(
     no login is sent.
     """
     look = _Look(address, watch_s, timeout_s, kind, until_keyframe, other_hosts)
-    return await _looked(look.run())
+    return await _looked(address, look.run())
 
 
-async def _looked(looking: Awaitable[Transport]) -> Transport:
+async def _looked(address: Address, looking: Awaitable[Transport]) -> Transport:
     try:
         return await looking
-    except SessionError as error:
-        return Transport(error.reason, error.detail)
+    except CameraError as error:
+        return Transport(error.reason, shown(error.detail, address))
 
 
 @dataclass
@@ -74,43 +76,26 @@ class _Look:
 
     async def run(self) -> Transport:
         """Ask until the camera gives something else than a challenge or a redirect."""
-        place, login, refusals = self.address, Login(self.address.user, self.address.password), 0
+        place, login = self.address, Login(self.address.user, self.address.password)
+        head = Head(0)
         for _ in range(_TRIES):
             async with open_wire(place, self.timeout_s) as wire:
-                head = await wire.get(place, login.header("GET", place.wire_path))
+                sent = login.header("GET", place.wire_path)
+                head = await wire.ask("GET", sent)
                 if head.status == 401:
-                    refusals += 1
-                    _meet(login, head, refusals)
+                    login.take_up(head.headers.get("www-authenticate", []), refused=bool(sent))
                 elif head.status in _REDIRECTS:
-                    place, login = self._elsewhere(place, login, head)
+                    place = redirected(place, head.header("location"), schemes=_SCHEMES, other_hosts=self.other_hosts)
+                    login = login if place.user else Login(None, None)
                 else:
                     _check(head)
                     return await self._body(wire, head)
-        raise SessionError(CameraReason.REDIRECT, "the camera redirects without end")
-
-    def _elsewhere(self, place: Address, login: Login, head: Head) -> tuple[Address, Login]:
-        """Where the camera sends us. The login goes along only to the same host by the same way."""
-        try:
-            found = urlsplit(urljoin(place.wire_url, head.header("location")))
-            host, port = found.hostname or "", found.port
-        except ValueError:
-            raise _no_address() from None
-        if found.scheme not in ("http", "https") or not host:
-            raise _no_address()
-        path = (found.path or "/") + (f"?{found.query}" if found.query else "")
-        there = Address(found.scheme, host, port or PORTS[found.scheme], path)
-        if (host, found.scheme) == (place.host, place.scheme):
-            return replace(there, user=place.user, password=place.password), login
-        if not self.other_hosts:
-            raise SessionError(
-                CameraReason.REDIRECT, "the camera redirects to another host: put that into url, or redirects = true"
-            )
-        return there, Login(None, None)
+        raise CameraError(*(REFUSED if head.status == 401 else _ENDLESS))
 
     async def _body(self, wire: Wire, head: Head) -> Transport:
         boundary = boundary_of(head.header("content-type"))
         if boundary is None and self.kind == "mjpeg":
-            raise SessionError(CameraReason.PROTOCOL, "what comes is no MJPEG: compare the url with its manual")
+            raise CameraError(CameraReason.PROTOCOL, "what comes is no MJPEG: compare the url with its manual")
         if boundary is None or self.kind == "snapshot":
             return await self._snapshot(wire, head, boundary)
         return await self._pictures(wire, Parts(boundary))
@@ -119,20 +104,16 @@ class _Look:
         """One JPEG file; of a stream its first."""
         kind = head.header("content-type").partition(";")[0].strip().lower()
         if boundary is None and kind not in _PICTURES:
-            raise SessionError(
-                CameraReason.PROTOCOL, "what comes is no picture but a page: compare url with its manual"
-            )
-        if boundary is None and (head.length or 0) > LIMIT_BYTES:
-            raise SessionError(CameraReason.TOO_LARGE, f"a picture of {head.length} bytes is announced")
+            raise CameraError(CameraReason.PROTOCOL, "what comes is no picture but a page: compare url with its manual")
         try:
             async with asyncio.timeout(self.timeout_s):
-                file = await _first_part(wire, Parts(boundary)) if boundary is not None else await _whole(wire)
+                file = await (wire.whole(LIMIT_BYTES) if boundary is None else _first_part(wire, Parts(boundary)))
         except TimeoutError:
-            raise SessionError(CameraReason.TIMEOUT, f"the picture was not whole in {self.timeout_s:g} s") from None
+            raise CameraError(CameraReason.TIMEOUT, f"the picture was not whole in {self.timeout_s:g} s") from None
         if not file:
-            raise SessionError(CameraReason.NO_MEDIA, "the answer holds no picture")
-        if head.length is not None and boundary is None and len(file) < head.length:
-            raise SessionError(CameraReason.STALLED, "the camera ended the picture before it was whole")
+            raise CameraError(CameraReason.NO_MEDIA, "the answer holds no picture")
+        if wire.cut:
+            raise CameraError(CameraReason.STALLED, "the camera ended the picture before it was whole")
         return replace(_timed(wire, _now_s()), frames=1, keyframe=file)
 
     async def _pictures(self, wire: Wire, parts: Parts) -> Transport:
@@ -205,19 +186,6 @@ def _timed(wire: Wire, whole_s: float | None) -> Transport:
     )
 
 
-def _no_address() -> SessionError:
-    return SessionError(CameraReason.REDIRECT, "the camera redirects to something that is no http address")
-
-
-async def _whole(wire: Wire) -> bytes:
-    file = bytearray()
-    async for piece in wire.body():
-        file += piece
-        if len(file) > LIMIT_BYTES:
-            raise SessionError(CameraReason.TOO_LARGE, f"a picture of over {LIMIT_BYTES} bytes")
-    return bytes(file)
-
-
 async def _first_part(wire: Wire, parts: Parts) -> bytes:
     async for piece in wire.body():
         if found := parts.feed(piece):
@@ -225,24 +193,13 @@ async def _first_part(wire: Wire, parts: Parts) -> bytes:
     return b""
 
 
-def _meet(login: Login, head: Head, refusals: int) -> None:
-    """Take up a challenge, once; again only if the camera says that just its nonce is too old."""
-    offered = offers(head.headers.get("www-authenticate", []))
-    if not login.known:
-        raise SessionError(CameraReason.AUTH, "the camera wants a login: give user and password_file")
-    if refusals > 1 and not any(offer.stale for offer in offered):
-        raise SessionError(CameraReason.AUTH, "user or password is refused")
-    if login.meet(offered) is None:
-        raise SessionError(CameraReason.AUTH, "the camera offers no way to log in that is known here")
-
-
 def _check(head: Head) -> None:
     if 200 <= head.status < 300:
         return
     if head.status in _REASONS:
-        raise SessionError(*_REASONS[head.status])
+        raise CameraError(*_REASONS[head.status])
     reason = CameraReason.SERVER_ERROR if head.status >= 500 else CameraReason.PROTOCOL
-    raise SessionError(reason, f"the camera answered {head.status}")
+    raise CameraError(reason, f"the camera answered {head.status}")
 
 
 def _now_s() -> float:

@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from edge.rtsp.errors import SessionError
+from edge.net.errors import CameraError
 from kewang.wire.cameras import CameraReason
 
 LIMIT_BYTES: Final = 8 * 2**20
@@ -24,7 +24,7 @@ def boundary_of(content_type: str) -> bytes | None:
 
 
 class Parts:
-    """Takes a multipart body apart, however its bytes are cut. Raises SessionError once it makes no sense."""
+    """Takes a multipart body apart, however its bytes are cut. Raises CameraError once it makes no sense."""
 
     def __init__(self, boundary: bytes) -> None:
         self._ends = b"--" + boundary if boundary else b"\r\n--"
@@ -57,13 +57,13 @@ class Parts:
         begins = start.end() if start else 0
         end = _HEAD_END.search(self._held, begins)
         if (end.start() if end else len(self._held)) - begins > _HEAD_LIMIT_BYTES:
-            raise SessionError(CameraReason.PROTOCOL, "what comes is no MJPEG: a part's header does not end")
+            raise CameraError(CameraReason.PROTOCOL, "what comes is no MJPEG: a part's header does not end")
         if end is None:
             return False
         length = _LENGTH.search(bytes(self._held[begins : end.start()]))
         self._length = int(length[1]) if length else None
         if self._length is not None and self._length > LIMIT_BYTES:
-            raise SessionError(CameraReason.TOO_LARGE, f"a picture of {self._length} bytes is announced")
+            raise CameraError(CameraReason.TOO_LARGE, f"a picture of {self._length} bytes is announced")
         del self._held[: end.end()]
         self._in_part, self._searched = True, 0
         return True
@@ -73,7 +73,7 @@ class Parts:
         end = self._length or self._end()
         if end is None or len(self._held) < end:
             if len(self._held) > LIMIT_BYTES:
-                raise SessionError(CameraReason.TOO_LARGE, f"a picture of over {LIMIT_BYTES} bytes")
+                raise CameraError(CameraReason.TOO_LARGE, f"a picture of over {LIMIT_BYTES} bytes")
             return None
         file = bytes(self._held[:end])
         del self._held[:end]
@@ -89,5 +89,5 @@ class Parts:
 
 def _checked(file: bytes) -> bytes:
     if not file.startswith(_JPEG):
-        raise SessionError(CameraReason.PROTOCOL, "the parts that come are no JPEG files: compare url with its manual")
+        raise CameraError(CameraReason.PROTOCOL, "the parts that come are no JPEG files: compare url with its manual")
     return file

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Final
 from xml.etree.ElementTree import Element
 
+from edge.net.errors import CameraError
 from edge.onvif import markup
-from edge.onvif.facts import OnvifError
 from edge.onvif.soap import Caller
 from kewang.wire.cameras import CameraReason
 
@@ -51,7 +51,7 @@ async def clock_offset_s(caller: Caller) -> float | None:
     before_s = caller.wall_s()
     try:
         answer = await _ask(caller, "GetSystemDateAndTime", login=False)
-    except OnvifError as error:
+    except CameraError as error:
         if error.reason is not CameraReason.AUTH:
             raise
         answer = await _ask(caller, "GetSystemDateAndTime")
@@ -71,17 +71,17 @@ def _utc_s(moment: Element | None) -> int | None:
 
 
 async def information(caller: Caller) -> Information:
-    """Maker, model, firmware and serial number. Raises OnvifError."""
+    """Maker, model, firmware and serial number. Raises CameraError."""
     answer = await _ask(caller, "GetDeviceInformation")
     names = ("Manufacturer", "Model", "FirmwareVersion", "SerialNumber")
     return Information(*(markup.text(answer, name, limit=64) for name in names))
 
 
 async def services(caller: Caller) -> Mapping[str, str]:
-    """Path of each service we use that the camera has: media, media2, events, recording. Raises OnvifError."""
+    """Path of each service we use that the camera has: media, media2, events, recording. Raises CameraError."""
     try:
         return await _by_services(caller)
-    except OnvifError as error:
+    except CameraError as error:
         if error.reason is not CameraReason.SERVER_ERROR:
             raise
     return await _by_capabilities(caller)

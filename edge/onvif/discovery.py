@@ -13,8 +13,9 @@ from urllib.parse import unquote, urlsplit
 from uuid import uuid4
 from xml.etree.ElementTree import Element
 
+from edge.net.errors import CameraError
 from edge.onvif import markup
-from edge.onvif.facts import Endpoint, OnvifError
+from edge.onvif.facts import Endpoint
 
 GROUP: Final = "239.255.255.250"
 PORT: Final = 3702
@@ -106,7 +107,7 @@ class _Collector(asyncio.DatagramProtocol):
         self._left -= 1
         if self._left < 0 or len(data) > _MAX_DATAGRAM_BYTES:
             return
-        with suppress(OnvifError):
+        with suppress(CameraError):
             for match in markup.parse(data).iter():
                 if markup.local(match) == "ProbeMatch" and len(self.found) < MAX_FOUND:
                     found = _found(match, addr[0])

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from typing import Final
 from xml.etree.ElementTree import Element, tostring
 
+from edge.net.errors import CameraError
 from edge.onvif import markup
-from edge.onvif.facts import OnvifError
 from edge.onvif.soap import Caller
 from kewang.wire.cameras import Tamper
 
@@ -50,7 +50,7 @@ class Notice:
 
 
 async def pull(caller: Caller, path: str) -> tuple[Notice, ...]:
-    """The properties as they are now. Raises OnvifError. The subscription is ended again, whatever happens."""
+    """The properties as they are now. Raises CameraError. The subscription is ended again, whatever happens."""
     created = await _ask(caller, "EventPortType", "CreatePullPointSubscription", path, "", _SUBSCRIBE)
     where = caller.path_of(markup.text(markup.find(created, "Address"), limit=500))
     reference = "".join(_references(markup.find(created, "ReferenceParameters")))
@@ -76,7 +76,7 @@ async def _pull_once(caller: Caller, path: str, reference: str) -> tuple[Notice,
 async def _unsubscribe(caller: Caller, path: str, reference: str) -> None:
     """Within a second, also when the look is cancelled. What can't be ended ends by itself after a minute."""
     action = f"{_NOTIFICATION}/bw-2/SubscriptionManager/UnsubscribeRequest"
-    with suppress(OnvifError, TimeoutError):
+    with suppress(CameraError, TimeoutError):
         async with asyncio.timeout(UNSUBSCRIBE_S):
             await caller.call(action, f'<b:Unsubscribe xmlns:b="{_NOTIFICATION}/b-2"/>', path, header=reference)
 

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
+from edge.cameras.address import Address
+from edge.net.errors import CameraError
 from kewang.wire.cameras import CameraReason, Tamper
 
 DEVICE_PATH: Final = "/onvif/device_service"
@@ -18,16 +20,7 @@ class Recording(IntEnum):
     NO = 2
 
 
-class OnvifError(Exception):
-    """A request failed; the text says what was seen, never a secret. `reason`: its code."""
-
-    def __init__(self, reason: CameraReason, detail: str) -> None:
-        super().__init__(detail)
-        self.reason = reason
-        self.detail = detail
-
-
-class Unsupported(OnvifError):
+class Unsupported(CameraError):
     """The camera answers that it can't do this: not a fault."""
 
     def __init__(self, detail: str) -> None:
@@ -44,15 +37,9 @@ class Endpoint:
     tls: bool = False
 
     @property
-    def netloc(self) -> str:
-        """Host and port as a Host header has them."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return host if self.port == (443 if self.tls else 80) else f"{host}:{self.port}"
-
-    @property
-    def url(self) -> str:
+    def address(self) -> Address:
         """The service's address."""
-        return f"{'https' if self.tls else 'http'}://{self.netloc}{self.path}"
+        return Address("https" if self.tls else "http", self.host, self.port, self.path)
 
 
 @dataclass(frozen=True, slots=True)

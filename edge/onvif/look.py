@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import Final, TypeVar
 from urllib.parse import urlsplit
 
+from edge.net.errors import CameraError
 from edge.onvif import device, events, media, recording
-from edge.onvif.facts import Endpoint, OnvifError, OnvifFacts, Profile, Recording, Unsupported
+from edge.onvif.facts import Endpoint, OnvifFacts, Profile, Recording, Unsupported
 from edge.onvif.soap import Caller
 from kewang.wire.cameras import CameraReason
 
@@ -51,8 +52,8 @@ async def look(
         async with asyncio.timeout(timeout_s):
             await looking.run(stream_path, streams, events)
     except TimeoutError:
-        looking.note(OnvifError(CameraReason.TIMEOUT, f"not done within {timeout_s:g} s"))
-    except OnvifError as error:
+        looking.note(CameraError(CameraReason.TIMEOUT, f"not done within {timeout_s:g} s"))
+    except CameraError as error:
         looking.note(error)
     return looking.told()
 
@@ -63,10 +64,10 @@ class _Look:
     def __init__(self, caller: Caller) -> None:
         self._caller = caller
         self._facts = OnvifFacts()
-        self._first: OnvifError | None = None
+        self._first: CameraError | None = None
         self._let_in = False
 
-    def note(self, error: OnvifError) -> None:
+    def note(self, error: CameraError) -> None:
         """Keep the first failure: the others follow from it."""
         self._first = self._first or error
 
@@ -77,7 +78,7 @@ class _Look:
         return replace(self._facts, reason=self._first.reason, detail=self._first.detail)
 
     async def run(self, stream_path: str | None, streams: bool, with_events: bool) -> None:
-        """Everything, each thing before what needs it. Raises OnvifError when it makes no sense to go on."""
+        """Everything, each thing before what needs it. Raises CameraError when it makes no sense to go on."""
         await self._clock()
         services = await self._try(device.services(self._caller)) or {}
         await self._information()
@@ -89,12 +90,12 @@ class _Look:
             await self._recording(services, ours, failed)
 
     async def _try(self, asked: Awaitable[T]) -> T | None:
-        """The answer, or None if there is none. Raises OnvifError when it makes no sense to go on."""
+        """The answer, or None if there is none. Raises CameraError when it makes no sense to go on."""
         try:
             return await asked
         except Unsupported:
             return None
-        except OnvifError as error:
+        except CameraError as error:
             if self._let_in and error.reason is CameraReason.AUTH:
                 return None  # the password is right: this user may not ask that, and no account gets locked by it
             self.note(error)

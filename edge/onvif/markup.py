@@ -6,7 +6,7 @@ from typing import Final
 from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
 
-from edge.onvif.facts import OnvifError
+from edge.net.errors import CameraError
 from kewang.wire.cameras import CameraReason
 
 MAX_DEPTH: Final = 40
@@ -15,12 +15,12 @@ _SPACE: Final = re.compile(r"\s+")
 
 
 def parse(body: bytes) -> Element:
-    """The document in `body`; tags are `{namespace}name`. Raises OnvifError (PROTOCOL or TOO_LARGE)."""
+    """The document in `body`; tags are `{namespace}name`. Raises CameraError (PROTOCOL or TOO_LARGE)."""
     reader = _Reader()
     try:
         reader.expat.Parse(body, True)
     except (expat.ExpatError, ValueError, LookupError):
-        raise OnvifError(CameraReason.PROTOCOL, "the answer is not XML") from None
+        raise CameraError(CameraReason.PROTOCOL, "the answer is not XML") from None
     return reader.builder.close()
 
 
@@ -38,13 +38,13 @@ class _Reader:
         self.expat.CharacterDataHandler = self.builder.data
 
     def _on_doctype(self, *_: object) -> None:
-        raise OnvifError(CameraReason.PROTOCOL, "the answer declares a document type, which is refused")
+        raise CameraError(CameraReason.PROTOCOL, "the answer declares a document type, which is refused")
 
     def _on_start(self, name: str, attributes: dict[str, str]) -> None:
         self._depth += 1
         self._elements += 1
         if self._depth > MAX_DEPTH or self._elements > MAX_ELEMENTS:
-            raise OnvifError(CameraReason.TOO_LARGE, "the answer has too many elements or is nested too deep")
+            raise CameraError(CameraReason.TOO_LARGE, "the answer has too many elements or is nested too deep")
         self.builder.start(_braced(name), {_braced(key): value for key, value in attributes.items()})
 
     def _on_end(self, name: str) -> None:

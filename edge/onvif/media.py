@@ -8,8 +8,9 @@ from urllib.parse import urlsplit
 from xml.etree.ElementTree import Element
 from xml.sax.saxutils import escape
 
+from edge.net.errors import CameraError
 from edge.onvif import markup
-from edge.onvif.facts import OnvifError, Profile
+from edge.onvif.facts import Profile
 from edge.onvif.soap import Caller
 from kewang.wire.cameras import CameraReason
 
@@ -31,7 +32,7 @@ _SCHEMES: Final = frozenset({"rtsp", "rtsps", "http", "https"})
 
 
 async def profiles(caller: Caller, services: Mapping[str, str]) -> tuple[Profile, ...]:
-    """The profiles, without addresses, the smallest picture first. Raises OnvifError."""
+    """The profiles, without addresses, the smallest picture first. Raises CameraError."""
     wanted = "<m:Type>VideoSource</m:Type><m:Type>VideoEncoder</m:Type>" if "media" not in services else ""
     answer = await _ask(caller, services, "GetProfiles", wanted)
     found = [_profile(each) for each in list(markup.children(answer, "Profiles"))[:MAX_PROFILES]]
@@ -69,7 +70,7 @@ async def _address(caller: Caller, services: Mapping[str, str], name: str, insid
     """None if the camera has no such address, which many don't for still pictures."""
     try:
         answer = await _ask(caller, services, name, inside)
-    except OnvifError as error:
+    except CameraError as error:
         if error.reason is not CameraReason.SERVER_ERROR:
             raise
         return None

@@ -17,7 +17,7 @@ _STOPPED: Final = frozenset({"Idle", "Error", "Removed"})
 
 async def state(caller: Caller, path: str, tokens: frozenset[str]) -> Recording:
     """Whether a recording job runs. `tokens`: profile and source of the picture in question; if some jobs name one of
-    them, only those count. Without a job it is UNKNOWN: the maker may record in a way of its own. Raises OnvifError."""
+    them, only those count. Without a job it is UNKNOWN: the maker may record in its own way. Raises CameraError."""
     answer = await _ask(caller, path, "GetRecordingJobs", "")
     jobs = list(markup.children(answer, "JobItem"))
     ours = [job for job in jobs if tokens & {markup.clean(each.text or "", 64) for each in job.iter()}]

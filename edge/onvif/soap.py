@@ -5,6 +5,7 @@ import hashlib
 import os
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import urlsplit
@@ -12,12 +13,15 @@ from uuid import uuid4
 from xml.etree.ElementTree import Element
 from xml.sax.saxutils import escape
 
+from edge.cameras.address import Address
+from edge.net.auth import Login, offers
+from edge.net.errors import CameraError
+from edge.net.http import Head, post
 from edge.onvif import markup
-from edge.onvif.facts import Endpoint, OnvifError, Unsupported
-from edge.onvif.http import Answer, post
-from edge.rtsp.auth import Login, offers
+from edge.onvif.facts import Endpoint, Unsupported
 from kewang.wire.cameras import CameraReason
 
+MAX_BODY_BYTES: Final = 256 * 1024
 _WSSE: Final = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss"
 _CANNOT: Final = frozenset({"ActionNotSupported", "OptionalActionNotImplemented", "NoRecordings", "NotSupported"})
 _REFUSED: Final = frozenset({"NotAuthorized", "FailedAuthentication", "InvalidSecurity", "InvalidSecurityToken"})
@@ -53,12 +57,12 @@ class _Asker:
         """The header of HTTP digest; none before the camera has asked for it."""
         return self._login.header("POST", path)
 
-    def challenged(self, answer: Answer) -> bool:
+    def challenged(self, answer: Head) -> bool:
         """Whether `answer` asks for a digest that was not given yet, or for a fresh one: then ask once more. Basic is
         never answered: it would send the password readable."""
         if answer.status != 401:
             return False
-        digests = [offer for offer in offers(answer.challenges) if offer.way != "BASIC"]
+        digests = [offer for offer in offers(answer.headers.get("www-authenticate", [])) if offer.way != "BASIC"]
         if self._met and not any(offer.stale for offer in digests):
             return False
         self._met = self._login.meet(digests) is not None
@@ -66,7 +70,7 @@ class _Asker:
 
 
 class Caller:
-    """Requests to one camera, one after the other. Each raises OnvifError and takes at most `timeout_s`.
+    """Requests to one camera, one after the other. Each raises CameraError and takes at most `timeout_s`.
 
     `clock_offset_s`: set it as soon as it is known, for a camera refuses a login that is dated by another clock.
     `wall_s`: our date, Unix seconds.
@@ -89,18 +93,19 @@ class Caller:
         where = path or self.endpoint.path
         who = self._login if login else None
         extra = "" if header is None else self._addressing(action, where) + header
-        answer = await self._send(action, where, extra, body, who)
-        if who and who.challenged(answer):
-            answer = await self._send(action, where, extra, body, who)
-        return _content(answer)
+        head, answer = await self._send(action, where, extra, body, who)
+        if who and who.challenged(head):
+            head, answer = await self._send(action, where, extra, body, who)
+        return _content(head.status, answer)
 
-    async def _send(self, action: str, path: str, extra: str, body: str, who: _Asker | None) -> Answer:
+    async def _send(self, action: str, path: str, extra: str, body: str, who: _Asker | None) -> tuple[Head, bytes]:
         """One request. A camera that asked for HTTP digest gets no token beside it: it might look at that first."""
         headers = {"Content-Type": f'application/soap+xml; charset=utf-8; action="{action}"'}
         authorization = who.authorization(path) if who else {}
         token = who.token(self.wall_s() + self.clock_offset_s) if who and not authorization else ""
         sent = _ENVELOPE.format(header=token + extra, body=body).encode()
-        return await post(self.endpoint, path, sent, headers | authorization, timeout_s=self.timeout_s)
+        headers |= authorization
+        return await post(self._at(path), sent, headers, limit_bytes=MAX_BODY_BYTES, timeout_s=self.timeout_s)
 
     def path_of(self, address: str) -> str:
         """The path in an address that the camera named for one of its services; on its own host, whatever it says."""
@@ -111,8 +116,11 @@ class Caller:
         path = f"{parts.path}?{parts.query}" if parts.query else parts.path
         return path if _PATH.fullmatch(path) else self.endpoint.path
 
+    def _at(self, path: str) -> Address:
+        return replace(self.endpoint.address, path=path)
+
     def _addressing(self, action: str, path: str) -> str:
-        to = Endpoint(self.endpoint.host, self.endpoint.port, path, self.endpoint.tls).url
+        to = self._at(path).url
         return f"<a:Action>{action}</a:Action><a:MessageID>urn:uuid:{uuid4()}</a:MessageID><a:To>{escape(to)}</a:To>"
 
 
@@ -120,42 +128,42 @@ def _base64(given: bytes) -> str:
     return base64.b64encode(given).decode()
 
 
-def _content(answer: Answer) -> Element:
-    """What stands in the answer's body. A fault tells more than the status beside it, so it is looked at first."""
-    if not answer.body.strip():
-        raise _by_status(answer.status, "the answer is empty")
+def _content(status: int, answer: bytes) -> Element:
+    """What stands in the body of `answer`. A fault tells more than the status beside it, so it is looked at first."""
+    if not answer.strip():
+        raise _by_status(status, "the answer is empty")
     try:
-        envelope = markup.parse(answer.body)
-    except OnvifError:
-        if answer.status == 200:
+        envelope = markup.parse(answer)
+    except CameraError:
+        if status == 200:
             raise
-        raise _by_status(answer.status, "the answer is not SOAP") from None
+        raise _by_status(status, "the answer is not SOAP") from None
     body = markup.child(envelope, "Body")
     content = next(iter(body), None) if body is not None else None
     if content is not None and markup.local(content) == "Fault":
-        raise _fault(content, answer.status)
-    if answer.status != 200 or body is None or content is None:
-        raise _by_status(answer.status, "the answer is not SOAP")
+        raise _fault(content, status)
+    if status != 200 or body is None or content is None:
+        raise _by_status(status, "the answer is not SOAP")
     return content
 
 
-def _by_status(status: int, otherwise: str) -> OnvifError:
+def _by_status(status: int, otherwise: str) -> CameraError:
     if status in _STATUSES:
-        return OnvifError(*_STATUSES[status])
+        return CameraError(*_STATUSES[status])
     if 300 <= status < 400:
-        return OnvifError(CameraReason.REDIRECT, "it redirects elsewhere, which is not followed")
+        return CameraError(CameraReason.REDIRECT, "it redirects elsewhere, which is not followed")
     if status >= 400:
-        return OnvifError(CameraReason.SERVER_ERROR, f"the camera answers with HTTP status {status}")
-    return OnvifError(CameraReason.PROTOCOL, otherwise)
+        return CameraError(CameraReason.SERVER_ERROR, f"the camera answers with HTTP status {status}")
+    return CameraError(CameraReason.PROTOCOL, otherwise)
 
 
-def _fault(fault: Element, status: int) -> OnvifError:
+def _fault(fault: Element, status: int) -> CameraError:
     codes = tuple(_codes(fault))
     if status == 401 or _REFUSED.intersection(codes):
-        return OnvifError(*_STATUSES[401])
+        return CameraError(*_STATUSES[401])
     if _CANNOT.intersection(codes):
         return Unsupported("the camera does not support this")
-    return OnvifError(CameraReason.SERVER_ERROR, f"the camera reports a fault: {' '.join(codes) or 'without a code'}")
+    return CameraError(CameraReason.SERVER_ERROR, f"the camera reports a fault: {' '.join(codes) or 'without a code'}")
 
 
 def _codes(fault: Element) -> Iterator[str]:

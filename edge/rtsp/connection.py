@@ -1,25 +1,23 @@
 """The sockets of a session: one TCP connection, and a pair of UDP ports when the camera wants datagrams."""
 
 import asyncio
-import errno
 import socket
-import ssl
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from edge.cameras.address import Address
-from edge.rtsp.errors import SessionError
+from edge.net import connect as net
+from edge.net.errors import CameraError
 from edge.rtsp.messages import Framer, Response, answer
 from kewang.wire.cameras import CameraReason
 
 Take = Callable[[int, bytes], None]
-"""Called with the channel of a packet and what it holds; may raise SessionError."""
+"""Called with the channel of a packet and what it holds; may raise CameraError."""
 
-_ADDRESSES_LIMIT: Final = 4
 _ANSWERS_LIMIT: Final = 16
 _PORT_TRIES: Final = 32
 _RECEIVE_BYTES: Final = 1 << 20
-_UNROUTABLE: Final = frozenset({errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN})
 
 
 class Connection(asyncio.Protocol):
@@ -30,7 +28,7 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, timeout_s: float) -> None:
         self.changed = asyncio.Event()
-        self.ended: SessionError | None = None
+        self.ended: CameraError | None = None
         self.take: Take | None = None
         self._timeout_s = timeout_s
         self._framer = Framer()
@@ -64,15 +62,15 @@ class Connection(asyncio.Protocol):
                 elif self._answered < _ANSWERS_LIMIT:
                     self._answered += 1
                     self._write(answer(event))
-        except SessionError as error:
+        except CameraError as error:
             self.end(error)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.closed.set()
         said = "the camera closed the connection" + ("" if self._spoke else " without a word")
-        self.end(SessionError(CameraReason.PROTOCOL, said))
+        self.end(CameraError(CameraReason.PROTOCOL, said))
 
-    def end(self, error: SessionError) -> None:
+    def end(self, error: CameraError) -> None:
         """Nothing more is to come, because of `error`; the first one counts."""
         self.ended = self.ended or error
         if self._waiting and not self._waiting.done():
@@ -88,7 +86,7 @@ class Connection(asyncio.Protocol):
             self._transport.write(data)
 
     async def ask(self, request: bytes, limit_s: float | None = None) -> Response:
-        """Send `request`; its answer, within `limit_s` (or the connection's own limit). Raises SessionError."""
+        """Send `request`; its answer, within `limit_s` (or the connection's own limit). Raises CameraError."""
         if self.ended:
             raise self.ended
         self._waiting = asyncio.get_running_loop().create_future()
@@ -97,7 +95,7 @@ class Connection(asyncio.Protocol):
             async with asyncio.timeout(limit_s or self._timeout_s):
                 return await self._waiting
         except TimeoutError:
-            raise SessionError(CameraReason.TIMEOUT, _slow(request, self._timeout_s)) from None
+            raise CameraError(CameraReason.TIMEOUT, _slow(request, self._timeout_s)) from None
         finally:
             self._waiting = None
 
@@ -120,64 +118,16 @@ def _slow(request: bytes, limit_s: float) -> str:
 
 
 async def connect(address: Address, timeout_s: float) -> Connection:
-    """A connection to the camera. Raises SessionError (DNS, REFUSED, TIMEOUT, UNROUTABLE, PROTOCOL)."""
-    loop = asyncio.get_running_loop()
-    try:
-        async with asyncio.timeout(timeout_s):
-            found = await loop.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
-            return await _first_of(
-                [(str(info[4][0]), address.port) for info in found[:_ADDRESSES_LIMIT]], address, timeout_s
-            )
-    except TimeoutError:
-        raise SessionError(CameraReason.TIMEOUT, f"no connection within {timeout_s:g} s: is it switched on?") from None
-    except (socket.gaierror, UnicodeError):
-        raise SessionError(CameraReason.DNS, f"the name {address.host} is not known: check host and DNS") from None
-    except ssl.SSLError:
-        raise SessionError(CameraReason.PROTOCOL, "the camera speaks no TLS on this port: try rtsp://") from None
-    except OSError as error:
-        raise _refused(error) from None
-
-
-async def _first_of(places: list[tuple[str, int]], address: Address, timeout_s: float) -> Connection:
-    failed = OSError("no address")
-    tls = _unverified() if address.scheme == "rtsps" else None
-    for host, port in places:
-        try:
-            _, connection = await asyncio.get_running_loop().create_connection(
-                lambda: Connection(timeout_s), host, port, ssl=tls, server_hostname=address.host if tls else None
-            )
-        except OSError as error:
-            failed = error
-        else:
-            return connection
-    raise failed
-
-
-def _unverified() -> ssl.SSLContext:
-    """Cameras sign their own certificates: TLS keeps the password from listeners, not from an impostor."""
-    context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    return context
-
-
-def _refused(error: OSError) -> SessionError:
-    if isinstance(error, TimeoutError):
-        return SessionError(CameraReason.TIMEOUT, "no connection in time: is it switched on?")
-    if isinstance(error, ConnectionRefusedError):
-        return SessionError(
-            CameraReason.REFUSED, "nothing listens on this port: check the port and RTSP in its settings"
-        )
-    if isinstance(error, ConnectionError):
-        return SessionError(CameraReason.PROTOCOL, "the camera closed the connection without a word")
-    if error.errno in _UNROUTABLE:
-        return SessionError(CameraReason.UNROUTABLE, "no route to it: check cable, switch and the box's network")
-    return SessionError(CameraReason.TIMEOUT, f"no connection ({errno.errorcode.get(error.errno or 0, 'unknown')})")
+    """A connection to the camera. Raises CameraError (DNS, REFUSED, TIMEOUT, UNROUTABLE, PROTOCOL)."""
+    opener = partial(asyncio.get_running_loop().create_connection, lambda: Connection(timeout_s))
+    opened: tuple[object, Connection] = await net.connect(address, opener, timeout_s)
+    return opened[1]
 
 
 class Datagrams(asyncio.DatagramProtocol):
     """One UDP port; what does not come from the camera is not looked at."""
 
-    def __init__(self, camera: str, channel: int, take: Take, failed: Callable[[SessionError], None]) -> None:
+    def __init__(self, camera: str, channel: int, take: Take, failed: Callable[[CameraError], None]) -> None:
         self._camera, self._channel, self._take, self._failed = camera, channel, take, failed
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
@@ -185,7 +135,7 @@ class Datagrams(asyncio.DatagramProtocol):
             return
         try:
             self._take(self._channel, data)
-        except SessionError as error:
+        except CameraError as error:
             self._failed(error)
 
 
@@ -198,7 +148,7 @@ class PortPair:
         self._transports: list[asyncio.DatagramTransport] = []
 
     async def open(self, connection: Connection, take: Take) -> None:
-        """Listen. Raises SessionError when no pair is free."""
+        """Listen. Raises CameraError when no pair is free."""
         camera, ours = connection.places
         self._sockets = _bound_pair(ours)
         self.port = self._sockets[0].getsockname()[1]
@@ -242,4 +192,4 @@ def _bound_pair(host: str) -> list[socket.socket]:
             pass
         for each in pair:
             each.close()
-    raise SessionError(CameraReason.TRANSPORT, "no free pair of UDP ports on this box")
+    raise CameraError(CameraReason.TRANSPORT, "no free pair of UDP ports on this box")

@@ -1,18 +1,16 @@
 """What is said to a camera, request by request; without sockets or time, over anything that answers (`Line`)."""
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, Literal, Protocol
-from urllib.parse import urljoin, urlsplit
 
-from edge.cameras.address import PORTS, Address
+from edge.cameras.address import Address
+from edge.net.auth import REFUSED, Login
+from edge.net.errors import CameraError
 from edge.rtsp import messages
-from edge.rtsp.auth import Login, offers
-from edge.rtsp.errors import Redirected, SessionError
 from edge.rtsp.messages import Response
 from edge.rtsp.sdp import Video, base_url, control_url, video
 from kewang.wire.cameras import CameraReason
-from kewang.wire.errors import printable
 
 Lower = Literal["tcp", "udp"]
 """The way of packets: inside the connection, or as datagrams."""
@@ -23,7 +21,7 @@ _TRIES: Final = 3
 _SESSION_LIMIT: Final = 256
 _REDIRECTS: Final = frozenset({301, 302, 303, 305, 307, 308})
 _REASONS: Final = {
-    401: (CameraReason.AUTH, "user or password is refused"),
+    401: REFUSED,
     403: (CameraReason.AUTH, "this user may not see the stream"),
     404: (CameraReason.NOT_FOUND, "the camera has no stream of this name: check the path of its url"),
     410: (CameraReason.NOT_FOUND, "the camera has no such stream any more: check the path of its url"),
@@ -35,11 +33,19 @@ _REASONS: Final = {
 }
 
 
+class Redirected(Exception):
+    """The camera sends us elsewhere: `location`, as it wrote it."""
+
+    def __init__(self, location: str) -> None:
+        super().__init__("redirected")
+        self.location = location
+
+
 class Line(Protocol):
     """A connection to the camera, one request at a time."""
 
     async def ask(self, request: bytes) -> Response:
-        """Send `request` and give its answer. Raises SessionError."""
+        """Send `request` and give its answer. Raises CameraError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +60,7 @@ class Way:
 class Dialogue:
     """One session with one camera, in order: options, describe, setup, play, teardown.
 
-    Every method raises SessionError with the reason that a refusal means, and Redirected.
+    Every method raises CameraError with the reason that a refusal means, and Redirected.
     """
 
     def __init__(self, line: Line, address: Address, login: Login) -> None:
@@ -95,7 +101,7 @@ class Dialogue:
         _check(response, "SETUP")
         session = (response.header("session") or "").partition(";")[0].strip()
         if not session or len(session) > _SESSION_LIMIT:
-            raise SessionError(CameraReason.PROTOCOL, "SETUP was answered without a usable session")
+            raise CameraError(CameraReason.PROTOCOL, "SETUP was answered without a usable session")
         self._session = session
         return _way(lower, response.header("transport") or "")
 
@@ -122,20 +128,9 @@ class Dialogue:
             response = await self._line.ask(asked)
             if response.status != 401:
                 return response
-            fresh = self._meet(response, refused=fresh and bool(login))
-        raise SessionError(*_REASONS[401])
-
-    def _meet(self, response: Response, *, refused: bool) -> bool:
-        """Take up a challenge. `refused`: it follows a login that was made for this very request."""
-        offered = offers(response.headers.get("www-authenticate", []))
-        if not self._login.known:
-            raise SessionError(CameraReason.AUTH, "the camera wants a login: give user and password_file")
-        if refused and not any(offer.stale for offer in offered):
-            raise SessionError(*_REASONS[401])
-        if self._login.meet(offered) is None:
-            ways = ", ".join(re.sub(r"[^A-Za-z0-9-]", "", offer.way)[:20] for offer in offered) or "none"
-            raise SessionError(CameraReason.AUTH, f"the camera offers no way to log in that is known here ({ways})")
-        return True
+            self._login.take_up(response.headers.get("www-authenticate", []), refused=fresh and bool(login))
+            fresh = True
+        raise CameraError(*REFUSED)
 
 
 def _check(response: Response, method: str) -> None:
@@ -145,9 +140,9 @@ def _check(response: Response, method: str) -> None:
     if status in _REDIRECTS:
         raise Redirected(response.header("location") or "")
     if status in _REASONS:
-        raise SessionError(*_REASONS[status])
+        raise CameraError(*_REASONS[status])
     reason = CameraReason.SERVER_ERROR if status >= 500 or status == 454 else CameraReason.PROTOCOL
-    raise SessionError(reason, f"the camera answered {status} to {method}")
+    raise CameraError(reason, f"the camera answered {status} to {method}")
 
 
 def _datagrams(port: int) -> str:
@@ -160,7 +155,7 @@ def _way(lower: Lower, transport: str) -> Way:
     if lower == "udp":
         return Way("udp", *_pair(told.get("server_port", "")))
     if transport and not {"rtp/avp/tcp", "interleaved"} & told.keys():
-        raise SessionError(CameraReason.TRANSPORT, "the camera answered the wish for TCP with another way")
+        raise CameraError(CameraReason.TRANSPORT, "the camera answered the wish for TCP with another way")
     media, control = _pair(told.get("interleaved", ""))
     return Way("tcp", 0 if media is None else media, 1 if control is None else control)
 
@@ -171,20 +166,3 @@ def _pair(text: str) -> tuple[int | None, int | None]:
         return None, None
     first = int(found[1])
     return first, int(found[2]) if found[2] else first + 1
-
-
-def elsewhere(ours: Address, location: str, other_hosts: bool) -> Address:
-    """The address that a redirect names; another host gets no login. Raises SessionError (REDIRECT)."""
-    try:
-        parts = urlsplit(urljoin(ours.wire_url, location))
-        host, port = parts.hostname or "", parts.port or PORTS[ours.scheme]
-    except ValueError:
-        raise SessionError(CameraReason.REDIRECT, "the camera redirects to an unreadable address") from None
-    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    there = replace(ours, host=host, port=port, path=path)
-    if parts.scheme == ours.scheme and host == ours.host.lower():
-        return there
-    if not other_hosts or parts.scheme != ours.scheme or not host:
-        told = f"the camera redirects to {printable(host, 60)}: give that address if it is right"
-        raise SessionError(CameraReason.REDIRECT, told)
-    return replace(there, user=None, password=None)

@@ -3,7 +3,7 @@
 import struct
 from typing import Final
 
-from edge.rtsp.errors import SessionError
+from edge.net.errors import CameraError
 from edge.rtsp.nal import KEYFRAME_LIMIT_BYTES
 from kewang.wire.cameras import CameraReason
 
@@ -53,7 +53,7 @@ class JpegAssembler:
     def take(self, payload: bytes, timestamp: int, marker: bool, follows: bool) -> bool:
         """One payload. Every picture is a key frame, so that none is worth telling: always False.
 
-        Raises SessionError (TOO_LARGE).
+        Raises CameraError (TOO_LARGE).
         """
         if self.keyframe is not None:
             return False
@@ -82,7 +82,7 @@ class JpegAssembler:
         elif offset != len(self._scan):
             self._head = None
         if len(self._scan) + len(payload) > KEYFRAME_LIMIT_BYTES:
-            raise SessionError(CameraReason.TOO_LARGE, f"a frame is larger than {KEYFRAME_LIMIT_BYTES >> 20} MiB")
+            raise CameraError(CameraReason.TOO_LARGE, f"a frame is larger than {KEYFRAME_LIMIT_BYTES >> 20} MiB")
         if self._head is not None:
             self._scan += payload[position:]
         return True

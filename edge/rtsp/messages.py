@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Final
 
-from edge.rtsp.errors import SessionError
+from edge.net.errors import CameraError
 from kewang.wire.cameras import CameraReason
 
 HEADER_LIMIT_BYTES: Final = 16_384
@@ -51,10 +51,10 @@ Event = Packet | Response | ServerRequest
 
 
 def request(method: str, url: str, cseq: int, headers: dict[str, str]) -> bytes:
-    """The bytes of a request without a body. Raises SessionError when a value can't be in a header."""
+    """The bytes of a request without a body. Raises CameraError when a value can't be in a header."""
     fields = {"CSeq": str(cseq), "User-Agent": "kewang", **headers}
     if any(c in value for value in (url, *fields.values()) for c in "\r\n\0") or " " in url:
-        raise SessionError(CameraReason.PROTOCOL, "an address or header holds a character that can't be sent")
+        raise CameraError(CameraReason.PROTOCOL, "an address or header holds a character that can't be sent")
     lines = [f"{method} {url} RTSP/1.0", *(f"{name}: {value}" for name, value in fields.items())]
     return ("\r\n".join(lines) + "\r\n\r\n").encode(*_TEXT)
 
@@ -66,7 +66,7 @@ def answer(asked: ServerRequest) -> bytes:
 
 
 class Framer:
-    """Takes the bytes of a connection apart, however they are cut. Raises SessionError once they make no sense."""
+    """Takes the bytes of a connection apart, however they are cut. Raises CameraError once they make no sense."""
 
     def __init__(self) -> None:
         self._held = bytearray()
@@ -118,7 +118,7 @@ class Framer:
         _check_begins(data, start)
         found = _HEADER_END.search(data, start + self._searched)
         if (found.start() if found else len(data)) - start > HEADER_LIMIT_BYTES:
-            raise SessionError(CameraReason.TOO_LARGE, "an answer's header does not end")
+            raise CameraError(CameraReason.TOO_LARGE, "an answer's header does not end")
         if found is None:
             self._searched = max(0, len(data) - start - _SPLIT_BYTES)
             return None
@@ -136,9 +136,9 @@ def _check_begins(data: bytes | bytearray, start: int) -> None:
     line_end = data.find(b"\n", start, start + HEADER_LIMIT_BYTES)
     line = bytes(data[start : line_end if line_end >= 0 else start + HEADER_LIMIT_BYTES])
     if line.startswith(b"HTTP/"):
-        raise SessionError(CameraReason.PROTOCOL, "the server answers HTTP: is this the port of its web page?")
+        raise CameraError(CameraReason.PROTOCOL, "the server answers HTTP: is this the port of its web page?")
     if not 0x41 <= line[0] <= 0x5A or (line_end >= 0 and b"RTSP/" not in line):
-        raise SessionError(CameraReason.PROTOCOL, "what comes from the camera is not RTSP")
+        raise CameraError(CameraReason.PROTOCOL, "what comes from the camera is not RTSP")
 
 
 def _headers(lines: list[str]) -> dict[str, list[str]]:
@@ -158,9 +158,9 @@ def _headers(lines: list[str]) -> dict[str, list[str]]:
 def _body_bytes(headers: dict[str, list[str]]) -> int:
     text = headers.get("content-length", ["0"])[0]
     if not (text.isascii() and text.isdigit()):
-        raise SessionError(CameraReason.PROTOCOL, "an answer has a Content-Length that is no number")
+        raise CameraError(CameraReason.PROTOCOL, "an answer has a Content-Length that is no number")
     if len(text) > 10 or int(text) > BODY_LIMIT_BYTES:
-        raise SessionError(CameraReason.TOO_LARGE, f"an answer's body is larger than {BODY_LIMIT_BYTES} bytes")
+        raise CameraError(CameraReason.TOO_LARGE, f"an answer's body is larger than {BODY_LIMIT_BYTES} bytes")
     return int(text)
 
 
@@ -169,4 +169,4 @@ def _parsed(first: str, headers: dict[str, list[str]], body: bytes) -> Response 
         return Response(int(status[1]), headers, body)
     if asked := _REQUEST_LINE.match(first):
         return ServerRequest(asked[1], headers.get("cseq", ["0"])[0])
-    raise SessionError(CameraReason.PROTOCOL, "what comes from the camera is not RTSP")
+    raise CameraError(CameraReason.PROTOCOL, "what comes from the camera is not RTSP")

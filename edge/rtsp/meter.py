@@ -96,7 +96,7 @@ class Meter:
         return self._first_s is not None
 
     def take(self, data: bytes, now_s: float, utc_s: float) -> None:
-        """A packet of the video, or RTCP on its channel. Raises SessionError (TOO_LARGE)."""
+        """A packet of the video, or RTCP on its channel. Raises CameraError (TOO_LARGE)."""
         packet = None if rtp.is_control(data) else rtp.parse(data)
         if packet is None:
             self.take_control(data, utc_s) if rtp.is_control(data) else self._spoilt()

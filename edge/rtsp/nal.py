@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from edge.rtsp.errors import SessionError
+from edge.net.errors import CameraError
 from kewang.wire.cameras import CameraReason
 
 KEYFRAME_LIMIT_BYTES: Final = 8 * 1024 * 1024
@@ -72,7 +72,7 @@ class Assembler:
     def take(self, payload: bytes, timestamp: int, marker: bool, follows: bool) -> bool:
         """One payload; `follows`: no packet is missing before it. Whether it holds a part of a key frame.
 
-        Raises SessionError (TOO_LARGE).
+        Raises CameraError (TOO_LARGE).
         """
         if self.keyframe is not None:
             return self._shows_key(payload)
@@ -164,7 +164,7 @@ class Assembler:
 
     def _extend(self, data: bytes) -> None:
         if len(self._unit) + len(data) > KEYFRAME_LIMIT_BYTES:
-            raise SessionError(CameraReason.TOO_LARGE, f"a frame is larger than {KEYFRAME_LIMIT_BYTES >> 20} MiB")
+            raise CameraError(CameraReason.TOO_LARGE, f"a frame is larger than {KEYFRAME_LIMIT_BYTES >> 20} MiB")
         if self._whole:
             self._unit += data
 

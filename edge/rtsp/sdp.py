@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urljoin
 
-from edge.rtsp.errors import SessionError
+from edge.net.errors import CameraError
 from kewang.wire.cameras import CameraReason
 
 CODECS: Final = {"H264": "h264", "H265": "h265", "HEVC": "h265", "JPEG": "mjpeg"}
@@ -46,10 +46,10 @@ class _Section:
 
 
 def video(body: bytes) -> Video:
-    """The first video in `body` whose codec we know. Raises SessionError (PROTOCOL, NO_MEDIA, CODEC)."""
+    """The first video in `body` whose codec we know. Raises CameraError (PROTOCOL, NO_MEDIA, CODEC)."""
     head, *media = _sections(body.decode("utf-8", "replace"))
     if not media:
-        raise SessionError(CameraReason.PROTOCOL, "the camera's description of its streams can't be read")
+        raise CameraError(CameraReason.PROTOCOL, "the camera's description of its streams can't be read")
     unknown: list[str] = []
     for section in media:
         if section.kind != "video":
@@ -60,10 +60,8 @@ def video(body: bytes) -> Video:
                 return _video(section, number, codec, clock_hz, head.first("control"))
             unknown.append(name)
     if not unknown:
-        raise SessionError(
-            CameraReason.NO_MEDIA, "the camera's description holds no video: is its encoder switched on?"
-        )
-    raise SessionError(CameraReason.CODEC, f"the camera sends {unknown[0]}; known are H264, H265 and JPEG")
+        raise CameraError(CameraReason.NO_MEDIA, "the camera's description holds no video: is its encoder switched on?")
+    raise CameraError(CameraReason.CODEC, f"the camera sends {unknown[0]}; known are H264, H265 and JPEG")
 
 
 def _sections(text: str) -> list[_Section]:

@@ -1,31 +1,26 @@
 """Looking at a camera over RTSP: `reach` asks whether it answers, `watch` what it delivers. They never raise."""
 
 import asyncio
-import re
 import time
-from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final, Literal, TypeVar
-from urllib.parse import quote
 
 from edge.cameras.address import Address
 from edge.cameras.facts import Transport
-from edge.rtsp.auth import Login
+from edge.net.auth import Login
+from edge.net.connect import redirected
+from edge.net.errors import CameraError, shown
 from edge.rtsp.connection import Connection, PortPair, connect
-from edge.rtsp.dialogue import UNSUPPORTED, Dialogue, Way, elsewhere
-from edge.rtsp.errors import Redirected, SessionError
+from edge.rtsp.dialogue import UNSUPPORTED, Dialogue, Redirected, Way
 from edge.rtsp.meter import Meter
 from kewang.wire.cameras import CameraReason
-from kewang.wire.errors import printable
 
 ANSWERS_LIMIT: Final = 3
 """Everything up to PLAY's answer may take so many times `timeout_s`."""
 PARTING_S: Final = 1.0
 """For TEARDOWN, and again for closing."""
 _REDIRECTS_LIMIT: Final = 1
-_DETAIL_LIMIT: Final = 200
-_SECRET_MIN: Final = 4
 
 _T = TypeVar("_T")
 LowerWish = Literal["auto", "tcp", "udp"]
@@ -62,7 +57,7 @@ class _Look:
         self, address: Address, timeout_s: float, lower: LowerWish = "auto", other_hosts: bool = False
     ) -> None:
         self._address, self._timeout_s, self._lower, self._other_hosts = address, timeout_s, lower, other_hosts
-        self._secrets = _secrets(address)
+        self._asked = address
         self._measured: dict[str, Any] = {}
         self._connection: Connection | None = None
         self._dialogue: Dialogue | None = None
@@ -74,13 +69,13 @@ class _Look:
         """Do `work`, part from the camera whatever happens, and tell what came of it."""
         try:
             await work
-        except SessionError as error:
+        except CameraError as error:
             self._outcome = error.reason, error.detail
         finally:
             await self._part()
         figures = self._meter.figures() if self._meter else {}
         reason, detail = self._outcome
-        return Transport(reason, self._shown(detail), **self._measured, **figures)
+        return Transport(reason, shown(detail, self._asked), **self._measured, **figures)
 
     async def reach(self) -> None:
         async with self._patiently():
@@ -105,7 +100,7 @@ class _Look:
         if connection.ended and not done:
             self._outcome = self._broken_off(connection.ended, meter)
 
-    def _broken_off(self, error: SessionError, meter: Meter) -> tuple[CameraReason, str]:
+    def _broken_off(self, error: CameraError, meter: Meter) -> tuple[CameraReason, str]:
         """The connection ended before we wanted it to."""
         assert self._connection is not None
         if not self._connection.closed.is_set():
@@ -122,17 +117,19 @@ class _Look:
             async with asyncio.timeout(limit_s):
                 yield
         except TimeoutError:
-            raise SessionError(CameraReason.TIMEOUT, f"its answers took more than {limit_s:g} s together") from None
+            raise CameraError(CameraReason.TIMEOUT, f"its answers took more than {limit_s:g} s together") from None
 
     async def _played(self, watch_s: float) -> tuple[Connection, Meter]:
         """The stream is on its way; a redirect is followed once."""
         for _ in range(_REDIRECTS_LIMIT + 1):
             try:
                 return await self._conversed(watch_s)
-            except Redirected as redirected:
-                self._address = elsewhere(self._address, redirected.location, self._other_hosts)
+            except Redirected as moved:
+                self._address = redirected(
+                    self._address, moved.location, schemes=(self._address.scheme,), other_hosts=self._other_hosts
+                )
                 await self._part()
-        raise SessionError(CameraReason.REDIRECT, "the camera redirects again and again")
+        raise CameraError(CameraReason.REDIRECT, "the camera redirects again and again")
 
     async def _conversed(self, watch_s: float) -> tuple[Connection, Meter]:
         self._connection = connection = await self._timed("tcp_ms", connect(self._address, self._timeout_s))
@@ -152,7 +149,7 @@ class _Look:
             await self._ports.open(connection, self._take)
             way = await dialogue.setup("udp", self._ports.port)
         if way is None:
-            raise SessionError(*UNSUPPORTED)
+            raise CameraError(*UNSUPPORTED)
         return way
 
     def _listen(self, connection: Connection, way: Way, meter: Meter) -> None:
@@ -193,26 +190,13 @@ class _Look:
             return
         try:
             if dialogue and dialogue.open and not connection.ended:
-                with suppress(SessionError):
+                with suppress(CameraError):
                     await connection.ask(dialogue.teardown(), PARTING_S)
         finally:
             if ports:
                 ports.close()
             await connection.close(PARTING_S)
 
-    def _shown(self, detail: str) -> str:
-        """A camera that knows our password could name its codec so."""
-        for secret in self._secrets:
-            detail = re.sub(re.escape(secret), "***", detail, flags=re.IGNORECASE)
-        return printable(detail, _DETAIL_LIMIT)
-
 
 def _login(address: Address) -> Login:
     return Login(address.user, address.password)
-
-
-def _secrets(address: Address) -> tuple[str, ...]:
-    password = address.password or ""
-    if len(password) < _SECRET_MIN:
-        return ()
-    return password, quote(password, safe=""), b64encode(f"{address.user}:{password}".encode()).decode()

@@ -2,7 +2,7 @@
 
 A conversation is what a sound camera would say from OPTIONS to the end of its stream, then broken: bytes, packets,
 answers, or their order. It goes through the framer in random pieces, the dialogue, and the meter with its reassembly.
-Only SessionError and Redirected may come out. Everything follows from the seed.
+Only CameraError and Redirected may come out. Everything follows from the seed.
 """
 
 import gc
@@ -18,9 +18,10 @@ from typing import Any, Final
 import psutil
 
 from edge.cameras.address import Address
-from edge.rtsp.auth import Login
-from edge.rtsp.dialogue import Dialogue, elsewhere
-from edge.rtsp.errors import Redirected, SessionError
+from edge.net.auth import Login
+from edge.net.connect import redirected
+from edge.net.errors import CameraError
+from edge.rtsp.dialogue import Dialogue, Redirected
 from edge.rtsp.messages import BODY_LIMIT_BYTES, HEADER_LIMIT_BYTES, Framer, Response
 from edge.rtsp.meter import Meter
 from kewang.bench.cpu import MB
@@ -116,9 +117,9 @@ def looked(tally: Tally) -> Look:
         except StopIteration:
             tally.played += 1
             return line.watched()
-        except Redirected as redirected:
-            return _redirected(redirected.location)
-        except SessionError as error:
+        except Redirected as moved:
+            return _redirected(moved.location)
+        except CameraError as error:
             return error.reason
         raise AssertionError("a conversation waits for something")
 
@@ -127,8 +128,8 @@ def looked(tally: Tally) -> Look:
 
 def _redirected(location: str) -> CameraReason:
     try:
-        elsewhere(_ADDRESS, location, other_hosts=True)
-    except SessionError as error:
+        redirected(_ADDRESS, location, schemes=("rtsp",), other_hosts=True)
+    except CameraError as error:
         return error.reason
     return CameraReason.REDIRECT
 
@@ -143,7 +144,7 @@ class Replayed:
         self._now_s = 0.0
 
     async def ask(self, request: bytes) -> Response:
-        """The next answer, with whatever comes before it. Raises SessionError."""
+        """The next answer, with whatever comes before it. Raises CameraError."""
         for data in self._answers:
             found = None
             for event in self._events(data):
@@ -153,7 +154,7 @@ class Replayed:
                     self._take(*event)
             if found:
                 return found
-        raise SessionError(CameraReason.TIMEOUT, "nothing more is said")
+        raise CameraError(CameraReason.TIMEOUT, "nothing more is said")
 
     def watched(self) -> CameraReason:
         """The stream, to its end."""
@@ -162,7 +163,7 @@ class Replayed:
             for event in self._events(self._stream):
                 if isinstance(event, tuple):
                     self._take(*event)
-        except SessionError as error:
+        except CameraError as error:
             return error.reason
         self.meter.wait_s(self._now_s, until_keyframe=False)
         self.meter.close(self._now_s)
@@ -195,7 +196,7 @@ async def _talk(line: Replayed) -> None:
     await dialogue.options()
     video = await dialogue.describe()
     if await dialogue.setup("tcp") is None and await dialogue.setup("udp", 5000) is None:
-        raise SessionError(CameraReason.TRANSPORT, "no way")
+        raise CameraError(CameraReason.TRANSPORT, "no way")
     line.meter = Meter(video, 0.0, 4.5, 5.0)
     await dialogue.play()
     dialogue.teardown()

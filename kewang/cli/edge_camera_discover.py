@@ -180,9 +180,9 @@ def _told(seen: Sequence[Seen], asker: Asker, language: str) -> Iterator[str]:
     """Lines for people."""
     if not seen:
         yield _word("none", language)
-    width = max((len(each.endpoint.netloc) for each in seen), default=0)
+    width = max((len(each.endpoint.address.place) for each in seen), default=0)
     for each in seen:
-        yield f"{each.endpoint.netloc:<{width}}  {_about(each, asker, language)}"
+        yield f"{each.endpoint.address.place:<{width}}  {_about(each, asker, language)}"
         for profile in each.streams:
             size = f"{profile.width}×{profile.height}" if profile.width and profile.height else ""
             yield f"    {profile.name or profile.token:<16} {size:<10} {profile.codec:<5} {profile.stream_url}"
@@ -238,7 +238,7 @@ def _source(
     yield f"url = {json.dumps(small)}"
     if large != small:
         yield f"main_url = {json.dumps(large)}"
-    yield "onvif = true" if is_usual else f"onvif_url = {json.dumps(endpoint.url)}"
+    yield "onvif = true" if is_usual else f"onvif_url = {json.dumps(endpoint.address.url)}"
     yield from asker.settings(language)
 
 
@@ -267,7 +267,7 @@ def _as_json(camera: Seen) -> dict[str, Any]:
     ]
     told = {name: getattr(facts, name) for name in ("clock_offset_s", "manufacturer", "model", "firmware", "serial")}
     reason = {"reason": facts.reason.name.lower(), "detail": facts.detail}
-    return {"address": camera.endpoint.url, "announced": camera.name, **reason, **told, "streams": streams}
+    return {"address": camera.endpoint.address.url, "announced": camera.name, **reason, **told, "streams": streams}
 
 
 def _word(key: str, language: str) -> str:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from edge.rtsp.errors import SessionError
+from edge.net.errors import CameraError
 from edge.rtsp.jpeg import JpegAssembler
 
 _WIDTH, _HEIGHT = 160, 120
@@ -78,5 +78,5 @@ def test_any_payload(packets: list[tuple[bytes, bool]]) -> None:
 
 
 def test_a_picture_without_end_is_refused() -> None:
-    with pytest.raises(SessionError, match="8 MiB"):
+    with pytest.raises(CameraError, match="8 MiB"):
         _taken([struct.pack("!IBBBB", at, 1, 80, 20, 15) + bytes(60_000) for at in range(0, 9 * 1024 * 1024, 60_000)])

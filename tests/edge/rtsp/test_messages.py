@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.rtsp.errors import SessionError
+from edge.net.errors import CameraError
 from edge.rtsp.messages import (
     BODY_LIMIT_BYTES,
     HEADER_LIMIT_BYTES,
@@ -50,7 +50,7 @@ def test_however_it_is_cut(wanted: list[tuple[bytes, Event]], sizes: list[int], 
 @given(st.lists(st.binary(max_size=2000), max_size=20))
 def test_noise_is_refused_or_held_within_limits(pieces: list[bytes]) -> None:
     framer = Framer()
-    with suppress(SessionError):
+    with suppress(CameraError):
         for piece in pieces:
             framer.feed(piece)
             assert framer.held_bytes <= HEADER_LIMIT_BYTES + BODY_LIMIT_BYTES + 65_540
@@ -75,7 +75,7 @@ def test_noise_is_refused_or_held_within_limits(pieces: list[bytes]) -> None:
 @pytest.mark.parametrize("size", [1, 10**6])
 def test_what_is_no_rtsp(data: bytes, reason: CameraReason, size: int) -> None:
     framer = Framer()
-    with pytest.raises(SessionError) as raised:
+    with pytest.raises(CameraError) as raised:
         for at in range(0, len(data), size):
             framer.feed(data[at : at + size])
     assert raised.value.reason is reason
@@ -88,7 +88,7 @@ def test_a_request() -> None:
 
 @pytest.mark.parametrize(("url", "value"), [("rtsp://a b", "x"), ("rtsp://a\r\nX: y", "x"), ("rtsp://a", "x\nEvil: 1")])
 def test_nothing_slips_into_a_request(url: str, value: str) -> None:
-    with pytest.raises(SessionError):
+    with pytest.raises(CameraError):
         request("PLAY", url, 1, {"Session": value})
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.rtsp.errors import SessionError
+from edge.net.errors import CameraError
 from edge.rtsp.nal import H264, H265, KEYFRAME_LIMIT_BYTES, Assembler, Syntax
 from kewang.bench.camera_servers.clips import access_units
 from tests.edge.rtsp.packets import IDR, PPS, SLICE, SPS, fragments
@@ -114,7 +114,7 @@ def test_without_parameter_sets_no_key_frame() -> None:
 def test_a_frame_without_end_is_refused() -> None:
     assembler = Assembler(H264, (SPS, PPS))
     assembler.take(b"\x7c\x85\x88", 0, marker=False, follows=True)
-    with pytest.raises(SessionError, match="8 MiB"):
+    with pytest.raises(CameraError, match="8 MiB"):
         for _ in range(KEYFRAME_LIMIT_BYTES // 60_000 + 1):
             assembler.take(b"\x7c\x05" + bytes(60_000), 0, marker=False, follows=True)
 
@@ -123,7 +123,7 @@ def test_a_frame_without_end_is_refused() -> None:
 @given(st.lists(st.tuples(st.binary(max_size=60), st.integers(0, 3), st.booleans(), st.booleans()), max_size=40))
 def test_units_cut_anywhere(syntax: Syntax, packets: list[tuple[bytes, int, bool, bool]]) -> None:
     assembler = Assembler(syntax)
-    with suppress(SessionError):
+    with suppress(CameraError):
         for payload, timestamp, marker, follows in packets:
             assembler.take(payload, timestamp, marker, follows)
     assert assembler.keyframe is None or assembler.keyframe.startswith(_START)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.rtsp.errors import SessionError
+from edge.net.errors import CameraError
 from edge.rtsp.sdp import base_url, control_url, video
 from kewang.wire.cameras import CameraReason
 
@@ -64,7 +64,7 @@ def test_the_first_video_whose_codec_we_know() -> None:
     ],
 )
 def test_what_we_cannot_watch(body: bytes, reason: CameraReason, said: str) -> None:
-    with pytest.raises(SessionError, match=said) as raised:
+    with pytest.raises(CameraError, match=said) as raised:
         video(body)
     assert raised.value.reason is reason
 
@@ -77,7 +77,7 @@ def test_odd_numbers_are_passed_over() -> None:
 
 @given(st.one_of(st.binary(max_size=400), st.text("vma=:/ 0969HJPEG24;,\r\n", max_size=400).map(str.encode)))
 def test_any_description_is_read_or_refused(body: bytes) -> None:
-    with suppress(SessionError):
+    with suppress(CameraError):
         assert video(body).clock_hz > 0
 
 

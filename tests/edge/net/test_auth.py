@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.rtsp.auth import Login, offers
+from edge.net.auth import Login, offers
 
 _RFC_7616 = (
     'Digest realm="http-auth@example.org", qop="auth, auth-int", algorithm={way}, '

@@ -8,6 +8,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from edge.net.errors import CameraError
+from kewang.wire.cameras import CameraReason
+
+REFUSED: Final = (CameraReason.AUTH, "user or password is refused")
 _TOKEN = re.compile(r'([A-Za-z][\w-]*)(?:\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]*)))?')
 _OFFERS_LIMIT: Final = 16
 _HASHES: Final = {"SHA-256": hashlib.sha256, "MD5": hashlib.md5}
@@ -71,6 +75,21 @@ class Login:
             return None
         self._offer, self._count = best, 0
         return best
+
+    def take_up(self, headers: Sequence[str], *, refused: bool) -> None:
+        """From now on log in as these WWW-Authenticate headers ask for. Raises CameraError (AUTH) when that is no use.
+
+        `refused`: they answer a request that had a login already; then only a nonce that is too old is a reason to try
+        again, for cameras lock out who tries too often.
+        """
+        offered = offers(headers)
+        if not self.known:
+            raise CameraError(CameraReason.AUTH, "the camera wants a login: give user and password_file")
+        if refused and not any(offer.stale for offer in offered):
+            raise CameraError(*REFUSED)
+        if self.meet(offered) is None:
+            ways = ", ".join(re.sub(r"[^A-Za-z0-9-]", "", offer.way)[:20] for offer in offered) or "none"
+            raise CameraError(CameraReason.AUTH, f"the camera offers no way to log in that is known here ({ways})")
 
     def header(self, method: str, url: str) -> dict[str, str]:
         """The Authorization header of a request; empty before the camera asked for one."""
