@@ -5,10 +5,10 @@ from collections.abc import Awaitable
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
-from edge.cameras.address import Address
 from edge.cameras.facts import Transport
 from edge.cameras.multipart import LIMIT_BYTES, Parts, boundary_of
 from edge.cameras.pace import Pace
+from edge.net.address import Address
 from edge.net.auth import REFUSED, Login
 from edge.net.connect import redirected
 from edge.net.errors import CameraError, shown

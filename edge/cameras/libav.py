@@ -15,10 +15,10 @@ from av.container import InputContainer
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-from edge.cameras.address import Address
 from edge.cameras.decode import MAX_BYTES
 from edge.cameras.facts import Transport
 from edge.cameras.pace import Pace
+from edge.net.address import Address
 from kewang.wire.cameras import CameraReason
 
 _NAMES: Final = {"hevc": "h265"}

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Final
 
 from edge.cameras import thresholds
-from edge.cameras.address import Address, parse
 from edge.cameras.decode import Decoded
 from edge.cameras.facts import Transport, Verdict
 from edge.cameras.health import CameraHealth
@@ -14,6 +13,7 @@ from edge.cameras.look import Eye
 from edge.cameras.memory import Memory
 from edge.cameras.settings import CameraSettings, Zone
 from edge.cameras.streams import Manner, stream_of
+from edge.net.address import Address, parse
 from edge.onvif import Endpoint
 from edge.onvif import look as ask_onvif
 from kewang.runtime.clock import kernel_synchronised

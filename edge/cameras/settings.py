@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from edge.cameras.address import Address, parse
+from edge.net.address import Address, parse
 from edge.onvif import Endpoint
 from edge.sources.settings import SecretFile, SettingsPath, SourceSettings, problem
 from kewang.runtime.settings import secret

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from edge.cameras.address import Address
 from edge.cameras.facts import Transport
 from edge.cameras.slots import shared
+from edge.net.address import Address
 from kewang.wire.cameras import CameraReason
 
 Lower = Literal["auto", "tcp", "udp"]

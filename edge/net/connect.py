@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Final, TypeVar
 from urllib.parse import urljoin, urlsplit
 
-from edge.cameras.address import PORTS, Address
+from edge.net.address import PORTS, Address
 from edge.net.errors import CameraError
 from kewang.wire.cameras import CameraReason
 from kewang.wire.errors import printable

@@ -5,7 +5,7 @@ from base64 import b64encode
 from typing import Final
 from urllib.parse import quote
 
-from edge.cameras.address import Address
+from edge.net.address import Address
 from kewang.wire.cameras import CameraReason
 from kewang.wire.errors import printable
 

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Final
 
-from edge.cameras.address import Address
+from edge.net.address import Address
 from edge.net.connect import connect
 from edge.net.errors import CameraError
 from kewang.wire.cameras import CameraReason

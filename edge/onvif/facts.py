@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
-from edge.cameras.address import Address
+from edge.net.address import Address
 from edge.net.errors import CameraError
 from kewang.wire.cameras import CameraReason, Tamper
 

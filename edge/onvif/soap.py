@@ -13,7 +13,7 @@ from uuid import uuid4
 from xml.etree.ElementTree import Element
 from xml.sax.saxutils import escape
 
-from edge.cameras.address import Address
+from edge.net.address import Address
 from edge.net.auth import Login, offers
 from edge.net.errors import CameraError
 from edge.net.http import Head, post

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
-from edge.cameras.address import Address
 from edge.net import connect as net
+from edge.net.address import Address
 from edge.net.errors import CameraError
 from edge.rtsp.messages import Framer, Response, answer
 from kewang.wire.cameras import CameraReason

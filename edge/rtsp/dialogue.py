@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
-from edge.cameras.address import Address
+from edge.net.address import Address
 from edge.net.auth import REFUSED, Login
 from edge.net.errors import CameraError
 from edge.rtsp import messages

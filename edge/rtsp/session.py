@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final, Literal, TypeVar
 
-from edge.cameras.address import Address
 from edge.cameras.facts import Transport
+from edge.net.address import Address
 from edge.net.auth import Login
 from edge.net.connect import redirected
 from edge.net.errors import CameraError, shown

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import psutil
 
-from edge.cameras.address import Address
+from edge.net.address import Address
 from edge.net.auth import Login
 from edge.net.connect import redirected
 from edge.net.errors import CameraError

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from edge.cameras.address import parse
 from edge.cameras.decode import Decoded
 from edge.cameras.facts import Transport
 from edge.cameras.health import CameraHealth
 from edge.cameras.look import patiently, picture_of
 from edge.cameras.streams import Lower, Manner, stream_of
 from edge.cameras.thresholds import load
+from edge.net.address import parse
 from edge.onvif import Endpoint
 from edge.onvif import look as ask_onvif
 from firmware_sim.cameras.scenes import painted

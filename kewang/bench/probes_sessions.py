@@ -7,7 +7,7 @@ import contextlib
 import random
 from typing import Any, Final
 
-from edge.cameras.address import parse
+from edge.net.address import parse
 from edge.rtsp import reach, watch
 from kewang.bench.cameras_served import CamerasProgram
 from kewang.bench.process import wait_for

@@ -6,8 +6,8 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any, Final
 
-from edge.cameras.address import parse
 from edge.cameras.facts import Transport
+from edge.net.address import parse
 from edge.rtsp import watch
 from kewang.bench.cameras_served import CamerasProgram
 from kewang.bench.process import wait_for

@@ -10,8 +10,8 @@ import av
 import pytest
 from PIL import Image
 
-from edge.cameras.address import parse
 from edge.cameras.facts import Transport
+from edge.net.address import parse
 from edge.rtsp import reach, watch
 from kewang.bench.camera_servers import PASSWORD, USER, CameraServer, GstServer, ToolkitServer
 from kewang.bench.camera_servers.compare import GST_AUTH_MOUNTS, GST_MOUNTS, TOOLKIT_MOUNTS, beside_truth

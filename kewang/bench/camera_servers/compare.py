@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from edge.cameras.address import parse
 from edge.cameras.facts import Transport
+from edge.net.address import parse
 from edge.rtsp import watch
 from kewang.bench.camera_servers import PASSWORD, USER, CameraServer, GstServer, Mount, ToolkitServer
 from kewang.wire.cameras import CameraReason

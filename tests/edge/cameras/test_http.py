@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from edge.cameras.address import Address
 from edge.cameras.facts import Transport
 from edge.cameras.http import Kind, reach, watch
+from edge.net.address import Address
 from kewang.wire.cameras import CameraReason
 from tests.edge.cameras.scripted import Script, Visit, scripted
 from tests.edge.cameras.test_decode import keyframe

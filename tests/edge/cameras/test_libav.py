@@ -6,10 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from edge.cameras.address import Address, parse
 from edge.cameras.decode import decode
 from edge.cameras.facts import Transport
 from edge.cameras.libav import watch
+from edge.net.address import Address, parse
 from firmware_sim.cameras.auth import AuthKind
 from firmware_sim.cameras.camera import Camera, CameraSettings
 from firmware_sim.cameras.codecs import Codec

@@ -5,7 +5,7 @@ import errno
 
 import pytest
 
-from edge.cameras.address import Address, parse
+from edge.net.address import Address, parse
 from edge.net.connect import connect, redirected
 from edge.net.errors import CameraError, shown
 from kewang.wire.cameras import CameraReason

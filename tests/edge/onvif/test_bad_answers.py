@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.cameras.address import parse as parse_address
+from edge.net.address import parse as parse_address
 from edge.net.errors import CameraError
 from edge.onvif import Endpoint, events, look
 from edge.onvif.markup import MAX_DEPTH, MAX_ELEMENTS, clean, parse

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from edge.cameras.address import Address
+from edge.net.address import Address
 from tests.edge.rtsp.packets import frames, interleaved
 
 SDP = (

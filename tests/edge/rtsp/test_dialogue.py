@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from edge.cameras.address import Address, parse
+from edge.net.address import Address, parse
 from edge.net.auth import Login
 from edge.net.errors import CameraError
 from edge.rtsp.dialogue import Dialogue, Redirected, Way

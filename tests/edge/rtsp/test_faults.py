@@ -15,7 +15,7 @@ from typing import Final
 import psutil
 import pytest
 
-from edge.cameras.address import Address
+from edge.net.address import Address
 from edge.rtsp import reach, watch
 from edge.rtsp.session import LowerWish
 from kewang.bench.process import free_port

@@ -2,7 +2,7 @@
 
 import pytest
 
-from edge.cameras.address import Address, parse
+from edge.net.address import Address, parse
 
 SECRET = "Pa55w0rd-xyzzy"
 
