@@ -1,4 +1,4 @@
-"""A key frame with what was measured drawn over it, for the person who sets a camera up. It stays on this machine."""
+"""A key frame with what was measured on and beside it, for who sets a camera up. It stays on this machine."""
 
 import os
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from edge.cameras.picture import (
     BLOCK_COLUMNS,
     BLOCK_ROWS,
     Picture,
-    block_change,
+    Plane,
     block_means,
     gradients,
     halved,
@@ -32,7 +32,8 @@ _PLAIN: Final = (90, 160, 255)
 _BURNT: Final = (255, 60, 60)
 _ZONE: Final = (120, 255, 120)
 _INK: Final = (255, 255, 255)
-_SHADE: Final = (0, 0, 0, 170)
+_PANEL: Final = (24, 28, 36)
+_PANEL_WIDTH: Final = 380
 
 
 def drawn(
@@ -45,13 +46,14 @@ def drawn(
     before: Picture | None = None,
     zones: Sequence[Zone] = (),
 ) -> Image.Image:
-    """The key frame, blocks marked, `lines` over it. `legend`: words for changed, plain and burnt-out blocks.
+    """The key frame, blocks marked, `lines` beside it. `legend`: words for changed, plain and burnt-out blocks.
 
     `now` and `before`: the last two looks, which need not be that of the key frame. Raises DecodeError.
     """
     frame, _ = decode_frame(codec, keyframe)
-    picture = Image.fromarray(frame.to_ndarray(format="rgb24")).convert("RGB").resize(_SIZE)
-    canvas = ImageDraw.Draw(picture, "RGBA")
+    picture = Image.new("RGB", (_SIZE[0] + _PANEL_WIDTH, _SIZE[1]), _PANEL)
+    picture.paste(Image.fromarray(frame.to_ndarray(format="rgb24")).resize(_SIZE))
+    canvas = ImageDraw.Draw(picture)
     _blocks(canvas, now, before)
     for zone in zones:
         corners = [(x * _SIZE[0], y * _SIZE[1]) for x, y in zone]
@@ -79,7 +81,7 @@ def _blocks(canvas: ImageDraw.ImageDraw, now: Picture, before: Picture | None) -
     half = halved(luma(now))
     plain = block_means(np.abs(gradients(half)).astype(np.float32)) < PLAIN_LUMA
     burnt = block_means(half) >= BURNT_LUMA
-    changed = np.zeros_like(plain) if before is None else block_change(now, before) > CHANGED_LUMA
+    changed = np.zeros_like(plain) if before is None else _change(now, before) > CHANGED_LUMA
     wide, high = _SIZE[0] / BLOCK_COLUMNS, _SIZE[1] / BLOCK_ROWS
     for row, column in np.ndindex(BLOCK_ROWS, BLOCK_COLUMNS):
         left, top = column * wide, row * high
@@ -91,19 +93,26 @@ def _blocks(canvas: ImageDraw.ImageDraw, now: Picture, before: Picture | None) -
             canvas.rectangle((left + wide / 2 - 4, top + high / 2 - 4, left + wide / 2 + 4, top + high / 2 + 4), _PLAIN)
 
 
+def _change(now: Picture, before: Picture) -> Plane:
+    """How much each block differs, in luma, from what exposure alone would have made of it."""
+    new, old = luma(now).astype(np.float32), luma(before).astype(np.float32)
+    (dark, bright), (old_dark, old_bright) = (np.percentile(each, [25, 75]) for each in (new, old))
+    expected = (old - old_dark) * ((bright - dark) / max(old_bright - old_dark, 1.0)) + dark
+    return block_means(np.abs(new - expected))
+
+
 def _text(canvas: ImageDraw.ImageDraw, lines: Sequence[str]) -> None:
-    font = ImageFont.load_default(20)
-    width = max((canvas.textlength(line, font) for line in lines), default=0)
-    canvas.rectangle((0, 0, width + 24, 26 * len(lines) + 16), _SHADE)
+    left = _SIZE[0] + 16
     for number, line in enumerate(lines):
-        canvas.text((12, 8 + 26 * number), line, _INK, font)
+        size = 20
+        while size > 12 and canvas.textlength(line, ImageFont.load_default(size)) > _PANEL_WIDTH - 32:
+            size -= 1
+        canvas.text((left, 16 + 30 * number), line, _INK, ImageFont.load_default(size))
 
 
 def _legend(canvas: ImageDraw.ImageDraw, legend: Sequence[str]) -> None:
-    font, left, top = ImageFont.load_default(18), 12.0, _SIZE[1] - 30
-    whole = sum(canvas.textlength(words, font) + 56 for words in legend)
-    canvas.rectangle((0, top - 6, whole, _SIZE[1]), _SHADE)
-    for colour, words in zip((_CHANGED, _PLAIN, _BURNT), legend, strict=True):
-        canvas.rectangle((left, top + 4, left + 16, top + 20), colour)
-        canvas.text((left + 24, top + 2), words, _INK, font)
-        left += canvas.textlength(words, font) + 52
+    left = _SIZE[0] + 16
+    for number, (colour, words) in enumerate(zip((_CHANGED, _PLAIN, _BURNT), legend, strict=True)):
+        top = _SIZE[1] - 30 * (len(legend) - number) - 10
+        canvas.rectangle((left, top + 2, left + 16, top + 18), colour)
+        canvas.text((left + 26, top), words, _INK, ImageFont.load_default(18))

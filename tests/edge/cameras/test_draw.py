@@ -17,7 +17,7 @@ LEGEND = ("changed", "plain", "burnt")
 
 def near(picture: Image.Image, colour: tuple[int, int, int], left: float, top: float, right: float, low: float) -> int:
     """Pixels of this colour in a part of the picture (shares of its size)."""
-    wide, high = picture.size
+    wide, high = 1280, 720
     part = np.asarray(picture)[int(top * high) : int(low * high), int(left * wide) : int(right * wide)]
     return int((np.abs(part.astype(int) - colour).max(axis=2) < 12).sum())
 
@@ -29,22 +29,29 @@ def scene() -> Picture:
 def test_blocks_are_marked_where_they_are() -> None:
     before, now = scene(), scene()
     now[80:100, 160:180] = 255 - now[80:100, 160:180]
-    now[20:60, 200:280] = 255
-    now[100:180, 20:120] = 90
+    now[20:60, 220:260] = 255
+    now[120:180, 20:100] = 100
     picture = drawn("h264", keyframe("h264"), [], LEGEND, now=now, before=before)
-    assert picture.size == (1280, 720)
+    assert picture.size == (1660, 720)
     assert near(picture, ORANGE, 160 / COLUMNS, 80 / 180, 180 / COLUMNS, 100 / 180) > 50
-    assert near(picture, RED, 0.63, 0.12, 0.87, 0.33) > 50
+    assert near(picture, RED, 0.68, 0.11, 0.82, 0.34) > 50
     assert near(picture, BLUE, 0.07, 0.67, 0.31, 0.88) > 100
     untouched = (0.4, 0.6, 0.9, 0.9)
     assert near(picture, ORANGE, *untouched) + near(picture, RED, *untouched) == 0
+
+
+def test_a_change_of_exposure_is_no_change_of_blocks() -> None:
+    darker = (scene() * 0.7).astype(np.uint8)
+    picture = drawn("h264", keyframe("h264"), [], LEGEND, now=scene(), before=darker)
+    assert near(picture, ORANGE, 0, 0, 1, 1) == 0
 
 
 def test_words_and_zones_are_on_it() -> None:
     bare = drawn("h264", keyframe("h264"), [], LEGEND, now=scene())
     zone = ((0.5, 0.5), (0.9, 0.5), (0.9, 0.8))
     told = drawn("h264", keyframe("h264"), ["keadaan: baik", "10 1/s"], LEGEND, now=scene(), zones=[zone])
-    assert near(told, (255, 255, 255), 0, 0, 0.3, 0.1) > near(bare, (255, 255, 255), 0, 0, 0.3, 0.1) + 100
+    white, beside = (255, 255, 255), (1.0, 0.0, 1.3, 0.2)
+    assert near(told, white, *beside) > near(bare, white, *beside) + 100
     assert near(told, GREEN, 0.5, 0.48, 0.9, 0.52) > 300
     assert near(bare, GREEN, 0, 0, 1, 1) == 0
 
