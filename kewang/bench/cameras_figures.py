@@ -1,5 +1,6 @@
 """The figures of `kewang bench cameras`, and where they fall short of what is promised."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -48,15 +49,14 @@ def family_figures(results: Sequence[CameraResult]) -> dict[str, Any]:
 def _alarms(results: Sequence[CameraResult]) -> dict[str, Any]:
     """False alarms on days at production's pace, and beside them those before slow faults, on sparsely sampled days."""
     calm_days = sum(result.calm_days for result in results)
-    false = sum(len(result.ours.false_alarms) for result in results)
+    false = [alarm for result in results for alarm in result.ours.false_alarms]
     sparse = {
         "days": round(sum(result.sparse_days for result in results), 2),
         "false_alarms": sum(len(result.sparse_false_alarms) for result in results),
     }
-    rate = _rate(false, calm_days)
     return {
-        "false_alarms_per_camera_day": rate,
-        "false_alarms": false,
+        "false_alarms_per_camera_day": _rate(len(false), calm_days),
+        "false_alarms": dict(Counter(f"{alarm.reason.name}{' stuck' * alarm.stuck}" for alarm in false)),
         "calm_days": round(calm_days, 2),
         "sparse": sparse,
     }

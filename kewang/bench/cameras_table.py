@@ -61,7 +61,7 @@ def _totals(figures: Mapping[str, Any]) -> Table:
 
 
 def _others(figures: Mapping[str, Any]) -> str:
-    keys = ("latency_p95_s", "latency_max_s", "cpu_ms_per_sample", "sparse", "market")
+    keys = ("latency_p95_s", "latency_max_s", "cpu_ms_per_sample", "false_alarms", "sparse", "market")
     return "\n".join(f"{key}: {_words(figures[key])}" for key in keys)
 
 
