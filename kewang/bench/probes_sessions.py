@@ -20,7 +20,8 @@ _REACHED: Final = 0.2
 
 
 def figures(cameras: CamerasProgram, probes: int, seed: int, settle_s: float = 15.0) -> dict[str, Any]:
-    """Do `probes` and tell what the cameras counted: probes, sessions, leaked_sessions, broken_off.
+    """Do `probes` and tell what the cameras counted. Leaked: open at the end, or ended by the camera for silence;
+    without TEARDOWN: the camera noticed by itself that the connection was gone.
 
     Sessions may take `settle_s` to end after the last probe.
     """
@@ -31,8 +32,17 @@ def figures(cameras: CamerasProgram, probes: int, seed: int, settle_s: float = 1
     with contextlib.suppress(TimeoutError):
         wait_for(lambda: all(not told["sessions_open"] for told in cameras.statistics()), settle_s)
     told = cameras.statistics()
-    opened, torn = sum(each["sessions_opened"] for each in told), sum(each["teardowns"] for each in told)
-    return {"probes": probes, "sessions": opened, "leaked_sessions": opened - torn, "broken_off": broken_off}
+
+    def total(name: str) -> int:
+        return sum(int(camera[name]) for camera in told)
+
+    return {
+        "probes": probes,
+        "broken_off": broken_off,
+        "sessions": total("sessions_opened"),
+        "leaked_sessions": total("sessions_open") + total("sessions_timed_out"),
+        "sessions_without_teardown": total("sessions_without_teardown"),
+    }
 
 
 async def _probe(cameras: CamerasProgram, probes: int, rng: random.Random) -> int:
