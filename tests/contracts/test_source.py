@@ -1,18 +1,24 @@
-"""What every source must do, whether a real Modbus device over TCP, the box itself, or the fake."""
+"""What every source must do, whether a real Modbus device over TCP, the box itself, a camera, or the fake."""
 
 import asyncio
 import math
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Protocol
 
 import pytest
 
+from edge.cameras.settings import CameraSettings
+from edge.cameras.source import Camera
 from edge.ports import Source, SourceError
 from edge.sources.box import Box, BoxSettings
 from edge.sources.modbus import ModbusSettings, ModbusTcp
 from firmware_sim.board import Board, serving
+from firmware_sim.cameras.camera import Camera as SimulatedCamera
+from firmware_sim.cameras.camera import CameraSettings as SimulatedSettings
+from firmware_sim.cameras.server import serving as serving_cameras
 from firmware_sim.faults import Fault, Faults, switch
 from firmware_sim.journal import Journal
 from firmware_sim.layout import map_file, read_layout
@@ -79,16 +85,30 @@ async def over_tcp(folder: Path) -> AsyncIterator[Sensor]:
             yield OverTcp(ModbusTcp(settings), control)
 
 
+@asynccontextmanager
+async def camera(_: Path) -> AsyncIterator[SimulatedCamera]:
+    """What is wrong with a camera is what its readings say: it is no error of the source, so it is no Sensor here."""
+    with ThreadPoolExecutor(1, "encoder") as executor:
+        made = SimulatedCamera(SimulatedSettings(loop_s=1.0), executor)
+        async with serving_cameras([made]):
+            yield made
+
+
 @pytest.fixture(params=[in_memory, over_tcp], ids=["fake", "modbus-tcp"])
 async def sensor(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Sensor]:
     async with request.param(tmp_path) as made:
         yield made
 
 
-@pytest.fixture(params=["fake", "modbus-tcp", "box"])
+@pytest.fixture(params=["fake", "modbus-tcp", "box", "camera", "camera-gone"])
 async def source(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Source]:
     if request.param == "box":
         yield Box(BoxSettings())
+        return
+    if request.param.startswith("camera"):
+        async with camera(tmp_path) as made:
+            url = "rtsp://127.0.0.1:1/gone" if request.param == "camera-gone" else made.rtsp_url()
+            yield Camera(CameraSettings(driver="camera", name="cam-1", url=url, watch_s=0.3))
         return
     async with (in_memory if request.param == "fake" else over_tcp)(tmp_path) as made:
         yield made.source

@@ -75,10 +75,10 @@ def test_where_onvif_is(tmp_path: Path) -> None:
     assert read(tmp_path).endpoint() is None
     usual = read(tmp_path, onvif=True).endpoint()
     assert usual is not None
-    assert usual.url == "http://10.0.0.4/onvif/device_service"
+    assert (usual.host, usual.port, usual.path, usual.tls) == ("10.0.0.4", 80, "/onvif/device_service", False)
     other = read(tmp_path, onvif_url="https://10.0.0.4:8443/o").endpoint()
     assert other is not None
-    assert other.url == "https://10.0.0.4:8443/o"
+    assert (other.host, other.port, other.path, other.tls) == ("10.0.0.4", 8443, "/o", True)
 
 
 def test_where_its_view_is_kept(tmp_path: Path) -> None:
