@@ -29,7 +29,7 @@ NICE: Final = 5
 """The simulation gives way to the agents and cameras of the wire, which live in real time."""
 SPREAD: Final = 2
 """Few days are spread over so many cameras, which can be simulated at one time."""
-SLOW_A_CAMERA: Final = 4
+SLOW_A_CAMERA: Final = 3
 DEFAULT_DAYS: Final = {"painted": 14, "filmed": 6}
 FULL_DAYS: Final = {"painted": 75, "filmed": 30}
 TUNED: Final = "tuning seeds: good for tuning, no result"
