@@ -22,6 +22,7 @@ from edge.cameras.picture import (
     gradients,
     halved,
     luma,
+    noise,
     smoothed,
 )
 
@@ -34,7 +35,7 @@ _TINY: Final = np.float32(1e-6)
 class Look:
     """What of one picture is compared: half-size luma and directions of its edges (90, 160), and their Fourier
     transform; gradients of the half-size luma, fine as they are and coarse after three blurs (90, 160); luma, Cb and
-    Cr of its blocks (9, 16), 0–255."""
+    Cr of its blocks (9, 16), 0–255; `noise`: deviation in luma; `fineness`: see there."""
 
     half: Plane
     edges: Edges
@@ -43,6 +44,8 @@ class Look:
     coarse: Edges
     luma: Plane
     colours: Plane
+    noise: float
+    fineness: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +68,13 @@ class Likeness:
 
 def look(picture: Picture) -> Look:
     """Prepare a picture for comparing."""
-    half = halved(luma(picture))
+    half, grain = halved(luma(picture)), noise(picture)
     once = smoothed(half)
-    twice = gradients(smoothed(smoothed(once)))
-    colours = np.stack([block_means(plane.astype(np.float32)) for plane in chroma(picture)])
+    fine, coarse = gradients(half), gradients(smoothed(smoothed(once)))
     edges = directions(gradients(once), EDGE_SOFTNESS)
-    return Look(half, edges, np.fft.fft2(edges), gradients(half), twice, block_means(half), colours)
+    colours = np.stack([block_means(plane.astype(np.float32)) for plane in chroma(picture)])
+    sharp = fineness(fine, coarse, grain)
+    return Look(half, edges, np.fft.fft2(edges), fine, coarse, block_means(half), colours, grain, sharp)
 
 
 def place(spectrum: Edges, reference: Edges) -> tuple[int, int, float]:
@@ -127,16 +131,16 @@ def lines(edges: Edges) -> tuple[float, float]:
     return float(straight), float(np.abs(doubled.sum()) / (strength.sum() + _TINY))
 
 
-def fineness(seen: Look, noise: float) -> float:
+def fineness(fine: Edges, coarse: Edges, noise: float) -> float:
     """How much finer than coarse the edges of the median block are, wherever they run and whatever they belong to.
 
     Ratio of the energies of fine and coarse gradients, less the sensor's `noise` (deviation s of luma: halving and
     differences leave s² of energy). Something close before the lens is out of focus, another view is not.
     """
     inner, grain = slice(OVERLAY_BLOCKS, -OVERLAY_BLOCKS), np.float32(noise * noise)
-    fine = block_means(np.abs(seen.fine) ** 2)[inner] - grain
-    coarse = block_means(np.abs(seen.coarse) ** 2)[inner]
-    return float(np.median(np.maximum(fine, 0) / (coarse + grain + 1)))
+    small = block_means(np.abs(fine) ** 2)[inner] - grain
+    large = block_means(np.abs(coarse) ** 2)[inner]
+    return float(np.median(np.maximum(small, 0) / (large + grain + 1)))
 
 
 def _power(edges: Edges) -> float:

@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.cameras.likeness import Likeness, Look, compare, fineness, grid
+from edge.cameras.likeness import Likeness, Look, compare, grid
 from edge.cameras.picture import COLUMNS, ROWS, Edges, Plane, block_means
 
 _HALF: Final = (ROWS // 2, COLUMNS // 2)
@@ -48,9 +48,7 @@ class Reference:
         nothing = np.zeros(_HALF, np.complex64)
         return cls(0, nothing, nothing, grid(0), grid(0), np.stack([grid(0), grid(0)]), grid(0), 0.0, 0.0, 0.0)
 
-    def learn(
-        self, seen: Look, noise: float, slow_pictures: int, clear_peak: float, like: Likeness | None = None
-    ) -> None:
+    def learn(self, seen: Look, slow_pictures: int, clear_peak: float, like: Likeness | None = None) -> None:
         """Take a good picture in: the plain mean of the first `slow_pictures`, from then on a slow drift.
 
         `like`: how it compares with this reference, if that is known already.
@@ -64,15 +62,15 @@ class Reference:
         self.fine = self.fine + (like.fine / total - self.fine) * weight
         self.coarse = self.coarse + (like.coarse / total - self.coarse) * weight
         self.colours = self.colours + (seen.colours - self.colours) * weight
-        self.noise += (noise - self.noise) * float(weight)
+        self.noise += (seen.noise - self.noise) * float(weight)
         self.contrast += (float(like.coarse.mean()) - self.contrast) * float(weight)
-        self.fineness += (fineness(seen, noise) - self.fineness) * float(weight)
+        self.fineness += (seen.fineness - self.fineness) * float(weight)
         self.luma = self.luma + (seen.luma - self.luma) * max(weight, np.float32(_FIRST_FAST))
 
-    def restart(self, seen: Look, noise: float, pictures: int, clear_peak: float) -> None:
+    def restart(self, seen: Look, pictures: int, clear_peak: float) -> None:
         """Forget everything and take this picture for the whole view, as if it had been learned `pictures` times."""
         fresh = Reference.empty()
-        fresh.learn(seen, noise, pictures, clear_peak)
+        fresh.learn(seen, pictures, clear_peak)
         fresh.pictures = pictures
         self.__dict__.update(fresh.__dict__)
 

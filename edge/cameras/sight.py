@@ -104,7 +104,7 @@ class Sight:
     def _restart(self, found: Signs) -> None:
         learning = self._limits.learning
         reference = self.references[self.infrared]
-        reference.restart(found.seen, found.noise, learning.learning_pictures, self._limits.view.clear_peak)
+        reference.restart(found.seen, learning.learning_pictures, self._limits.view.clear_peak)
         if self._fault is CameraReason.MOVED or self._slow_fault is CameraReason.MOVED:
             self.references[not self.infrared] = Reference.empty()
 
@@ -121,7 +121,7 @@ class Sight:
             like, blocked = found.beside.like, found.beside.lost >= self._limits.learning.blocked_lost
         if not self._soft.going and not blocked and self._slow_fault is CameraReason.NONE:
             slow_pictures, clear_peak = self._limits.learning.slow_pictures, self._limits.view.clear_peak
-            reference.learn(found.seen, found.noise, slow_pictures, clear_peak, like)
+            reference.learn(found.seen, slow_pictures, clear_peak, like)
 
     def _weigh(self, suspect: CameraReason, now_s: float) -> None:
         """Follow the spells of suspicion; a spell that lasts becomes the fault, good looks end it."""
@@ -160,7 +160,7 @@ def _metrics(found: Signs) -> dict[str, float]:
         "brightness_pct": light.mean / 2.55,
         "contrast_pct": light.std / 1.275,
         "clipped_pct": 100 * light.clipped_share,
-        "noise_luma": found.noise,
+        "noise_luma": found.seen.noise,
         "change_luma": found.change,
     }
     if beside is not None:

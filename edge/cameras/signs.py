@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edge.cameras import picture as measure
-from edge.cameras.likeness import Likeness, Look, compare, fineness, lines, look, pattern
+from edge.cameras.likeness import Likeness, Look, compare, lines, look, pattern
 from edge.cameras.picture import OVERLAY_BLOCKS, Light, Picture
 from edge.cameras.reference import Reference
 from edge.cameras.thresholds import Thresholds
@@ -47,7 +47,6 @@ class Signs:
     seen: Look
     light: Light
     infrared: bool
-    noise: float
     flat: float
     main_colours: float
     strong_colour: float
@@ -71,18 +70,17 @@ def signs(
         change, still = float(inner.mean()), float((inner < limits.picture.still_luma).mean())
     if same_bytes:
         change, still = 0.0, 1.0
-    seen, noise = look(picture), measure.noise(picture)
+    seen = look(picture)
     return Signs(
         seen,
         measure.light(picture, limits.picture.clipped_luma),
         infrared(picture, limits),
-        noise,
         measure.flat_share(picture),
         measure.main_colours_share(picture, limits.picture.card_colours),
         measure.colourfulness(picture),
         change,
         still,
-        None if reference is None else beside(seen, noise, reference, limits),
+        None if reference is None else beside(seen, reference, limits),
     )
 
 
@@ -91,7 +89,7 @@ def infrared(picture: Picture, limits: Thresholds) -> bool:
     return measure.colourfulness(picture) < limits.picture.infrared_chroma
 
 
-def beside(seen: Look, noise: float, reference: Reference, limits: Thresholds) -> Beside:
+def beside(seen: Look, reference: Reference, limits: Thresholds) -> Beside:
     """Measure what was seen beside its mode's reference."""
     view = limits.view
     like = compare(seen, reference.edges, reference.spectrum, view.clear_peak)
@@ -100,13 +98,12 @@ def beside(seen: Look, noise: float, reference: Reference, limits: Thresholds) -
     partly = (active & (like.agreement >= view.sharpness_agreement))[_INNER]
     enough = partly.sum() >= view.sharpness_share * max(active[_INNER].sum(), 1)
     shift = seen.colours - reference.colours
-    fine = fineness(seen, noise)
     return Beside(
         like,
         float(1 - kept.sum() / max(active.sum(), 1)),
         reference.sharpness(like, np.pad(partly, ((1, 1), (0, 0)))) if enough else None,
         float(like.coarse.mean()) / max(reference.contrast, 0.1),
-        fine / max(reference.fineness, 0.01),
+        seen.fineness / max(reference.fineness, 0.01),
         pattern(seen.luma, reference.luma),
         float(seen.luma.std() / max(reference.luma.std(), 1)),
         *lines(seen.edges),
@@ -145,7 +142,7 @@ def _drawn(found: Signs, limits: Thresholds) -> bool:
 
 def _against(found: Signs, beside: Beside, reference: Reference, limits: Thresholds, *, moves: bool) -> CameraReason:
     soft = limits.soft
-    if found.noise >= max(soft.noise_luma, soft.noise_ratio * reference.noise + soft.noise_extra_luma):
+    if found.seen.noise >= max(soft.noise_luma, soft.noise_ratio * reference.noise + soft.noise_extra_luma):
         return CameraReason.NOISY
     if max(abs(beside.like.rows), abs(beside.like.columns)) >= soft.moved_px:
         return CameraReason.NONE if moves else CameraReason.MOVED

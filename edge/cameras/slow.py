@@ -122,10 +122,10 @@ def hour_reason(hour: Hour, limits: SlowLimits) -> CameraReason:
     """What an hour shows, the most telling first."""
     if max(abs(hour.rows), abs(hour.columns)) >= limits.moved_px:
         return CameraReason.MOVED
-    if _share(hour.kept, limits.kept_looks) >= limits.covered_share:
-        return CameraReason.PARTLY_COVERED
     if hour.sharpness <= limits.sharpness:
         return CameraReason.BLURRED
+    if _share(hour.kept, limits.kept_looks) >= limits.covered_share:
+        return CameraReason.PARTLY_COVERED
     if hour.contrast <= limits.dirty_contrast and weak_share(hour, limits) >= limits.dirty_share:
         return CameraReason.DIRTY_LENS
     return CameraReason.NONE

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from edge.cameras import picture as measure
-from edge.cameras.likeness import compare, fineness, lines, look, pattern
+from edge.cameras.likeness import compare, lines, look, pattern
 from edge.cameras.picture import COLUMNS, ROWS
 from edge.cameras.reference import Reference
 from tests.edge.cameras import views
@@ -16,7 +16,7 @@ def reference_of(luma: views.Luma) -> Reference:
     reference = Reference.empty()
     for moment in range(40):
         shown = views.picture(luma, moment)
-        reference.learn(look(shown), measure.noise(shown), 6000, CLEAR)
+        reference.learn(look(shown), 6000, CLEAR)
     return reference
 
 
@@ -80,9 +80,7 @@ def test_fog_leaves_the_directions_of_edges(reference: Reference, left: float) -
 
 
 def test_a_cover_takes_its_blocks_and_no_others(reference: Reference) -> None:
-    like = compare(
-        look(views.picture(views.covered(views.PLACE, 0.5), 77)), reference.edges, reference.spectrum, CLEAR
-    )
+    like = compare(look(views.picture(views.covered(views.PLACE, 0.5), 77)), reference.edges, reference.spectrum, CLEAR)
     assert np.mean(like.agreement[:, :7] < 0.6) > 0.95
     assert np.mean(like.agreement[:, 9:] > 0.6) > 0.95
 
@@ -119,8 +117,7 @@ def test_sharpness_falls_with_blur_and_not_with_noise_or_fog(reference: Referenc
 
 def test_fineness_is_about_focus_not_about_the_view() -> None:
     here, blurred, elsewhere = (
-        fineness(look(views.picture(luma, 5)), 1.5)
-        for luma in (views.PLACE, views.blurred(views.PLACE, 30), views.place(2))
+        look(views.picture(luma, 5)).fineness for luma in (views.PLACE, views.blurred(views.PLACE, 30), views.place(2))
     )
     assert blurred < 0.5 * here
     assert elsewhere == pytest.approx(here, rel=0.35)
