@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final, Literal, TypeVar
 
@@ -63,6 +63,7 @@ class _Look:
         self._dialogue: Dialogue | None = None
         self._ports: PortPair | None = None
         self._meter: Meter | None = None
+        self._setup: asyncio.Task[Way | None] | None = None
         self._outcome = (CameraReason.NONE, "")
 
     async def told(self, work: Awaitable[None]) -> Transport:
@@ -143,14 +144,19 @@ class _Look:
         return connection, meter
 
     async def _agreed(self, connection: Connection, dialogue: Dialogue) -> Way:
-        way = None if self._lower == "udp" else await dialogue.setup("tcp")
+        way = None if self._lower == "udp" else await self._set_up(dialogue.setup("tcp"))
         if way is None and self._lower != "tcp":
             self._ports = PortPair()
             await self._ports.open(connection, self._take)
-            way = await dialogue.setup("udp", self._ports.port)
+            way = await self._set_up(dialogue.setup("udp", self._ports.port))
         if way is None:
             raise CameraError(*UNSUPPORTED)
         return way
+
+    async def _set_up(self, asking: Coroutine[Any, Any, Way | None]) -> Way | None:
+        """SETUP goes on when we are cancelled: only its answer names the session that has to be ended."""
+        self._setup = asyncio.create_task(asking, name="rtsp-setup")
+        return await asyncio.shield(self._setup)
 
     def _listen(self, connection: Connection, way: Way, meter: Meter) -> None:
         """From now on packets go to the meter."""
@@ -184,11 +190,15 @@ class _Look:
 
     async def _part(self) -> None:
         """TEARDOWN if the camera holds a session, then close; in bounded time, also while being cancelled."""
-        connection, dialogue, ports = self._connection, self._dialogue, self._ports
-        self._connection = self._dialogue = self._ports = None
+        connection, dialogue, ports, setup = self._connection, self._dialogue, self._ports, self._setup
+        self._connection = self._dialogue = self._ports = self._setup = None
         if connection is None:
             return
         try:
+            if setup:
+                with suppress(CameraError, Redirected, TimeoutError):
+                    async with asyncio.timeout(PARTING_S):
+                        await setup
             if dialogue and dialogue.open and not connection.ended:
                 with suppress(CameraError):
                     await connection.ask(dialogue.teardown(), PARTING_S)

@@ -224,8 +224,7 @@ async def test_cancelled_it_still_says_goodbye(moment: str) -> None:
         with pytest.raises(asyncio.CancelledError):
             await looking
         await camera.until(lambda: camera.open_connections == 0)
-    if moment == "PLAY":
-        assert (camera.methods[-1], camera.open_sessions) == ("TEARDOWN", 0)
+    assert (camera.methods[-1], camera.open_sessions) == ("TEARDOWN", 0)
 
 
 async def test_a_clock_that_is_wrong() -> None:
