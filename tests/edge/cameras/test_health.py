@@ -4,11 +4,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeAlias
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from edge.cameras.facts import Transport, Verdict
 from edge.cameras.health import CameraHealth, DamagedMemory, NothingToAccept
 from edge.cameras.picture import Picture
+from edge.cameras.slow import Hour, covered_share, hour_reason
 from edge.cameras.thresholds import load
 from kewang.wire.cameras import CameraReason, CameraState
 from kewang.wire.catalogue import BY_NAME
@@ -261,3 +264,32 @@ def test_damaged_memory_is_refused_and_changes_nothing(days: Days, spoil: Callab
     with pytest.raises(DamagedMemory, match="learned anew"):
         days.health.restore(spoil(days.health.dump()))
     assert told(days.look(usual)) == OK
+
+
+def hour(kept: NDArray[np.float32], **other: float) -> Hour:
+    usual = {"sharpness": 1.0, "contrast": 1.0, "rows": 0.0, "columns": 0.0}
+    return Hour(kept, np.ones_like(kept), **(usual | other))
+
+
+def test_a_cover_is_in_one_piece_and_dirt_in_many() -> None:
+    limits = load().slow
+    cover, dirt = np.ones((9, 16), np.float32), np.ones((9, 16), np.float32)
+    cover[:, :5] = 0.0
+    dirt[::2, ::2] = dirt[1::2, 1::2] = 0.0
+    assert covered_share(hour(cover), limits) == pytest.approx(5 / 16)
+    assert covered_share(hour(dirt), limits) == 0
+    dirt[4] = np.nan
+    assert covered_share(hour(dirt), limits) == 0
+
+
+@pytest.mark.parametrize(
+    ("found", "reason"),
+    [
+        ({}, CameraReason.NONE),
+        ({"columns": -4.0}, CameraReason.MOVED),
+        ({"sharpness": 0.7}, CameraReason.BLURRED),
+        ({"sharpness": float("nan")}, CameraReason.NONE),
+    ],
+)
+def test_what_an_hour_shows(found: dict[str, float], reason: CameraReason) -> None:
+    assert hour_reason(hour(np.ones((9, 16), np.float32), **found), load().slow) is reason
