@@ -1,16 +1,21 @@
-"""Simulated cameras as a part, and an agent that looks at them: what the benches of cameras run."""
+"""Simulated cameras as a part, and what the database holds of them: what the benches of cameras run and read."""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from firmware_sim.faults import switch
 from kewang.bench.process import Part, free_ports
-from kewang.bench.programs import HOST, Attached, EdgeProgram
+from kewang.bench.programs import HOST
+from kewang.bench.stored import SqliteDatabase
+from kewang.wire.cameras import CameraReason, CameraState
+
+KINDS: Final = ("market", "street")
 
 
 class CamerasProgram(Part):
@@ -55,20 +60,33 @@ class CamerasProgram(Part):
         return found
 
 
-class CameraEdge(EdgeProgram):
-    """An agent with boards and with cameras, `urls` by name; each is a source of its own."""
+def painted_cameras(folder: Path, count: int, *words: str, seed: int, hour: float, fps: float) -> CamerasProgram:
+    """Markets and streets in turn, `hour` hours after local midnight, with the seeds `seed`, `seed` + 1 and so on."""
+    looks = ["--scene", ",".join(KINDS), "--seed", str(seed), "--hour", str(hour), "--fps", str(fps)]
+    return CamerasProgram(folder, count, *looks, *words)
 
-    def __init__(
-        self, folder: Path, device: str, broker_port: int, attached: Sequence[Attached], urls: dict[str, str]
-    ) -> None:
-        super().__init__(folder, device, broker_port, attached)
-        self.urls = urls
 
-    def write_config(self) -> Path:
-        config = super().write_config()
-        cameras = "".join(
-            f'\n[[sources]]\ndriver = "camera"\nname = {json.dumps(name)}\nurl = {json.dumps(url)}\n'
-            for name, url in self.urls.items()
-        )
-        config.write_text(config.read_text() + cameras)
-        return config
+@dataclass(frozen=True, slots=True)
+class CameraRow:
+    """A look as the database has it: the name of its camera, Unix ms, and what was measured."""
+
+    source: str
+    date_ms: int
+    values: Mapping[str, float]
+
+    @property
+    def state(self) -> CameraState:
+        return CameraState(int(self.values["camera_state"]))
+
+    @property
+    def reason(self) -> CameraReason:
+        return CameraReason(int(self.values["camera_reason"]))
+
+
+def camera_rows(database: Path) -> list[CameraRow]:
+    """All looks that an SQLite database holds now, in order of time."""
+    found = (
+        CameraRow(tags["source"], date_ms, {name: float(value) for name, value in values.items() if value is not None})
+        for tags, date_ms, values in SqliteDatabase(database).rows("cam")
+    )
+    return sorted((row for row in found if "camera_state" in row.values), key=lambda row: row.date_ms)

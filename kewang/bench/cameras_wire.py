@@ -18,16 +18,15 @@ from typing import Any, Final, Self
 from edge.cameras.health import CameraHealth
 from edge.cameras.thresholds import load
 from firmware_sim.cameras.scenes import PictureFault, Scene, painted
-from kewang.bench.cameras_box import KINDS, CameraBox, CamerasProgram, Watched
 from kewang.bench.cameras_drive import HEALTHY
 from kewang.bench.cameras_plan import LIMIT_S, RIGHT_TYPE, Fault, LinkFault, Weight
+from kewang.bench.cameras_served import KINDS, CameraRow, camera_rows, painted_cameras
 from kewang.bench.guard import Guard
 from kewang.bench.houses import SqliteHouse
 from kewang.bench.parts import Mosquitto
 from kewang.bench.process import READY_LIMIT_S, Part, wait_for
-from kewang.bench.programs import GatewayProgram
-from kewang.bench.stored import SqliteDatabase
-from kewang.wire.cameras import CameraReason, CameraState
+from kewang.bench.programs import EdgeProgram, GatewayProgram
+from kewang.wire.cameras import CameraState
 
 FAULTS: Final[Mapping[Fault, str]] = {
     PictureFault.FROZEN: "frozen",
@@ -48,6 +47,7 @@ _HOUR: Final = 10.0
 _FPS: Final = 5.0
 _AGES_S: Final = tuple(sorted((step / 4 for step in range(-8, 33)), key=lambda age_s: abs(age_s - 4)))
 """A row is dated in its session, most often 4 s after its key frame; an exposure that pumps changes within a second."""
+_FLUSH_S: Final = 2.0
 _POLL_S: Final = 0.5
 
 
@@ -69,23 +69,6 @@ class WirePlan:
     seed: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A look as the database has it."""
-
-    camera: int
-    date_s: float
-    values: Mapping[str, float]
-
-    @property
-    def state(self) -> CameraState:
-        return CameraState(int(self.values["camera_state"]))
-
-    @property
-    def reason(self) -> CameraReason:
-        return CameraReason(int(self.values["camera_reason"]))
-
-
 class Street:
     """Cameras, boxes, broker and gateway of a plan, on this machine, in one temporary folder."""
 
@@ -97,7 +80,7 @@ class Street:
         self.broker = Mosquitto(self.folder / "broker")
         self.house = SqliteHouse(self.folder / "store")
         self.gateway = GatewayProgram(self.folder / "gateway", self.broker.port, self.house.url)
-        self.cameras = CamerasProgram(self.folder / "cameras", self.count, seed=plan.seed, hour=_HOUR, fps=_FPS)
+        self.cameras = painted_cameras(self.folder / "cameras", self.count, seed=plan.seed, hour=_HOUR, fps=_FPS)
         self.started_s = 0.0
         self._stack = ExitStack()
 
@@ -124,36 +107,36 @@ class Street:
         part.guard = self.guard
         return part
 
-    def _boxes(self) -> list[CameraBox]:
-        urls = self.cameras.urls()
+    def _boxes(self) -> list[EdgeProgram]:
         paces = [self.plan.picture_s] * len(self.plan.faults) + [self.plan.well_picture_s] * self.plan.well
         watched = [
-            Watched(f"cam-{index}", url, pace) for index, (url, pace) in enumerate(zip(urls, paces, strict=True))
+            {"name": f"cam-{index}", "url": self.cameras.rtsp(index), "picture_s": pace}
+            for index, pace in enumerate(paces)
         ]
-        return [
-            CameraBox(self.folder / f"box-{box}", f"box-{box}", self.broker.port, watched[box::BOXES])
-            for box in range(BOXES)
-        ]
+        return [self._box(box, watched[box::BOXES]) for box in range(BOXES)]
 
-    def rows(self) -> list[Row]:
+    def _box(self, box: int, watched: Sequence[Mapping[str, object]]) -> EdgeProgram:
+        name = f"box-{box}"
+        return EdgeProgram(self.folder / name, name, self.broker.port, flush_s=_FLUSH_S, cameras=lambda: watched)
+
+    def rows(self) -> list[CameraRow]:
         """All looks the database holds now, in order of time."""
-        database = SqliteDatabase(self.house.file)
-        found = (
-            Row(int(tags["source"].removeprefix("cam-")), date_ms / 1000, _present(values))
-            for tags, date_ms, values in database.rows("cam")
-        )
-        return sorted((row for row in found if "camera_state" in row.values), key=lambda row: row.date_s)
+        return camera_rows(self.house.file)
 
 
-def _present(values: Mapping[str, Any]) -> dict[str, float]:
-    return {name: float(value) for name, value in values.items() if value is not None}
+def _camera(row: CameraRow) -> int:
+    return int(row.source.removeprefix("cam-"))
+
+
+def _date_s(row: CameraRow) -> float:
+    return row.date_ms / 1000
 
 
 @dataclass(slots=True)
 class Walk:
     """What was seen in the database. `switched_s`: Unix s of the faults; `told_s`: camera -> s until it was there."""
 
-    rows: list[Row]
+    rows: list[CameraRow]
     started_s: float
     switched_s: float
     told_s: dict[int, float]
@@ -164,7 +147,7 @@ def measure(plan: WirePlan, say: Callable[[str], None]) -> dict[str, Any]:
     began_s = time.monotonic()
     with Street(plan) as street:
         walk = _watch(street, say)
-    well = [row for row in walk.rows if row.camera >= len(plan.faults) or row.date_s < walk.switched_s]
+    well = [row for row in walk.rows if _camera(row) >= len(plan.faults) or _date_s(row) < walk.switched_s]
     pictures = [row for row in well if PICTURE in row.values]
     alike = Comparison(plan.seed, walk.started_s).alike(pictures)
     wrong = sum(row.state in (CameraState.DEGRADED, CameraState.DOWN) for row in well)
@@ -198,12 +181,12 @@ def _watch(street: Street, say: Callable[[str], None]) -> Walk:
 
 
 def _may_switch(street: Street, walk: Walk) -> bool:
-    seen = {row.camera for row in walk.rows if PICTURE in row.values}
-    return len(seen) == street.count and time.time() - walk.rows[0].date_s > street.plan.before_s
+    seen = {_camera(row) for row in walk.rows if PICTURE in row.values}
+    return len(seen) == street.count and time.time() - _date_s(walk.rows[0]) > street.plan.before_s
 
 
 def _is_done(plan: WirePlan, walk: Walk) -> bool:
-    pictures = sum(PICTURE in row.values for row in walk.rows if row.camera >= len(plan.faults))
+    pictures = sum(PICTURE in row.values for row in walk.rows if _camera(row) >= len(plan.faults))
     return pictures >= plan.samples and len(walk.told_s) == len(plan.faults)
 
 
@@ -211,10 +194,10 @@ def _note(plan: WirePlan, walk: Walk) -> None:
     """The moment a fault's right state was first found in the database."""
     now_s = time.time()
     for row in walk.rows if walk.switched_s else ():
-        if row.date_s < walk.switched_s or row.camera >= len(plan.faults) or row.camera in walk.told_s:
+        if _date_s(row) < walk.switched_s or _camera(row) >= len(plan.faults) or _camera(row) in walk.told_s:
             continue
-        if row.state is CameraState.DOWN and row.reason in RIGHT_TYPE[plan.faults[row.camera]]:
-            walk.told_s[row.camera] = round(now_s - walk.switched_s, 1)
+        if row.state is CameraState.DOWN and row.reason in RIGHT_TYPE[plan.faults[_camera(row)]]:
+            walk.told_s[_camera(row)] = round(now_s - walk.switched_s, 1)
 
 
 class Comparison:
@@ -224,12 +207,12 @@ class Comparison:
         self._seed, self._started_s = seed, started_s
         self._scenes: dict[int, Scene] = {}
 
-    def alike(self, rows: Sequence[Row]) -> int:
+    def alike(self, rows: Sequence[CameraRow]) -> int:
         """How many of `rows` say what is said here, at one of the moments they may mean."""
         return sum(any(self._is_alike(row, age_s) for age_s in _AGES_S) for row in rows)
 
-    def _is_alike(self, row: Row, age_s: float) -> bool:
-        here = self.metrics(row.camera, _HOUR * 3600 + row.date_s - self._started_s - age_s)
+    def _is_alike(self, row: CameraRow, age_s: float) -> bool:
+        here = self.metrics(_camera(row), _HOUR * 3600 + _date_s(row) - self._started_s - age_s)
         return all(abs(row.values.get(name, math.inf) - here[name]) <= points for name, points in TOLERANCE.items())
 
     def metrics(self, camera: int, time_s: float) -> Mapping[str, float]:

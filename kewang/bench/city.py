@@ -22,7 +22,7 @@ from typing import Any, Final, Self
 
 from firmware_sim.journal import read_journal
 from firmware_sim.layout import map_file
-from kewang.bench.cameras_box import CamerasProgram
+from kewang.bench.cameras_served import CamerasProgram, painted_cameras
 from kewang.bench.disk import SmallDisk
 from kewang.bench.guard import Guard
 from kewang.bench.houses import House, InfluxHouse, SqliteHouse
@@ -270,13 +270,13 @@ class City:
         if not self.with_camera:
             return None
         folder, plan = self.folder / "cameras", self.plan
-        return CamerasProgram(folder, len(self.with_camera), seed=plan.seed, hour=_CAMERA_HOUR, fps=_CAMERA_FPS)
+        return painted_cameras(folder, len(self.with_camera), seed=plan.seed, hour=_CAMERA_HOUR, fps=_CAMERA_FPS)
 
     def _watched(self, name: str) -> list[dict[str, object]]:
         """The camera of a device, as its settings tell it."""
         if self.cameras is None or name not in self.with_camera:
             return []
-        url = self.cameras.urls()[self.with_camera.index(name)]
+        url = self.cameras.rtsp(self.with_camera.index(name))
         return [{"name": CAMERA, "url": url, "zones": [_ZONE], **CAMERA_PACE}]
 
     def _edge(self, device: Device) -> EdgeProgram:

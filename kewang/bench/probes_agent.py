@@ -17,10 +17,10 @@ from typing import Any, Final
 
 from firmware_sim.journal import read_journal
 from firmware_sim.layout import map_file
-from kewang.bench.cameras_served import CameraEdge, CamerasProgram
+from kewang.bench.cameras_served import CamerasProgram
 from kewang.bench.cpu import MB, Cost, cost
 from kewang.bench.line import Line
-from kewang.bench.programs import Attached, BoardsProgram
+from kewang.bench.programs import Attached, BoardsProgram, EdgeProgram
 
 _MAP: Final = "market-env"
 _TROUBLED: Final = ("hang", "silent")
@@ -47,15 +47,18 @@ def figures(plan: AgentPlan) -> dict[str, Any]:
     ):
         sensor = [Attached("env", map_file(_MAP), boards.ports[0], plan.sensor_interval_s)]
         base_ms = _base_ms_per_s(line, sensor, plan)
-        names = {f"cam-{index:02}": cameras.rtsp(index) for index in range(cameras.count)}
-        with CameraEdge(line.folder / "edge", "bench-cameras", line.broker.port, sensor, names) as edge:
+        watched = [{"name": f"cam-{index:02}", "url": cameras.rtsp(index)} for index in range(cameras.count)]
+        with EdgeProgram(
+            line.folder / "edge", "bench-cameras", line.broker.port, sensor, cameras=lambda: watched
+        ) as edge:
             time.sleep(plan.settle_s)
             before, began_s, began_ms = cost(edge), time.monotonic(), time.time() * 1000
             time.sleep(plan.seconds)
             after, took_s = cost(edge), time.monotonic() - began_s
         told = _told(before, after, took_s, base_ms, plan)
         told |= _waits(boards.journal(0), began_ms, plan)
-        return told | {"cameras_well_in_database": len(_sources_with_fps(line.sqlite_file) & set(names))}
+        arrived = _sources_with_fps(line.sqlite_file) & {each["name"] for each in watched}
+        return told | {"cameras_well_in_database": len(arrived)}
 
 
 def _cameras(folder: Path, plan: AgentPlan) -> CamerasProgram:
@@ -67,7 +70,7 @@ def _cameras(folder: Path, plan: AgentPlan) -> CamerasProgram:
 
 def _base_ms_per_s(line: Line, sensor: Sequence[Attached], plan: AgentPlan) -> float:
     """Processor ms a second of an agent without cameras, once it has started."""
-    with CameraEdge(line.folder / "base", "bench-base", line.broker.port, sensor, {}) as edge:
+    with EdgeProgram(line.folder / "base", "bench-base", line.broker.port, sensor) as edge:
         time.sleep(plan.base_s / 3)
         before, began_s = cost(edge), time.monotonic()
         time.sleep(plan.base_s)

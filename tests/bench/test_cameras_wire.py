@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from firmware_sim.cameras.scenes import PictureFault
-from kewang.bench.cameras_wire import Comparison, Row, WirePlan, measure, shortfalls
+from kewang.bench.cameras_served import CameraRow
+from kewang.bench.cameras_wire import Comparison, WirePlan, measure, shortfalls
 
 PLAN = WirePlan(
     samples=6, well=1, faults=(PictureFault.BLACK,), picture_s=10, well_picture_s=5, before_s=5, limit_s=100
@@ -43,6 +44,6 @@ def test_whatever_is_wrong_is_said(wrong: dict[str, Any], told: str) -> None:
 def test_a_stored_value_that_is_not_ours_is_noticed() -> None:
     comparison = Comparison(seed=1, started_s=1000.0)
     here = comparison.metrics(0, 36_000.0 + 60)
-    assert comparison.alike([Row(0, 1060.0, here)]) == 1
-    assert comparison.alike([Row(0, 1060.0, {**here, "brightness_pct": here["brightness_pct"] + 5})]) == 0
-    assert comparison.alike([Row(0, 1060.0, {})]) == 0
+    other = {**here, "brightness_pct": here["brightness_pct"] + 5}
+    alike = [comparison.alike([CameraRow("cam-0", 1_060_000, values)]) for values in (here, other, {})]
+    assert alike == [1, 0, 0]

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from kewang.bench.cameras_box import CamerasProgram
+from kewang.bench.cameras_served import painted_cameras
 from tests.cli.commands import kewang, told
 
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with CamerasProgram(tmp_path_factory.mktemp("cameras"), 1, seed=1, hour=10.0, fps=5.0) as cameras:
-        yield cameras.urls()[0]
+    with painted_cameras(tmp_path_factory.mktemp("cameras"), 1, seed=1, hour=10.0, fps=5.0) as cameras:
+        yield cameras.rtsp(0)
 
 
 def test_probe_tells_all_that_is_measured(url: str, tmp_path: Path) -> None:

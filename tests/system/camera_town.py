@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import shutil
 import tempfile
 import threading
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion
 
-from kewang.bench.cameras_box import CamerasProgram
+from kewang.bench.cameras_served import CameraRow, camera_rows, painted_cameras
 from kewang.bench.guard import Guard
 from kewang.bench.houses import SqliteHouse
 from kewang.bench.parts import Mosquitto
 from kewang.bench.process import READY_LIMIT_S, wait_for
 from kewang.bench.programs import EdgeProgram, GatewayProgram
-from kewang.bench.stored import SqliteDatabase
-from kewang.wire.cameras import CameraReason, CameraState
 
 QUICK: Mapping[str, float] = {
     "reach_s": 1.0,
@@ -38,44 +35,11 @@ QUICK: Mapping[str, float] = {
 USER = "pengawas"
 
 
-class LockedCameras(CamerasProgram):
-    """Simulated cameras that want a login."""
-
-    def __init__(self, folder: Path, password_file: Path, scenes: str, count: int) -> None:
-        super().__init__(folder, count, seed=1, hour=10.0, fps=5.0)
-        self._password_file, self._scenes = password_file, scenes
-
-    def command(self) -> Sequence[str]:
-        login = ["--auth", "digest", "--user", USER, "--password-file", str(self._password_file)]
-        return [*super().command(), *login, "--scene", self._scenes]
-
-    def told(self, index: int) -> dict[str, str]:
-        """The addresses of a camera by their kind: rtsp, mjpeg, snapshot, onvif."""
-        return self._told()[index]
-
-
 class VerboseEdge(EdgeProgram):
     """An agent that logs all it can."""
 
     def command(self) -> Sequence[str]:
         return [*super().command(), "--verbose"]
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """A row of a camera in the database."""
-
-    source: str
-    date_ms: int
-    values: dict[str, Any]
-
-    @property
-    def state(self) -> CameraState:
-        return CameraState(int(self.values["camera_state"]))
-
-    @property
-    def reason(self) -> CameraReason:
-        return CameraReason(int(self.values["camera_reason"]))
 
 
 class CameraTown:
@@ -89,7 +53,9 @@ class CameraTown:
         self.broker = Mosquitto(self.folder / "broker")
         self.house = SqliteHouse(self.folder / "store")
         self.gateway = GatewayProgram(self.folder / "gateway", self.broker.port, self.house.url, faster=5)
-        self.cameras = LockedCameras(self.folder / "cameras", self.password_file, scenes, count)
+        login = ["--auth", "digest", "--user", USER, "--password-file", str(self.password_file)]
+        words = [*login, "--scene", scenes]
+        self.cameras = painted_cameras(self.folder / "cameras", count, *words, seed=1, hour=10.0, fps=5.0)
         self.edge = VerboseEdge(
             self.folder / "edge",
             "kotak-1",
@@ -104,7 +70,7 @@ class CameraTown:
 
     def sources(self) -> list[dict[str, object]]:
         """One source; a test may want others."""
-        return [self.source("cam-1", url=self.cameras.told(0)["rtsp"])]
+        return [self.source("cam-1", url=self.cameras.rtsp(0))]
 
     def source(self, name: str, **keys: object) -> dict[str, object]:
         return {"name": name, "user": USER, "password_file": str(self.password_file), **QUICK, **keys}
@@ -132,9 +98,11 @@ class CameraTown:
     @contextlib.contextmanager
     def _listening(self) -> Iterator[None]:
         """Hear every message of the broker."""
-        client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv5)
+        client = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv5)
         subscribed = threading.Event()
-        client.on_message = lambda _, __, message: self.heard.append(message.topic.encode() + _plain(message.payload))
+        client.on_message = lambda _, __, message: self.heard.append(
+            message.topic.encode() + _plain(bytes(message.payload))
+        )
         client.on_subscribe = lambda *_: subscribed.set()
         client.connect(self.broker.host, self.broker.port)
         client.subscribe("#")
@@ -146,16 +114,9 @@ class CameraTown:
             client.disconnect()
             client.loop_stop()
 
-    def readings(self, source: str = "cam-1", since_ms: int = 0) -> list[Reading]:
+    def readings(self, source: str = "cam-1", since_ms: int = 0) -> list[CameraRow]:
         """What the database holds of a camera, in order of time."""
-        rows = SqliteDatabase(self.house.file).rows("cam")
-        found = [Reading(tags["source"], date_ms, values) for tags, date_ms, values in rows]
-        return sorted((each for each in found if each.source == source and each.date_ms >= since_ms), key=_date)
-
-    def statistics(self) -> list[dict[str, Any]]:
-        """What the cameras did, as they tell it."""
-        told: list[dict[str, Any]] = json.loads((self.cameras.folder / "statistics.json").read_text())["cameras"]
-        return told
+        return [row for row in camera_rows(self.house.file) if row.source == source and row.date_ms >= since_ms]
 
 
 def _plain(payload: bytes) -> bytes:
@@ -163,7 +124,3 @@ def _plain(payload: bytes) -> bytes:
     with contextlib.suppress(zlib.error):
         return zlib.decompress(payload)
     return payload
-
-
-def _date(reading: Reading) -> int:
-    return reading.date_ms

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from kewang.bench.cameras_served import CameraRow
 from kewang.bench.process import wait_for
 from kewang.wire.cameras import CameraReason, CameraState
-from tests.system.camera_town import CameraTown, Reading
+from tests.system.camera_town import CameraTown
 
 BOUND_S = 120.0
 """All hard faults are told within so long, however close the looks: a fault must last to be one."""
@@ -21,7 +22,7 @@ def town() -> Iterator[CameraTown]:
         yield made
 
 
-def is_well(reading: Reading) -> bool:
+def is_well(reading: CameraRow) -> bool:
     """Nothing is wrong with it; its view may not be learned yet."""
     return reading.reason in (CameraReason.NONE, CameraReason.LEARNING)
 
@@ -54,7 +55,7 @@ def test_a_fault_is_in_the_database_with_its_state(
     town.cameras.switch(0, fault)
     began_ms = time.time_ns() // 1_000_000
 
-    def told() -> list[Reading]:
+    def told() -> list[CameraRow]:
         return [each for each in town.readings(since_ms=began_ms) if (each.state, each.reason) == (state, reason)]
 
     wait_for(lambda: bool(told()), LIMIT_S)
@@ -65,8 +66,8 @@ def test_a_fault_is_in_the_database_with_its_state(
 
 def test_no_session_is_left_open(town: CameraTown) -> None:
     """Every session that the agent opened it also ended, but for the one under way."""
-    wait_for(lambda: town.statistics()[0]["sessions_opened"] > 5, LIMIT_S)
-    told = town.statistics()[0]
+    wait_for(lambda: town.cameras.statistics()[0]["sessions_opened"] > 5, LIMIT_S)
+    told = town.cameras.statistics()[0]
     assert told["sessions_open"] <= 1
     assert told["sessions_without_teardown"] == 0
     assert told["sessions_timed_out"] == 0
