@@ -164,7 +164,8 @@ def _judge(command: Command, now_ms: int | None) -> int:
 
 
 def _result(command: Command, ok: bool, text: str) -> Result:
-    return Result(id=command.id, ok=ok, text=text[:_MAX_TEXT])
+    """The result; what a driver says may hold what UTF-8 can't."""
+    return Result(id=command.id, ok=ok, text=text[:_MAX_TEXT].encode(errors="replace").decode())
 
 
 def _read(path: Path) -> dict[str, tuple[int, Result]]:
