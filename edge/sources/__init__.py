@@ -50,6 +50,8 @@ from edge.sources.settings import SourceSettings, nearest
 from kewang.runtime.settings import SettingsError
 
 GROUP: Final = "kewang.sources"
+PICTURE_LIBRARIES: Final = frozenset({"av", "numpy", "PIL"})
+"""What the extra `camera` brings, which boxes without cameras go without."""
 
 
 class Driver(Protocol):
@@ -74,6 +76,11 @@ def driver(name: str) -> Driver:
         raise SettingsError(f"unknown driver {name!r}{nearest(name, known)} (installed: {', '.join(known) or 'none'})")
     try:
         return cast(Driver, known[name].load())
+    except ModuleNotFoundError as error:
+        if error.name in PICTURE_LIBRARIES:
+            needed = f"driver {name!r} needs {error.name}, which is not installed here"
+            raise SettingsError(f"{needed}: pip install 'kewang[camera]' brings it") from None
+        raise SettingsError(f"driver {name!r} can't be loaded: {error}: install its package again") from None
     except (ImportError, AttributeError) as error:
         raise SettingsError(f"driver {name!r} can't be loaded: {error}: install its package again") from None
 

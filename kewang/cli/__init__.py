@@ -34,6 +34,7 @@ _EXTRAS: Final = {
     "command": "provisioning",
 }
 """Extras that bring what a program needs; the others need `gateway`."""
+_OF_CAMERAS: Final = frozenset({"av", "numpy", "PIL"})
 _OURS: Final = frozenset({"kewang", "edge", "gateway", "firmware_sim", "provisioning", "dashboards"})
 
 
@@ -83,6 +84,6 @@ def main(*arguments: Any) -> None:
         if error.name and error.name.split(".")[0] in _OURS:
             raise
         program = next((word for word in sys.argv[1:] if word in _PROGRAMS), "")
-        extra = _EXTRAS.get(program, "gateway")
+        extra = "camera" if error.name in _OF_CAMERAS and program == "edge" else _EXTRAS.get(program, "gateway")
         typer.echo(f"kewang: {error.name} is not installed here: pip install 'kewang[{extra}]' brings it", err=True)
         sys.exit(3)

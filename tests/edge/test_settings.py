@@ -137,7 +137,7 @@ def test_an_empty_tls_section_is_tls(folder: Path) -> None:
         ('device = "abc"\nsources = [3]', 'sources.0: a source needs driver = "..."'),
         ('device = "abc"\n[[sources]]\ndriver = "box"\ninterval_s = 60', "less than or equal to 30"),
         ('device = "abc"\n[[sources]]\ndriver = "box"\nname = "me"', "the box is always called 'box'"),
-        (MODBUS.replace("modbus-tcp", "modbus-tpc"), "did you mean 'modbus-tcp'? (installed: box, modbus-tcp)"),
+        (MODBUS.replace("modbus-tcp", "modbus-tpc"), "did you mean 'modbus-tcp'? (installed: box, camera, modbus-tcp)"),
         (MODBUS.replace("env-1", "agent"), "sources.0.name: 'agent' is a source of the agent itself"),
         (MODBUS.replace("env-1", "box"), "sources.0.name: 'box' is a source of the agent itself"),
         (MODBUS.replace("env-1", "Env"), "sources.0.name: 'Env' is not 1 to 32 characters"),
