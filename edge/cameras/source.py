@@ -44,8 +44,10 @@ class Camera:
     Settings = CameraSettings
     stream = "cam"
 
-    def __init__(self, settings: CameraSettings, *, stream: Stream | None = None) -> None:
-        """`stream`: another way to it than the one that its settings name."""
+    def __init__(
+        self, settings: CameraSettings, *, stream: Stream | None = None, rng: random.Random | None = None
+    ) -> None:
+        """`stream`: another way to it than the one that its settings name; `rng`: of the jitter of its looks."""
         around = surroundings.get()
         manner = Manner(settings.timeout_s, settings.watch_s, settings.transport, settings.redirects)
         self._settings, self._manner = settings, manner
@@ -60,7 +62,7 @@ class Camera:
         self._main = stream_of(main, "auto", manner) if main else None
         self._memory = Memory(settings.memory_file(around.state_folder))
         paces = (settings.reach_s, settings.picture_s, settings.slow_s, settings.suspicion_s)
-        self._tiers = Tiers(*paces, rng=random.Random())
+        self._tiers = Tiers(*paces, rng=rng or random.Random())
         self._began_s: float | None = None
         self._last = Transport(CameraReason.NOT_MEASURED)
         self._told: tuple[CameraState, CameraReason] | None = None

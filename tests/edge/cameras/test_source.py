@@ -1,6 +1,7 @@
 """A camera as a source: what is due is done, what is down is said, and none delays another. Hours in moments."""
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import cache
@@ -51,7 +52,7 @@ def camera(stream: FakeStream, name: str = "cam-1", folder: Path | None = None, 
     token = surroundings.set(Surroundings(folder, lambda: True))
     try:
         settings = CameraSettings(driver="camera", name=name, url="rtsp://10.0.0.4/s", **keys)
-        return Camera(settings, stream=stream)
+        return Camera(settings, stream=stream, rng=random.Random(name))
     finally:
         surroundings.reset(token)
 
