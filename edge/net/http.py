@@ -8,40 +8,29 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Final
 
+from edge.net import head
 from edge.net.address import Address
 from edge.net.connect import connect
 from edge.net.errors import CameraError
 from kewang.wire.cameras import CameraReason
 
-HEAD_LIMIT_BYTES: Final = 16_384
 _PIECE_BYTES: Final = 65_536
 _LINE_LIMIT_BYTES: Final = 64
 _HEADS_LIMIT: Final = 3
 _CLOSE_S: Final = 1.0
-_HEAD_END: Final = re.compile(rb"\r?\n\r?\n")
 _STATUS_LINE: Final = re.compile(r"HTTP/1\.\d +(\d{3})(?: |$)")
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """An answer's status and headers: lower-case name -> values in their order."""
+    """An answer's status and headers."""
 
     status: int
-    headers: dict[str, list[str]] = field(default_factory=dict)
+    headers: head.Fields = field(default_factory=dict)
 
     def header(self, name: str) -> str:
         """The first value; empty without one."""
         return self.headers.get(name, [""])[0]
-
-    @property
-    def length(self) -> int | None:
-        """Bytes of the body as announced. Raises CameraError when that is no number."""
-        told = self.header("content-length")
-        if not told:
-            return None
-        if not (told.isascii() and told.isdigit() and len(told) <= 20):
-            raise CameraError(CameraReason.PROTOCOL, "the answer has a Content-Length that is no number")
-        return int(told)
 
 
 class Wire:
@@ -68,16 +57,13 @@ class Wire:
 
     async def ask(self, method: str, headers: dict[str, str], body: bytes = b"") -> Head:
         """Send the request; the head of its answer."""
-        lines = [f"{method} {self._address.wire_path} HTTP/1.1", f"Host: {self._address.place}", "User-Agent: kewang"]
-        lines += ["Accept: */*", "Connection: close", *(f"{name}: {value}" for name, value in headers.items())]
-        if body:
-            lines.append(f"Content-Length: {len(body)}")
-        if any(c in line for line in lines for c in "\r\n\0"):
-            raise CameraError(CameraReason.PROTOCOL, "an address or header holds a character that can't be sent")
+        place = {"Host": self._address.place, "User-Agent": "kewang", "Accept": "*/*", "Connection": "close"}
+        length = {"Content-Length": str(len(body))} if body else {}
+        request = head.written(method, self._address.wire_path, "HTTP/1.1", {**place, **headers, **length})
         self.asked_s = asyncio.get_running_loop().time()
         try:
             async with asyncio.timeout(self._timeout_s):
-                self._writer.write("\r\n".join([*lines, "", ""]).encode("utf-8", "surrogateescape") + body)
+                self._writer.write(request + body)
                 self._head = await self._answered()
         except TimeoutError:
             raise CameraError(CameraReason.TIMEOUT, f"no answer within {self._timeout_s:g} s") from None
@@ -86,15 +72,15 @@ class Wire:
     async def _answered(self) -> Head:
         """The head of the answer itself, behind interim ones such as 100."""
         for _ in range(_HEADS_LIMIT):
-            head = await self._read_head()
-            if head.status >= 200:
-                return head
+            answered = await self._read_head()
+            if answered.status >= 200:
+                return answered
         raise CameraError(CameraReason.PROTOCOL, "only interim answers came")
 
     async def _read_head(self) -> Head:
         held = self._held
-        while (end := _HEAD_END.search(held)) is None:
-            if len(held) > HEAD_LIMIT_BYTES:
+        while (end := head.END.search(held)) is None:
+            if len(held) > head.LIMIT_BYTES:
                 raise CameraError(CameraReason.TOO_LARGE, "the answer's header does not end")
             if held and not b"HTTP/".startswith(held[:5]):
                 raise CameraError(CameraReason.PROTOCOL, "what answers is no web server: check the port")
@@ -136,7 +122,7 @@ class Wire:
     async def _lengths(self) -> AsyncIterator[int | None]:
         """Bytes of each chunk, or of the whole; None: until the connection ends."""
         if "chunked" not in self._head.header("transfer-encoding").lower():
-            yield self._head.length
+            yield head.body_bytes(self._head.headers)
             return
         while size := await self._chunk_size():
             yield size
@@ -194,23 +180,18 @@ async def post(
     """POST `body`; the answer and its body, all within `timeout_s`. Raises CameraError; redirects are not followed."""
     try:
         async with asyncio.timeout(timeout_s), open_wire(address, timeout_s) as wire:
-            head = await wire.ask("POST", headers, body)
+            answered = await wire.ask("POST", headers, body)
             whole = await wire.whole(limit_bytes)
     except TimeoutError:
         raise CameraError(CameraReason.TIMEOUT, f"no answer within {timeout_s:g} s") from None
     if wire.cut:
         raise CameraError(CameraReason.PROTOCOL, "the connection closed in the middle of an answer")
-    return head, whole
+    return answered, whole
 
 
 def _head_of(data: bytes) -> Head:
-    first, *lines = data.decode("latin-1").splitlines()
+    first, fields = head.read(data)
     status = _STATUS_LINE.match(first)
     if not status:
         raise CameraError(CameraReason.PROTOCOL, "what answers is no web server: check the port")
-    headers: dict[str, list[str]] = {}
-    for line in lines:
-        name, colon, value = line.partition(":")
-        if colon:
-            headers.setdefault(name.strip().lower(), []).append(value.strip())
-    return Head(int(status[1]), headers)
+    return Head(int(status[1]), fields)

@@ -7,20 +7,18 @@ import re
 from dataclasses import dataclass, field
 from typing import Final
 
+from edge.net import head
 from edge.net.errors import CameraError
 from kewang.wire.cameras import CameraReason
 
-HEADER_LIMIT_BYTES: Final = 16_384
+HEADER_LIMIT_BYTES: Final = head.LIMIT_BYTES
 BODY_LIMIT_BYTES: Final = 65_536
-_HEADER_END = re.compile(rb"\r?\n\r?\n")
 _STATUS_LINE = re.compile(r"RTSP/\d\.\d +(\d{3})(?: |$)")
 _REQUEST_LINE = re.compile(r"([A-Z_]{3,20}) +\S+ +RTSP/\d\.\d$")
 _SPLIT_BYTES: Final = 3
 """So much of a header's end may already be there without being one."""
 _DOLLAR: Final = 0x24
 _INTERLEAVED_BYTES: Final = 4
-_TEXT: Final = ("utf-8", "surrogateescape")
-"""Whatever a camera writes in a header survives being sent back to it."""
 
 Packet = tuple[int, bytes]
 """An interleaved frame: its channel and what it carries."""
@@ -28,10 +26,10 @@ Packet = tuple[int, bytes]
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """An answer. `headers`: lower-case name -> values in their order."""
+    """An answer."""
 
     status: int
-    headers: dict[str, list[str]] = field(default_factory=dict)
+    headers: head.Fields = field(default_factory=dict)
     body: bytes = b""
 
     def header(self, name: str) -> str | None:
@@ -52,17 +50,13 @@ Event = Packet | Response | ServerRequest
 
 def request(method: str, url: str, cseq: int, headers: dict[str, str]) -> bytes:
     """The bytes of a request without a body. Raises CameraError when a value can't be in a header."""
-    fields = {"CSeq": str(cseq), "User-Agent": "kewang", **headers}
-    if any(c in value for value in (url, *fields.values()) for c in "\r\n\0") or " " in url:
-        raise CameraError(CameraReason.PROTOCOL, "an address or header holds a character that can't be sent")
-    lines = [f"{method} {url} RTSP/1.0", *(f"{name}: {value}" for name, value in fields.items())]
-    return ("\r\n".join(lines) + "\r\n\r\n").encode(*_TEXT)
+    return head.written(method, url, "RTSP/1.0", {"CSeq": str(cseq), "User-Agent": "kewang", **headers})
 
 
 def answer(asked: ServerRequest) -> bytes:
     """Our answer to a camera's own request: we are here, and can do nothing else."""
     status = "200 OK" if asked.method in ("OPTIONS", "GET_PARAMETER") else "501 Not Implemented"
-    return f"RTSP/1.0 {status}\r\nCSeq: {asked.cseq}\r\n\r\n".encode(*_TEXT)
+    return f"RTSP/1.0 {status}\r\nCSeq: {asked.cseq}\r\n\r\n".encode()
 
 
 class Framer:
@@ -116,14 +110,13 @@ class Framer:
     def _message(self, data: bytes | bytearray, start: int) -> tuple[int, Response | ServerRequest] | None:
         """The message that begins at `start` and where it ends; None while it is not whole."""
         _check_begins(data, start)
-        found = _HEADER_END.search(data, start + self._searched)
+        found = head.END.search(data, start + self._searched)
         if (found.start() if found else len(data)) - start > HEADER_LIMIT_BYTES:
             raise CameraError(CameraReason.TOO_LARGE, "an answer's header does not end")
         if found is None:
             self._searched = max(0, len(data) - start - _SPLIT_BYTES)
             return None
-        first, *lines = bytes(data[start : found.start()]).decode(*_TEXT).splitlines()
-        headers = _headers(lines)
+        first, headers = head.read(bytes(data[start : found.start()]))
         after = found.end() + _body_bytes(headers)
         if after > len(data):
             self._needed = after - start
@@ -141,30 +134,14 @@ def _check_begins(data: bytes | bytearray, start: int) -> None:
         raise CameraError(CameraReason.PROTOCOL, "what comes from the camera is not RTSP")
 
 
-def _headers(lines: list[str]) -> dict[str, list[str]]:
-    headers: dict[str, list[str]] = {}
-    values: list[str] = []
-    for line in lines:
-        if line[:1] in (" ", "\t") and values:
-            values[-1] += " " + line.strip()
-            continue
-        name, colon, value = line.partition(":")
-        if colon:
-            values = headers.setdefault(name.strip().lower(), [])
-            values.append(value.strip())
-    return headers
-
-
-def _body_bytes(headers: dict[str, list[str]]) -> int:
-    text = headers.get("content-length", ["0"])[0]
-    if not (text.isascii() and text.isdigit()):
-        raise CameraError(CameraReason.PROTOCOL, "an answer has a Content-Length that is no number")
-    if len(text) > 10 or int(text) > BODY_LIMIT_BYTES:
+def _body_bytes(headers: head.Fields) -> int:
+    announced = head.body_bytes(headers) or 0
+    if announced > BODY_LIMIT_BYTES:
         raise CameraError(CameraReason.TOO_LARGE, f"an answer's body is larger than {BODY_LIMIT_BYTES} bytes")
-    return int(text)
+    return announced
 
 
-def _parsed(first: str, headers: dict[str, list[str]], body: bytes) -> Response | ServerRequest:
+def _parsed(first: str, headers: head.Fields, body: bytes) -> Response | ServerRequest:
     if status := _STATUS_LINE.match(first):
         return Response(int(status[1]), headers, body)
     if asked := _REQUEST_LINE.match(first):

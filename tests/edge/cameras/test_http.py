@@ -159,6 +159,7 @@ async def test_the_first_picture_of_a_stream_as_a_snapshot() -> None:
         (saying("RTSP/1.0 400 Bad Request\r\n\r\n"), CameraReason.PROTOCOL),
         (saying("SSH-2.0-dropbear\r\n", then_hang=True), CameraReason.PROTOCOL),
         (saying(""), CameraReason.PROTOCOL),
+        (saying("\r\n\r\n"), CameraReason.PROTOCOL),
         (saying("", then_hang=True), CameraReason.TIMEOUT),
         (saying(OK, then_hang=True), CameraReason.TIMEOUT),
         (saying(STREAM + "--frame\r\n\r\nno jpeg\r\n--frame\r\n\r\n"), CameraReason.PROTOCOL),
