@@ -3,9 +3,10 @@
 import random
 import struct
 from base64 import b64encode
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
+
+from kewang.bench.mutate import Mutation, cut, flip
 
 _CODECS: Final = ("H264", "H265", "JPEG")
 _SETS: Final = {
@@ -25,8 +26,6 @@ _CHALLENGE: Final = (
     'WWW-Authenticate: Basic realm="cam"\r\nWWW-Authenticate: Digest realm="cam", nonce="n1", algorithm=MD5\r\n'
     'WWW-Authenticate: Digest realm="cam", nonce="n2", algorithm=SHA-256, qop="auth", opaque="x"\r\n'
 )
-
-Mutation = Callable[[random.Random, bytes], bytes]
 
 
 @dataclass(slots=True)
@@ -131,7 +130,7 @@ def _broken_packets(rng: random.Random, packets: list[bytes]) -> list[bytes]:
             case 3:
                 packets[at] = packets[at][: rng.randint(0, len(packets[at]))]
             case _:
-                packets[at] = _flip(rng, packets[at][:16]) + packets[at][16:]
+                packets[at] = flip(rng, packets[at][:16]) + packets[at][16:]
     return packets
 
 
@@ -139,18 +138,6 @@ def _broken(rng: random.Random, data: bytes) -> bytes:
     for _ in range(rng.choice((1, 1, 2, 4))):
         data = rng.choice(_MUTATIONS)(rng, data)
     return data
-
-
-def _flip(rng: random.Random, data: bytes) -> bytes:
-    broken = bytearray(data)
-    for _ in range(rng.randint(1, 4)):
-        if broken:
-            broken[rng.randrange(len(broken))] ^= 1 << rng.randrange(8)
-    return bytes(broken)
-
-
-def _cut(rng: random.Random, data: bytes) -> bytes:
-    return data[: rng.randint(0, len(data))]
 
 
 def _leave_out(rng: random.Random, data: bytes) -> bytes:
@@ -181,4 +168,4 @@ def _status(rng: random.Random, data: bytes) -> bytes:
     return data.replace(b" 200 ", f" {rng.choice(_STATUS)} ".encode(), 1)
 
 
-_MUTATIONS: Final[tuple[Mutation, ...]] = (_flip, _cut, _leave_out, _repeat, _token, _token, _number, _status)
+_MUTATIONS: Final[tuple[Mutation, ...]] = (flip, cut, _leave_out, _repeat, _token, _token, _number, _status)

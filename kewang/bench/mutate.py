@@ -67,7 +67,8 @@ def _valid(rng: random.Random, now_ms: int) -> bytes:
     return encode(batch)
 
 
-def _flip(rng: random.Random, payload: bytes) -> bytes:
+def flip(rng: random.Random, payload: bytes) -> bytes:
+    """Some bits the other way round."""
     broken = bytearray(payload)
     for _ in range(rng.randint(1, 4)):
         if broken:
@@ -75,7 +76,8 @@ def _flip(rng: random.Random, payload: bytes) -> bytes:
     return bytes(broken)
 
 
-def _cut(rng: random.Random, payload: bytes) -> bytes:
+def cut(rng: random.Random, payload: bytes) -> bytes:
+    """Only its beginning."""
     return payload[: rng.randint(0, len(payload))]
 
 
@@ -126,7 +128,7 @@ def _twice(rng: random.Random, payload: bytes) -> bytes:
 
 
 _MUTATIONS: Final[tuple[Mutation, ...]] = (
-    _flip, _cut, _insert, _repeat, _noise, _token, _token, _value, _value, _value, _row, _row, _row, _twice,
+    flip, cut, _insert, _repeat, _noise, _token, _token, _value, _value, _value, _row, _row, _row, _twice,
 )  # fmt: skip
 
 
