@@ -7,8 +7,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.cameras.likeness import EDGE_SOFTNESS
-from edge.cameras.picture import COLUMNS, ROWS, Edges, Plane, directions, gradients, smoothed
+from edge.cameras.likeness import Look
+from edge.cameras.picture import COLUMNS, ROWS, Edges, Plane, smoothed
 from edge.cameras.thresholds import MarketLimits
 
 Zones = Sequence[Sequence[tuple[float, float]]]
@@ -23,69 +23,62 @@ _STEPS: Final = 127.0
 
 @dataclass
 class MarketView:
-    """One mode's market. `last`, `settled` (90, 160): half-size luma of the last picture, and of what stays (its
-    median, followed in small steps); `clean`, `now`: directions of the edges of the accepted clean view (None without
-    one), and of what stays."""
+    """One mode's market. `last` (90, 160): half-size luma of the last picture. Directions of edges (90, 160): `settled`
+    of what stays, followed in small steps, which leave out what passes; `clean` of the accepted clean view, None
+    without one. Directions, because the light of the hour leaves them as they are."""
 
     limits: MarketLimits
     last: Plane | None = None
-    settled: Plane | None = None
+    settled: Edges | None = None
     clean: Edges | None = None
-    now: Edges | None = None
 
-    def accept_clean(self, half: Plane) -> None:
-        """`half` shows the place as it should be."""
-        self.settled = half.copy()
-        self.clean, self.now = _edges(half), None
+    def accept_clean(self, seen: Look) -> None:
+        """`seen` shows the place as it should be."""
+        self.settled, self.clean = seen.edges.copy(), seen.edges.copy()
 
-    def saw(self, half: Plane, blocked: bool) -> float | None:
+    def saw(self, seen: Look) -> float | None:
         """Take a picture in; the share (0–100) of fine blocks in motion since the last one of this mode, None for the
-        first. While the view is `blocked` (a truck stands before the camera) nothing is said of what stays."""
-        moving = None if self.last is None else motion(half, self.last, self.limits)
-        self.last = half
+        first."""
+        moving = None if self.last is None else motion(seen.half, self.last, self.limits)
+        self.last = seen.half
         if self.settled is None:
-            self.settled = half.copy()
-        elif not blocked:
-            step = np.float32(self.limits.settle_luma)
-            self.settled = self.settled + np.clip(half - self.settled, -step, step)
+            self.settled = seen.edges.copy()
+        else:
+            change = seen.edges - self.settled
+            far = np.maximum(np.abs(change) / np.float32(self.limits.settle_step), 1)
+            self.settled = self.settled + change / far
             self._cleaner()
         return None if moving is None else 100 * float((_fine(moving) > self.limits.motion_share).mean())
 
     def clutter(self, zone: NDArray[np.bool_]) -> float | None:
         """Share (0–100) of the zone's fine blocks with edges that the clean view has not; None without either."""
-        if self.now is None or self.clean is None or not zone.any():
+        if self.settled is None or self.clean is None or not zone.any():
             return None
-        added = added_edges(self.now, self.clean) > self.limits.added_edges
+        added = added_edges(self.settled, self.clean) > self.limits.added_edges
         return 100 * float((_fine(added)[zone] > self.limits.added_share).mean())
 
     def _cleaner(self) -> None:
         """Where the place is emptier than the view that was accepted as clean, that is the clean view."""
         if self.clean is None or self.settled is None:
             return
-        self.now = _edges(self.settled)
-        less = smoothed(np.abs(self.now) - np.abs(self.clean)) < -self.limits.cleaner_edges
-        self.clean[less] += (self.now[less] - self.clean[less]) * np.float32(self.limits.cleaner_weight)
+        less = smoothed(np.abs(self.settled) - np.abs(self.clean)) < -self.limits.cleaner_edges
+        self.clean[less] += (self.settled[less] - self.clean[less]) * np.float32(self.limits.cleaner_weight)
 
     def arrays(self, prefix: str) -> dict[str, NDArray[np.generic]]:
         """What must be kept, as small arrays."""
-        kept: dict[str, NDArray[np.generic]] = {}
-        if self.settled is not None:
-            kept[f"{prefix}settled"] = np.rint(self.settled).astype(np.uint8)
-        if self.clean is not None:
-            parts = np.stack([self.clean.real, self.clean.imag])
-            kept[f"{prefix}clean"] = np.rint(parts * _STEPS).astype(np.int8)
-        return kept
+        parts = {"settled": self.settled, "clean": self.clean}
+        return {
+            f"{prefix}{name}": np.rint(np.stack([edges.real, edges.imag]) * _STEPS).astype(np.int8)
+            for name, edges in parts.items()
+            if edges is not None
+        }
 
     @classmethod
     def of(cls, kept: dict[str, NDArray[np.generic]], prefix: str, limits: MarketLimits) -> "MarketView":
         """The reverse of `arrays`. Raises ValueError for arrays of another shape."""
-        view = cls(limits)
-        if (settled := kept.get(f"{prefix}settled")) is not None:
-            view.settled = settled.astype(np.float32).reshape(_HALF)
-        if (clean := kept.get(f"{prefix}clean")) is not None:
-            parts = clean.astype(np.float32).reshape(2, *_HALF) / np.float32(_STEPS)
-            view.clean = (parts[0] + 1j * parts[1]).astype(np.complex64)
-        return view
+        found = [kept.get(f"{prefix}{name}") for name in ("settled", "clean")]
+        settled, clean = (None if parts is None else _edges_of(parts) for parts in found)
+        return cls(limits, None, settled, clean)
 
 
 @dataclass
@@ -101,10 +94,11 @@ class Market:
         self.views = {mode: MarketView(self.limits) for mode in (False, True)}
         self.zone = zone_blocks(self.zones)
 
-    def metrics(self, half: Plane, infrared: bool, blocked: bool) -> dict[str, float]:
-        """`activity_pct` and `clutter_pct`, as far as they can be told now."""
+    def metrics(self, seen: Look, infrared: bool) -> dict[str, float]:
+        """`activity_pct` and `clutter_pct`, as far as they can be told. Only of pictures in which nothing stands before
+        the view: half a market says nothing of the whole, and a truck that leaves is no activity."""
         view = self.views[infrared]
-        found = {"activity_pct": view.saw(half, blocked), "clutter_pct": view.clutter(self.zone)}
+        found = {"activity_pct": view.saw(seen), "clutter_pct": view.clutter(self.zone)}
         return {name: value for name, value in found.items() if value is not None}
 
 
@@ -153,8 +147,10 @@ def added_edges(now: Edges, clean: Edges) -> Plane:
     return added
 
 
-def _edges(half: Plane) -> Edges:
-    return directions(gradients(smoothed(half)), EDGE_SOFTNESS)
+def _edges_of(parts: NDArray[np.generic]) -> Edges:
+    steps = parts.astype(np.float32).reshape(2, *_HALF) / np.float32(_STEPS)
+    edges: Edges = (steps[0] + 1j * steps[1]).astype(np.complex64)
+    return edges
 
 
 def _fine(pixels: NDArray[np.bool_]) -> Plane:

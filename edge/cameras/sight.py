@@ -18,6 +18,9 @@ SOFT: Final = frozenset(
 )
 """The picture is there but worth little. It takes minutes, because trucks and gusts look the same for a while."""
 
+_STILL_WEIGHT: Final = 0.05
+"""Of a new picture in what usually stands still: about ten minutes."""
+
 
 class NothingToAccept(Exception):
     """There is no picture that could become the reference; the text says why and what to do next."""
@@ -42,6 +45,7 @@ class Sight:
         self._fault = self._slow_fault = CameraReason.NONE
         self._good_looks = 0
         self._fingerprint: int | None = None
+        self._usual_still = dict.fromkeys((False, True), 0.0)
 
     def saw(self, picture: Picture, fingerprint: int | None, now_s: float) -> dict[str, float]:
         """Judge a picture; its metrics by the catalogue's names. `fingerprint`: of its key frame's bytes."""
@@ -50,7 +54,10 @@ class Sight:
         ready = reference if self._ready(reference) else None
         same_bytes = fingerprint is not None and fingerprint == self._fingerprint
         found = signs(picture, self.last, ready, self._limits, same_bytes=same_bytes)
-        suspect = suspicion(found, ready, self._limits, moves=self._moves)
+        still = self._usual_still[self.infrared]
+        suspect = suspicion(found, ready, self._limits, moves=self._moves, usual_still=still)
+        if suspect is CameraReason.NONE and found.still is not None:
+            self._usual_still[self.infrared] = still + (found.still - still) * _STILL_WEIGHT
         self._weigh(suspect, now_s)
         if suspect is CameraReason.NONE and self._fault is CameraReason.NONE:
             self._learn(found, reference, now_s)
@@ -90,7 +97,7 @@ class Sight:
         if not known:
             self._restart(found)
         if clean:
-            self.market.views[self.infrared].accept_clean(found.seen.half)
+            self.market.views[self.infrared].accept_clean(found.seen)
         self.slow.forget()
         self._soft.over()
         self._fault = self._slow_fault = CameraReason.NONE
@@ -114,12 +121,12 @@ class Sight:
     def _learn(self, found: Signs, reference: Reference, now_s: float) -> None:
         """From a picture without suspicion; while the slow track suspects something only that track goes on. Nothing is
         learned of what stands before the view, or a parked truck and a poster would become part of it."""
-        like, blocked = None, False
+        like = None
         if found.beside is not None:
             self.slow.saw(found.beside, reference, self._limits, now_s)
             self._slow_fault = self.slow.suspect()
-            like, blocked = found.beside.like, found.beside.lost >= self._limits.learning.blocked_lost
-        if not self._soft.going and not blocked and self._slow_fault is CameraReason.NONE:
+            like = found.beside.like
+        if not self._soft.going and not self._blocked(found) and self._slow_fault is CameraReason.NONE:
             slow_pictures, clear_peak = self._limits.learning.slow_pictures, self._limits.view.clear_peak
             reference.learn(found.seen, slow_pictures, clear_peak, like)
 
@@ -145,11 +152,14 @@ class Sight:
         return {} if dirt is None else {"dirt_pct": 100 * dirt}
 
     def _market_metrics(self, found: Signs, suspect: CameraReason) -> dict[str, float]:
-        """Of a picture that shows the market."""
-        if suspect is not CameraReason.NONE or self._fault is not CameraReason.NONE:
+        """Of a picture that shows the market. Half hidden behind a truck it is not measured."""
+        faulty = suspect is not CameraReason.NONE or self._fault is not CameraReason.NONE
+        if faulty or self._blocked(found):
             return {}
-        blocked = found.beside is not None and found.beside.lost >= self._limits.learning.blocked_lost
-        return self.market.metrics(found.seen.half, found.infrared, blocked)
+        return self.market.metrics(found.seen, found.infrared)
+
+    def _blocked(self, found: Signs) -> bool:
+        return found.beside is not None and found.beside.lost >= self._limits.learning.blocked_lost
 
 
 def _metrics(found: Signs) -> dict[str, float]:

@@ -112,15 +112,21 @@ def beside(seen: Look, reference: Reference, limits: Thresholds) -> Beside:
     )
 
 
-def suspicion(found: Signs, reference: Reference | None, limits: Thresholds, *, moves: bool) -> CameraReason:
-    """What this picture alone makes suspect; NONE if it looks as it should."""
-    alone = _alone(found, limits)
+def suspicion(
+    found: Signs, reference: Reference | None, limits: Thresholds, *, moves: bool, usual_still: float = 0.0
+) -> CameraReason:
+    """What this picture alone makes suspect; NONE if it looks as it should.
+
+    `usual_still`: share (0–1) of the blocks that stand still between two good pictures of this camera. Where hardly
+    anything ever changes, standing still must mean more.
+    """
+    alone = _alone(found, usual_still, limits)
     if alone is not CameraReason.NONE or found.beside is None or reference is None:
         return alone
     return _against(found, found.beside, reference, limits, moves=moves)
 
 
-def _alone(found: Signs, limits: Thresholds) -> CameraReason:
+def _alone(found: Signs, usual_still: float, limits: Thresholds) -> CameraReason:
     picture, light = limits.picture, found.light
     flat = found.flat >= picture.card_flat_share and found.main_colours >= picture.card_main_share
     if flat and _drawn(found, limits):
@@ -129,7 +135,8 @@ def _alone(found: Signs, limits: Thresholds) -> CameraReason:
         return CameraReason.BLACK
     if light.clipped_share >= picture.clipped_share:
         return CameraReason.WASHED_OUT
-    if found.still is not None and found.still >= picture.still_share:
+    still_enough = max(picture.still_share, 1 - (1 - usual_still) / picture.still_times)
+    if found.still is not None and found.still >= still_enough:
         return CameraReason.FROZEN
     return CameraReason.NONE
 
@@ -172,8 +179,11 @@ def _unlike(beside: Beside, limits: Thresholds, *, moves: bool) -> CameraReason:
 
 
 def _blurred(beside: Beside, limits: Thresholds) -> bool:
-    """Whether nothing is in focus. A vehicle with smooth sides lowers the sharpness of the rest: that takes more."""
-    soft = limits.soft
-    if beside.sharpness is None or beside.fineness >= soft.fineness:
+    """Whether nothing is in focus. A vehicle with smooth sides lowers the sharpness of the rest: that takes more. In
+    infrared light noise passes for fine edges: there those of the known view must tell it alone."""
+    soft, sharpness = limits.soft, beside.sharpness
+    if sharpness is None:
         return False
-    return beside.sharpness <= (soft.blocked_sharpness if beside.lost >= soft.blocked_share else soft.blur_sharpness)
+    if beside.fineness >= soft.fineness:
+        return beside.lost < soft.chance_lost_share and sharpness <= soft.blocked_sharpness
+    return sharpness <= (soft.blocked_sharpness if beside.lost >= soft.blocked_share else soft.blur_sharpness)

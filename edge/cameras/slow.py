@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from edge.cameras.likeness import grid
@@ -20,6 +21,7 @@ from kewang.wire.cameras import CameraReason
 KEPT_HOURS: Final = 24
 _BLOCK_MAPS: Final = 2
 _NUMBERS: Final = 4
+_PIECE: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,11 +126,23 @@ def hour_reason(hour: Hour, limits: SlowLimits) -> CameraReason:
         return CameraReason.MOVED
     if hour.sharpness <= limits.sharpness:
         return CameraReason.BLURRED
-    if _share(hour.kept, limits.kept_looks) >= limits.covered_share:
+    if covered_share(hour, limits) >= limits.covered_share:
         return CameraReason.PARTLY_COVERED
     if hour.contrast <= limits.dirty_contrast and weak_share(hour, limits) >= limits.dirty_share:
         return CameraReason.DIRTY_LENS
     return CameraReason.NONE
+
+
+def covered_share(hour: Hour, limits: SlowLimits) -> float:
+    """Share (0–1) of the blocks with edges that are gone in one piece, at least three blocks wide and high.
+
+    A cover is solid; dirt takes a block here and there. Blocks without edges don't speak against it.
+    """
+    known = np.isfinite(hour.kept)
+    gone = ~known | (hour.kept < limits.kept_looks)
+    squares = sliding_window_view(gone, (_PIECE, _PIECE)).all((2, 3))
+    solid = sliding_window_view(np.pad(squares, _PIECE - 1), (_PIECE, _PIECE)).any((2, 3))
+    return float((solid & known).sum() / max(known.sum(), 1))
 
 
 def weak_share(hour: Hour, limits: SlowLimits) -> float:

@@ -41,6 +41,7 @@ class PictureLimits:
     clipped_share: float
     still_luma: float
     still_share: float
+    still_times: float
     infrared_chroma: float
     card_flat_share: float
     card_main_share: float
@@ -107,7 +108,7 @@ class MarketLimits:
     motion_luma: float
     motion_spreads: float
     motion_share: float
-    settle_luma: float
+    settle_step: float
     added_edges: float
     added_share: float
     cleaner_edges: float

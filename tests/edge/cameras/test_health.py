@@ -124,6 +124,20 @@ def test_a_frozen_picture_whose_clock_goes_on_is_frozen(days: Days) -> None:
     assert told(days.until_told(ticking, 120)[0]) == (CameraState.DOWN, CameraReason.FROZEN)
 
 
+def test_a_night_in_which_hardly_anything_changes_is_not_frozen() -> None:
+    still = views.picture(views.PLACE, 5, infrared=True)
+
+    def smoothed_night(moment: int) -> Picture:
+        shown = still.copy()
+        shown[40:60, 40:140] ^= np.uint8(2 + moment % 60)
+        return shown
+
+    days = Days()
+    days.minutes(60, smoothed_night)
+    assert told(days.minutes(30, smoothed_night)) == OK
+    assert told(days.until_told(lambda _: still, 120)[0]) == (CameraState.DOWN, CameraReason.FROZEN)
+
+
 def test_equal_bytes_are_frozen_even_if_the_decoder_differs(days: Days) -> None:
     verdicts = [
         days.health.saw(GOOD, usual(step), days.now_s + 10 * step, fingerprint=1234).verdict for step in range(5)
@@ -235,6 +249,16 @@ def test_only_what_was_measured_is_published_under_names_of_the_catalogue(days: 
         assert BY_NAME[name].low <= value <= BY_NAME[name].high
     blind = days.health.saw(Transport(CameraReason.NO_MEDIA), None, days.now_s + 60).metrics
     assert set(blind) == {"reachable", "camera_state", "camera_reason"}
+
+
+def test_a_market_half_hidden_is_not_measured_and_a_truck_that_leaves_is_no_activity(days: Days) -> None:
+    def activity(shown: Shown) -> float | None:
+        days.now_s += MINUTE_S
+        return days.health.saw(GOOD, shown(int(days.now_s)), days.now_s).metrics.get("activity_pct")
+
+    usually = [found for _ in range(5) if (found := activity(usual)) is not None]
+    assert [activity(altered(views.truck)) for _ in range(4)] == [None] * 4
+    assert activity(usual) == pytest.approx(float(np.mean(usually)), abs=5)
 
 
 def test_without_a_picture_for_long_nothing_is_known(days: Days) -> None:
