@@ -22,6 +22,11 @@ QUICK = Options(tick_s=0.05, ledger_s=0.05, closed_s=0.05, lost_after_s=0)
 LIMIT_S = 20.0
 
 
+def now_ms() -> int:
+    """Our date, as towns are settled at it."""
+    return SystemClock().wall_ms()
+
+
 class _Server(uvicorn.Server):
     """uvicorn that leaves signals to the test runner."""
 

@@ -1,40 +1,17 @@
 """The console under a real uvicorn, on a store in memory, SQLite and influxd: what people see; that it never breaks."""
 
 import re
-from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
 
-import pytest
-
-from gateway.influx1_sink import Influx1Store
 from gateway.ports import Misconfigured, Refused, SeriesId, Store, Table
 from gateway.quarantine import quarantine_tables
-from gateway.sqlite_sink import SqliteStore
-from kewang.runtime.clock import SystemClock
 from kewang.wire.placement import Place, Placement
 from tests.fakes import MemoryStore
 from tests.gateway import town
-from tests.gateway.serving import QUICK, console
+from tests.gateway.serving import QUICK, console, now_ms
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'&"
 INLINE = re.compile(r"<script(?![^>]*\bsrc=)|<style|\sstyle=|\son\w+=|javascript:|https?://")
-
-
-@pytest.fixture(params=["memory", "sqlite", "influxd"])
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
-    made: Store
-    if request.param == "influxd":
-        made = Influx1Store(request.getfixturevalue("influxd").url, "kota")
-    else:
-        made = MemoryStore() if request.param == "memory" else SqliteStore(tmp_path / "kewang.db")
-    await made.prepare(14)
-    yield made
-    await made.close()
-
-
-def now_ms() -> int:
-    return SystemClock().wall_ms()
 
 
 async def test_a_town_is_shown_in_both_languages(store: Store) -> None:

@@ -1,40 +1,17 @@
 """Cameras on the pages: states in words with their symbol, unknown is never good, numbers of the last looks."""
 
 import re
-from collections.abc import AsyncIterator
-from pathlib import Path
-
-import pytest
 
 from gateway.console.cameras import said, with_recent
-from gateway.influx1_sink import Influx1Store
 from gateway.ports import Point, SeriesId, Store
-from gateway.sqlite_sink import SqliteStore
-from kewang.runtime.clock import SystemClock
 from kewang.ui.words import LANGUAGES
 from kewang.wire.cameras import CameraReason, CameraState
 from tests.fakes import MemoryStore
 from tests.gateway import cameras, town
 from tests.gateway.cameras import Camera
-from tests.gateway.serving import Served, console
+from tests.gateway.serving import Served, console, now_ms
 
 CAM = SeriesId("cam", "mardika-01", "cam-1")
-
-
-@pytest.fixture(params=["memory", "sqlite", "influxd"])
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
-    made: Store
-    if request.param == "influxd":
-        made = Influx1Store(request.getfixturevalue("influxd").url, "kota")
-    else:
-        made = MemoryStore() if request.param == "memory" else SqliteStore(tmp_path / "kewang.db")
-    await made.prepare(14)
-    yield made
-    await made.close()
-
-
-def now_ms() -> int:
-    return SystemClock().wall_ms()
 
 
 def chips(page: str) -> list[str]:

@@ -3,11 +3,9 @@
 import asyncio
 import logging
 import ssl
-import subprocess
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
@@ -232,18 +230,6 @@ async def test_nobody_there_has_its_reason() -> None:
     assert (await look(Endpoint("127.0.0.1", port))).reason is CameraReason.REFUSED
     assert (await look(Endpoint("no-such-camera.invalid"))).reason is CameraReason.DNS
     assert (await look(Endpoint("x" * 70 + ".invalid"))).reason is CameraReason.DNS
-
-
-@pytest.fixture
-def self_signed(tmp_path: Path) -> ssl.SSLContext:
-    """TLS of a server whose certificate nobody else has signed, as cameras have it."""
-    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
-    made = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=camera", "-days", "2"]
-    kept = ["-keyout", str(key), "-out", str(certificate)]
-    subprocess.run(["openssl", "req", "-x509", *made, *kept], check=True, capture_output=True, timeout=60)
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    tls.load_cert_chain(certificate, key)
-    return tls
 
 
 async def test_a_camera_behind_tls_is_read_whoever_signed_its_certificate(self_signed: ssl.SSLContext) -> None:

@@ -5,11 +5,9 @@ from __future__ import annotations
 import asyncio
 import re
 import ssl
-import subprocess
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Final
 
 import psutil
@@ -355,18 +353,6 @@ async def test_a_hundred_looks_leave_nothing_open(lower: LowerWish) -> None:
         await camera.until(lambda: camera.open_connections == 0)
         assert camera.methods.count("TEARDOWN") == camera.methods.count("SETUP") == 101
         assert (camera.open_sessions, psutil.Process().num_fds()) == (0, before)
-
-
-@pytest.fixture
-def self_signed(tmp_path: Path) -> ssl.SSLContext:
-    """TLS as cameras have it: signed by nobody else."""
-    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
-    made = ["-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=camera"]
-    kept = ["-keyout", str(key), "-out", str(certificate)]
-    subprocess.run(["openssl", "req", "-x509", *made, *kept], check=True, capture_output=True, timeout=60)
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    tls.load_cert_chain(certificate, key)
-    return tls
 
 
 async def test_over_tls(self_signed: ssl.SSLContext) -> None:
