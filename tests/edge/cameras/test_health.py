@@ -29,6 +29,7 @@ class Days:
     def __init__(self, *, moves: bool = False) -> None:
         self.health = CameraHealth(load(), [views.ZONE], moves=moves)
         self.now_s = 0.0
+        self.every_s = MINUTE_S
 
     def look(self, shown: Shown, transport: Transport = GOOD) -> Verdict:
         """One look and, if asked for, those that follow; the last verdict."""
@@ -37,11 +38,11 @@ class Days:
         while verdict.suspicious and self.now_s < began_s + MINUTE_S - 10:
             self.now_s += 10
             verdict = self.health.saw(transport, shown(int(self.now_s)), self.now_s).verdict
-        self.now_s = began_s + MINUTE_S
+        self.now_s = began_s + self.every_s
         return verdict
 
     def minutes(self, count: int, shown: Shown) -> Verdict:
-        """So many minutes; the last verdict."""
+        """So many looks, one a minute unless `every_s` says otherwise; the last verdict."""
         return [self.look(shown) for _ in range(count)][-1]
 
     def until_told(self, shown: Shown, limit_s: float) -> tuple[Verdict, float]:
@@ -237,7 +238,8 @@ def test_nothing_to_accept_says_why() -> None:
 def test_what_creeps_in_is_told_within_a_day(
     days: Days, change: Callable[[views.Luma], views.Luma], reason: CameraReason
 ) -> None:
-    verdict = days.minutes(6 * 60, altered(change))
+    days.every_s = 5 * MINUTE_S
+    verdict = days.minutes(6 * 60 // 5, altered(change))
     assert told(verdict) == (CameraState.DEGRADED, reason)
 
 
