@@ -8,7 +8,7 @@ from edge.cameras.facts import Transport, Verdict
 from edge.cameras.keepsake import DamagedMemory, pack, unpack
 from edge.cameras.picture import Picture
 from edge.cameras.sight import HARD, NothingToAccept, Sight
-from edge.cameras.stream import UNREACHED, Outage, Stream, outage_state, raw_metrics
+from edge.cameras.stream import UNREACHED, Outage, Stream, believed, outage_state, raw_metrics
 from edge.cameras.thresholds import Thresholds
 from kewang.wire.cameras import CameraReason, CameraState
 
@@ -63,6 +63,7 @@ class CameraHealth:
     ) -> Assessment:
         """Judge a look at the picture. `fingerprint`: CRC-32 of the key frame; `corrupt`: it decoded with errors."""
         self._now_s = now_s
+        transport = believed(transport, self._limits.stream)
         metrics = raw_metrics(transport)
         if transport.reason is not _NOTHING:
             self._outage.failed(transport.reason)

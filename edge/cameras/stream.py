@@ -2,12 +2,12 @@
 
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import median
 from typing import Final
 
 from edge.cameras.facts import Transport
-from edge.cameras.thresholds import Thresholds
+from edge.cameras.thresholds import StreamLimits, Thresholds
 from kewang.wire.cameras import CameraReason, CameraState
 
 LIMITED: Final = frozenset({CameraReason.BUSY, CameraReason.CODEC})
@@ -41,6 +41,14 @@ _RAW: Final = (
 def outage_state(reason: CameraReason) -> CameraState:
     """The state that a confirmed transport fault means."""
     return CameraState.DEGRADED if reason in LIMITED else CameraState.DOWN
+
+
+def believed(transport: Transport, limits: StreamLimits) -> Transport:
+    """Without a clock that is none: many cameras report the time since power-on, counted from 1900."""
+    offset_s = transport.clock_offset_s
+    if offset_s is None or abs(offset_s) < limits.clock_believed_s:
+        return transport
+    return replace(transport, clock_offset_s=None)
 
 
 def raw_metrics(transport: Transport) -> dict[str, float]:

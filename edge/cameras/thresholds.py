@@ -123,6 +123,7 @@ class StreamLimits:
     norm_sessions: int
     loss_pct: float
     clock_offset_s: float
+    clock_believed_s: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,6 +113,12 @@ def test_the_clock_and_the_recording_are_told_last(looks: Looks) -> None:
     assert told(looks.saw(replace(GOOD, clock_offset_s=1.0))) == (CameraState.OK, CameraReason.NONE)
 
 
+def test_the_time_since_power_on_is_no_clock(looks: Looks) -> None:
+    found = looks.health.saw(replace(GOOD, clock_offset_s=-3.98e9), views.picture(views.PLACE, 1), looks.now_s + 60)
+    assert told(found.verdict) == (CameraState.OK, CameraReason.NONE)
+    assert "clock_offset_s" not in found.metrics
+
+
 def test_what_was_noted_goes_out_once(looks: Looks) -> None:
     looks.health.noted(recording=1)
     assert "recording" in looks.health.reached(REACHED, looks.now_s + 1).metrics
