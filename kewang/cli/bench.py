@@ -219,7 +219,7 @@ def cameras(
     """Faults of cameras found, missed and imagined on simulated whole days, beside fixed thresholds.
 
     A camera learns for some days, then come days with faults at random times, every third without; each slow fault has
-    a day of its own. Learning days and those of slow faults are looked at every 10 minutes, all others as in production.
+    a day of its own. Learning days and those of slow faults get a look every 10 minutes, all others as in production.
     The thresholds' SHA-256 draws the seeds, so every tuning meets new ones.
 
     Examples:
