@@ -74,7 +74,12 @@ def look(picture: Picture) -> Look:
     edges = directions(gradients(once), EDGE_SOFTNESS)
     colours = np.stack([block_means(plane.astype(np.float32)) for plane in chroma(picture)])
     sharp = fineness(fine, coarse, grain)
-    return Look(half, edges, np.fft.fft2(edges), fine, coarse, block_means(half), colours, grain, sharp)
+    return Look(half, edges, spectrum_of(edges), fine, coarse, block_means(half), colours, grain, sharp)
+
+
+def spectrum_of(edges: Edges) -> Edges:
+    """The Fourier transform of a picture's directions (90, 160)."""
+    return np.fft.fft2(edges).astype(np.complex64, copy=False)
 
 
 def place(spectrum: Edges, reference: Edges) -> tuple[int, int, float]:

@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.cameras.likeness import Likeness, Look, compare, grid
+from edge.cameras.likeness import Likeness, Look, compare, grid, spectrum_of
 from edge.cameras.picture import COLUMNS, ROWS, Edges, Plane, block_means
 
 _HALF: Final = (ROWS // 2, COLUMNS // 2)
@@ -114,7 +114,7 @@ class Reference:
         return cls(
             int(pictures),
             whole,
-            np.fft.fft2(whole),
+            spectrum_of(whole),
             blocks[0],
             blocks[1],
             blocks[2:4],
