@@ -22,6 +22,10 @@ MAX_BYTES: Final = 8 * 2**20
 """The longest key frame that is decoded."""
 MAX_SCANS: Final = 64
 """A JPEG may come in scans, each of which costs the time of a whole picture; encoders make about ten."""
+MAX_UNITS: Final = 4096
+"""A key frame of H.264 or H.265 comes in NAL units, each of which costs the decoder up to 9 kB however short it is.
+Slices cut to the size of packets make 1,500 of 2 MB."""
+_MAX_MARKERS: Final = 1000
 _DECODERS: Final = {"h264": "h264", "h265": "hevc", "mjpeg": "mjpeg"}
 _JPEG_SIZES: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _JPEG_BARE: Final = frozenset({0x01, *range(0xD0, 0xDA)})
@@ -82,6 +86,10 @@ def _check(codec: str, keyframe: bytes) -> None:
         _check_size(*_jpeg_size(keyframe))
         if keyframe.count(b"\xff\xda") > MAX_SCANS:
             raise DecodeError(CameraReason.TOO_LARGE, "a JPEG of very many scans: set the camera to baseline JPEG")
+    elif keyframe.count(b"\0\0\1") > MAX_UNITS:
+        raise DecodeError(
+            CameraReason.TOO_LARGE, f"a key frame in over {MAX_UNITS} pieces: use the camera's sub-stream"
+        )
 
 
 def _check_size(width: int, height: int) -> None:
@@ -112,8 +120,8 @@ def _why(error: Exception) -> str:
 def _jpeg_size(file: bytes) -> tuple[int, int]:
     """Width and height as a JPEG's frame header declares them. Raises DecodeError if it has none."""
     at = 2
-    while file[:2] == b"\xff\xd8" and at + 9 <= len(file):
-        if file[at] != 0xFF:
+    for _ in range(_MAX_MARKERS):
+        if file[:2] != b"\xff\xd8" or at + 9 > len(file) or file[at] != 0xFF:
             break
         marker = file[at + 1]
         if marker in _JPEG_SIZES:

@@ -13,7 +13,7 @@ from av.video.reformatter import ColorRange
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.cameras.decode import MAX_BYTES, MAX_PIXELS, DecodeError, decode
+from edge.cameras.decode import MAX_BYTES, MAX_PIXELS, MAX_UNITS, DecodeError, decode
 from kewang.wire.cameras import CameraReason
 
 CODECS = ("h264", "h265", "mjpeg")
@@ -132,6 +132,25 @@ def test_a_key_frame_that_is_too_long_is_refused() -> None:
     with pytest.raises(DecodeError, match="sub-stream") as refused:
         decode("h264", b"\x00" * (MAX_BYTES + 1))
     assert refused.value.reason is CameraReason.TOO_LARGE
+
+
+@pytest.mark.parametrize(("codec", "unit"), [("h264", b"\x06\x80"), ("h265", b"\x4e\x01\x80")])
+def test_a_key_frame_in_a_million_pieces_is_refused(codec: str, unit: bytes) -> None:
+    """Each piece costs the decoder kilobytes, however short it is: these 8 MB would take 6 to 13 GB."""
+    pieces = (MAX_BYTES - 100_000) // (3 + len(unit))
+    with pytest.raises(DecodeError, match=f"over {MAX_UNITS} pieces") as refused:
+        decode(codec, keyframe(codec) + (b"\0\0\1" + unit) * pieces)
+    assert refused.value.reason is CameraReason.TOO_LARGE
+    assert not decode("h264", keyframe("h264") + b"\0\0\1\x06\x80" * (MAX_UNITS // 2)).corrupt
+
+
+def test_only_so_many_markers_of_a_jpeg_are_looked_at() -> None:
+    """Each step through them holds up the whole program: what has nothing else is no JPEG."""
+    whole = keyframe("mjpeg")
+    with pytest.raises(DecodeError, match="is none") as refused:
+        decode("mjpeg", whole[:2] + b"\xff" * 2000 + whole[2:])
+    assert refused.value.reason is CameraReason.DECODE
+    assert decode("mjpeg", whole[:2] + b"\xff" * 20 + whole[2:]).width == 640
 
 
 def test_the_largest_picture_is_that_of_today_s_cameras() -> None:
