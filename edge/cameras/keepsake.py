@@ -1,6 +1,7 @@
 """What is known of a camera as bytes, so that it outlives a restart: an npz file without anything that could run."""
 
 import io
+import tokenize
 import zipfile
 import zlib
 from collections import deque
@@ -17,6 +18,15 @@ from edge.cameras.thresholds import Thresholds
 
 VERSION: Final = 1
 _LIMIT_BYTES: Final = 1_000_000
+_WHOLE_LIMIT_BYTES: Final = 2_000_000
+"""Of everything unpacked: about 400 kB with all hours and views."""
+_DAMAGED: Final = (
+    *(KeyError, ValueError, TypeError, AttributeError, OverflowError, MemoryError, RuntimeError),
+    *(OSError, EOFError, zipfile.BadZipFile, zlib.error, tokenize.TokenError),
+)
+"""What numpy and zipfile raise over flipped bits, as worn cards give them back: methods of packing that nobody knows,
+encryption, headers that are no Python, shapes that nothing can hold."""
+_STEPS: Final = ("edges", "settled", "clean")
 _MODES: Final = {False: "day_", True: "infrared_"}
 
 
@@ -44,7 +54,7 @@ def unpack(kept: bytes, sight: Sight, stream: Stream, limits: Thresholds) -> Non
         references = {mode: Reference.of(arrays, prefix) for mode, prefix in _MODES.items()}
         views = {mode: MarketView.of(arrays, prefix, limits.market) for mode, prefix in _MODES.items()}
         norms = {mode: _norm(arrays[f"{prefix}fps"]) for mode, prefix in _MODES.items()}
-    except (KeyError, ValueError, TypeError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except _DAMAGED as error:
         raise DamagedMemory(f"kept references can't be read ({type(error).__name__}): they are learned anew") from None
     sight.slow, sight.references, sight.market.views, stream.norms = slow, references, views, norms
 
@@ -52,10 +62,16 @@ def unpack(kept: bytes, sight: Sight, stream: Stream, limits: Thresholds) -> Non
 def _arrays(kept: bytes) -> dict[str, Any]:
     if len(kept) > _LIMIT_BYTES:
         raise ValueError("too large")
+    with zipfile.ZipFile(io.BytesIO(kept)) as packed:
+        if sum(each.file_size for each in packed.infolist()) > _WHOLE_LIMIT_BYTES:
+            raise ValueError("too large when unpacked")
     with np.load(io.BytesIO(kept), allow_pickle=False) as file:
         arrays = {name: file[name] for name in file.files}
     if int(arrays["version"]) != VERSION:
         raise ValueError("another version")
+    for name, array in arrays.items():
+        if np.isinf(array).any() or (name.endswith(_STEPS) and array.dtype != np.int8):
+            raise ValueError("numbers that can't be")
     return arrays
 
 
