@@ -54,13 +54,14 @@ class Parts:
     def _head(self) -> bool:
         """Pass the part's header; whether it is whole. A boundary without one is passed too."""
         start = re.match(rb"[\r\n]*", self._held)
-        begins = start.end() if start else 0
-        end = _HEAD_END.search(self._held, begins)
-        if (end.start() if end else len(self._held)) - begins > _HEAD_LIMIT_BYTES:
+        # At once: a server may send nothing but empty lines.
+        del self._held[: start.end() if start else 0]
+        end = _HEAD_END.search(self._held)
+        if (end.start() if end else len(self._held)) > _HEAD_LIMIT_BYTES:
             raise CameraError(CameraReason.PROTOCOL, "what comes is no MJPEG: a part's header does not end")
         if end is None:
             return False
-        length = _LENGTH.search(bytes(self._held[begins : end.start()]))
+        length = _LENGTH.search(bytes(self._held[: end.start()]))
         self._length = int(length[1]) if length else None
         if self._length is not None and self._length > LIMIT_BYTES:
             raise CameraError(CameraReason.TOO_LARGE, f"a picture of {self._length} bytes is announced")

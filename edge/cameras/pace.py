@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from edge.rtsp.meter import STALL_S
+from edge.rtsp.meter import STALL_S, rate
 
 
 @dataclass(slots=True)
@@ -33,10 +33,9 @@ class Pace:
 
     @property
     def fps(self) -> float | None:
-        """Pictures per second; None of fewer than two."""
+        """Pictures per second; None of fewer than two, and of a burst."""
         # What was held back before we listened comes at once: then the stream's own clock tells more.
-        span_s = max(self.last_s - self.first_s, self.told_s)
-        return (self.frames - 1) / span_s if self.frames > 1 and span_s > 0 else None
+        return rate(self.frames, max(self.last_s - self.first_s, self.told_s))
 
     @property
     def stall_limit_s(self) -> float:

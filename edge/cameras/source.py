@@ -204,8 +204,11 @@ def _with_reach(transport: Transport, reached: Transport) -> Transport:
 
 
 def _tidy(name: str, value: float | None) -> float | None:
-    """As many decimals as the metric means; no value for a number that is none."""
+    """As many decimals as the metric means; no value for a number that nobody would believe."""
+    metric = BY_NAME[name]
     if value is None or not math.isfinite(value):
         return None
-    rounded = round(value, BY_NAME[name].decimals)
+    rounded = round(value, metric.decimals)
+    if not metric.low <= rounded <= metric.high:
+        return None
     return int(rounded) if rounded == int(rounded) else rounded

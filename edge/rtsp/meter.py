@@ -12,6 +12,8 @@ from kewang.wire.cameras import CameraReason
 
 STALL_S: Final = 2.0
 """A gap is a stall when it is longer than this and than two frames."""
+FPS_LIMIT: Final = 240.0
+"""No camera sends more; what was held back comes at once, and such a burst tells nothing of the frame rate."""
 _HUSH_S: Final = 0.5
 _BURST_LIMIT_S: Final = 12.0
 _KEPT_GAPS: Final = 64
@@ -63,6 +65,11 @@ class Beat:
         """
         arrived_s, told_s = self.last_s - self.first_s, (self.last_ticks - self.first_ticks) / clock_hz
         return told_s if arrived_s < told_s < arrived_s + _BURST_LIMIT_S else arrived_s
+
+
+def rate(frames: int, span_s: float) -> float | None:
+    """Frames per second when `frames` came within `span_s` from the first to the last; None if that tells nothing."""
+    return (frames - 1) / span_s if 1 < frames <= 1 + FPS_LIMIT * span_s else None
 
 
 class Meter:
@@ -148,10 +155,9 @@ class Meter:
 
     @property
     def fps(self) -> float | None:
-        """Frames per second, or None of fewer than two frames."""
+        """Frames per second, or None of fewer than two frames and of a burst."""
         beat = self._beat
-        span_s = beat.span_s(self._video.clock_hz)
-        return (beat.frames - 1) / span_s if beat.frames > 1 and span_s > 0 else None
+        return rate(beat.frames, beat.span_s(self._video.clock_hz))
 
     @property
     def stall_limit_s(self) -> float:

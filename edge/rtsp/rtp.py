@@ -9,6 +9,8 @@ _SEQUENCES: Final = 1 << 16
 _TIMESTAMPS: Final = 1 << 32
 _DROPOUT_LIMIT: Final = 3000
 _MISORDER_LIMIT: Final = 100
+_LEAP_LIMIT_S: Final = 60
+"""More from one packet to the next is no time that passed: the sender began to count anew."""
 _SENDER_REPORT: Final = 200
 _GOODBYE: Final = 203
 _NTP_TO_UNIX_S: Final = 2_208_988_800
@@ -116,7 +118,10 @@ class Timeline:
         """Ticks from the first packet to one with this timestamp."""
         if self._last is not None:
             ahead = (timestamp - self._last) % _TIMESTAMPS
-            self.ticks += ahead if ahead < _TIMESTAMPS // 2 else ahead - _TIMESTAMPS
+            ahead -= 0 if ahead < _TIMESTAMPS // 2 else _TIMESTAMPS
+            if abs(ahead) > _LEAP_LIMIT_S * self.clock_hz:
+                ahead, self._transit_s = 1, None
+            self.ticks += ahead
         self._last = timestamp
         return self.ticks
 

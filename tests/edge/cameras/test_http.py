@@ -8,6 +8,7 @@ import pytest
 
 from edge.cameras.facts import Transport
 from edge.cameras.http import Kind, reach, watch
+from edge.cameras.multipart import Parts
 from edge.net.address import Address
 from kewang.wire.cameras import CameraReason
 from tests.edge.cameras.scripted import Script, Visit, scripted
@@ -99,6 +100,20 @@ async def test_boundaries_are_understood_as_cameras_write_them(declared: str, le
 
     seen, _ = await look(script, until_keyframe=True)
     assert (seen.reason, seen.keyframe) == (CameraReason.NONE, picture())
+
+
+async def test_a_burst_of_pictures_tells_no_frame_rate() -> None:
+    """Two that come in one packet would make a hundred thousand a second, which nobody believes."""
+    seen, _ = await look(saying(STREAM.encode() + part() * 3, then_hang=True))
+    assert (seen.fps, seen.bitrate_kbps, seen.keyframe) == (None, None, picture())
+
+
+def test_nothing_but_empty_lines_is_not_kept() -> None:
+    parts = Parts(b"frame")
+    for _ in range(50):
+        assert parts.feed(b"\r\n" * 1000) == []
+        assert parts.held_bytes == 0
+    assert parts.feed(part()) == [picture()]
 
 
 async def test_however_the_bytes_are_cut() -> None:

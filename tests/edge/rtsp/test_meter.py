@@ -32,7 +32,7 @@ class _Camera:
         payloads = [SPS, PPS, IDR] if key else [SLICE]
         for index, payload in enumerate(payloads):
             last = self.marks and index == len(payloads) - 1
-            data = packet(self.sequence, int(self.number * _CLOCK_HZ / self.fps), payload, marker=last)
+            data = packet(self.sequence, int(self.number * _CLOCK_HZ / self.fps) % 2**32, payload, marker=last)
             if not lost:
                 self.meter.take(data, at_s, 1.8e9)
             self.sequence += 1
@@ -184,3 +184,12 @@ def test_the_clock_by_a_report_among_the_packets() -> None:
     _Camera(meter).frame(0)
     meter.take(sender_report(1_800_000_000), 0.1, 1_800_000_042.0)
     assert meter.clock_offset_s == pytest.approx(-42)
+
+
+def test_a_burst_tells_no_frame_rate() -> None:
+    """Frames with one timestamp, or one that runs backwards, at one time: a rate of millions is none."""
+    camera = _Camera(_meter(), fps=-10)
+    camera.frame(0)
+    camera.frame(1e-6)
+    told = camera.meter.figures()
+    assert (told["fps"], "bitrate_kbps" in told) == (None, False)

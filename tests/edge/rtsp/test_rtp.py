@@ -105,3 +105,14 @@ def test_time_since_power_on_is_no_clock(ntp_s: float) -> None:
 def test_reports_among_the_packets() -> None:
     assert is_control(sender_report(0))
     assert not is_control(packet(1, 1, b"x", marker=True))
+
+
+@pytest.mark.parametrize("leap", [2**31 - 1, 2**31, 2**31 + 1, 100 * 90_000, -100 * 90_000])
+def test_timestamps_that_begin_anew_are_no_time_and_no_jitter(leap: int) -> None:
+    """A leap counted as time makes a jitter of hours, which nobody believes."""
+    timeline = Timeline(90_000)
+    for frame in range(20):
+        timeline.take((frame * 9000 + (leap if frame >= 10 else 0)) % 2**32)
+        timeline.arrived(frame * 0.1)
+    assert timeline.ticks == 18 * 9000 + 1
+    assert timeline.jitter_s < 0.001
