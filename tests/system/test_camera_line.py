@@ -42,6 +42,7 @@ def test_a_well_camera_is_measured(town: CameraTown) -> None:
     ("fault", "state", "reason"),
     [
         ("black", CameraState.DOWN, CameraReason.BLACK),
+        ("frozen", CameraState.DOWN, CameraReason.FROZEN),
         ("silent", CameraState.DOWN, CameraReason.NO_MEDIA),
         ("refused", CameraState.DOWN, CameraReason.REFUSED),
         ("404", CameraState.DOWN, CameraReason.NOT_FOUND),
