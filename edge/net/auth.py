@@ -87,6 +87,9 @@ class Login:
             raise CameraError(CameraReason.AUTH, "the camera wants a login: give user and password_file")
         if refused and not any(offer.stale for offer in offered):
             raise CameraError(*REFUSED)
+        if self._offer is not None and self._offer.way != "BASIC":
+            # Who had a digest does not need the password readable: an impostor would ask for it so.
+            offered = [offer for offer in offered if offer.way != "BASIC"]
         if self.meet(offered) is None:
             ways = ", ".join(re.sub(r"[^A-Za-z0-9-]", "", offer.way)[:20] for offer in offered) or "none"
             raise CameraError(CameraReason.AUTH, f"the camera offers no way to log in that is known here ({ways})")

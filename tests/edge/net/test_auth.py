@@ -10,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.net.auth import Login, offers
+from edge.net.errors import CameraError
+from kewang.wire.cameras import CameraReason
 
 _RFC_7616 = (
     'Digest realm="http-auth@example.org", qop="auth, auth-int", algorithm={way}, '
@@ -90,3 +92,13 @@ def test_nothing_shows_the_password() -> None:
     told = login.header("PLAY", "rtsp://c")["Authorization"]
     assert "geheim-9" not in repr(login) + told
     assert r'username="a\"b"' in told
+
+
+def test_a_login_by_digest_is_never_weakened_to_basic() -> None:
+    login = Login("admin", "secret")
+    login.take_up(['Digest realm="x", nonce="1"', 'Basic realm="x"'], refused=False)
+    with pytest.raises(CameraError) as refused:
+        login.take_up(['Basic realm="x"'], refused=False)
+    assert refused.value.reason is CameraReason.AUTH
+    login.take_up(['Digest realm="x", nonce="2"'], refused=False)
+    assert login.header("PLAY", "/")["Authorization"].startswith("Digest")
