@@ -59,11 +59,16 @@ class RtspStream:
         transport = await self._by_us(until_keyframe)
         if transport.reason is not CameraReason.CODEC:
             self._by_libav = None
-        elif self._by_libav is None:
+        elif self._by_libav is None and self._may_fall_back:
             other = await _by_libav(self.address, self.manner, until_keyframe)
             self._by_libav = other.reason is CameraReason.NONE and other.keyframe is not None
             return other if self._by_libav else transport
         return transport
+
+    @property
+    def _may_fall_back(self) -> bool:
+        """libavformat follows a redirect to any host and takes the login along: so never with one, unless allowed."""
+        return self.address.password is None or self.manner.other_hosts
 
     async def _by_us(self, until_keyframe: bool) -> Transport:
         from edge import rtsp
