@@ -175,7 +175,7 @@ def _read(path: Path) -> dict[str, tuple[int, Result]]:
         entries = [(int(exp_ms), Result.model_validate(result)) for exp_ms, result in kept]
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, OverflowError, RecursionError) as error:
         log.error("%s can't be read, commands begun earlier are forgotten: %s", path, error)
         return {}
     return {result.id: (exp_ms, result) for exp_ms, result in entries}

@@ -209,7 +209,9 @@ async def test_a_disk_that_remembers_nothing_lets_nothing_be_done(memory: Path) 
         assert bench.camera.accepted == []
 
 
-@pytest.mark.parametrize("damage", [b"", b"{", b"[1]", b'[[1,{"id":"x"}]]', b'[["x",{}]]', b"\xff"])
+@pytest.mark.parametrize(
+    "damage", [b"", b"{", b"[1]", b'[[1,{"id":"x"}]]', b'[["x",{}]]', b"\xff", b"[[1e999,{}]]", b"[" * 200_000]
+)
 async def test_a_damaged_memory_is_begun_anew(memory: Path, damage: bytes) -> None:
     await asyncio.to_thread(memory.write_bytes, damage)
     bench = Bench(memory)
