@@ -23,7 +23,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, help="Cameras: fin
 app.command()(discover)
 
 _UNANSWERED: Final = frozenset({CameraReason.DNS, CameraReason.REFUSED, CameraReason.TIMEOUT, CameraReason.UNROUTABLE})
-_SIGNS: Final = {CameraState.OK: "●", CameraState.DEGRADED: "▲", CameraState.DOWN: "✖", CameraState.UNKNOWN: "?"}
+_SIGNS: Final = {CameraState.OK: "●", CameraState.DEGRADED: "▲", CameraState.DOWN: "✖", CameraState.UNKNOWN: "◆"}
 _COLOURS: Final = {
     CameraState.OK: typer.colors.GREEN,
     CameraState.DEGRADED: typer.colors.YELLOW,
@@ -68,8 +68,8 @@ def probe(
 ) -> None:
     """Look at a camera for about ten seconds: all that the agent would measure, its state, and what to do first.
 
-    Nothing leaves this machine; a picture is saved only with --picture. Exit codes: 0 the camera is well; 1 it is
-    degraded, down or not known well enough; 2 wrong words; 3 it can't be reached.
+    Nothing leaves this machine; a picture is saved only with --picture. Exit codes: 0 the camera is well, or its view
+    is still learned; 1 it is degraded, down or was not measured; 2 wrong words; 3 it can't be reached.
 
     Examples:
 
@@ -168,7 +168,7 @@ def _target(
     try:
         return Target.of_url(where, user, password, kind=kind, onvif=onvif)
     except ValueError as error:
-        fail(str(error), USAGE)
+        fail(str(error) if "://" in where else f"{error}; the name of a source needs --config", USAGE)
 
 
 def _source(config: Path, name: str) -> "tuple[CameraSettings, Path]":

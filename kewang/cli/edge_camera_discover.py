@@ -35,8 +35,8 @@ _WORDS: Final = {
         "The clock of this machine is not synchronised: the clock offsets above are uncertain.",
     ),
     "paste": (
-        "Tambahkan ke edge.toml, lalu coba dengan `kewang edge check --config edge.toml`:",
-        "Add this to edge.toml, then try it with `kewang edge check --config edge.toml`:",
+        "Tambahkan ke edge.toml, lalu periksa dengan `kewang edge check --config edge.toml`:",
+        "Add this to edge.toml, then check it with `kewang edge check --config edge.toml`:",
     ),
     "password": (
         "# bila kamera meminta sandi: user dan password_file (chmod 600)",

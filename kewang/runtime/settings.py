@@ -45,11 +45,11 @@ def secret(path: Path) -> str:
     try:
         mode, text = path.stat().st_mode, path.read_text().strip()
     except OSError as error:
-        raise SettingsError(f"secret file {path}: {error.strerror}") from None
+        raise SettingsError(f"secret file {path}: {error.strerror}: correct the path or the file's owner") from None
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise SettingsError(f"secret file {path} can be read by others: run 'chmod 600 {path}'")
     if not text:
-        raise SettingsError(f"secret file {path} is empty")
+        raise SettingsError(f"secret file {path} is empty: write the password into it")
     return text
 
 
