@@ -25,6 +25,9 @@ MAX_SCANS: Final = 64
 MAX_UNITS: Final = 4096
 """A key frame of H.264 or H.265 comes in NAL units, each of which costs the decoder up to 9 kB however short it is.
 Slices cut to the size of packets make 1,500 of 2 MB."""
+_PADDING: Final = bytes(64)
+"""FFmpeg's readers run over the end of what they are given; what lies there must be zeros, or a picture that was cut
+off is now and then continued with whatever the memory holds, and passes for whole (13 of 150 in H.265)."""
 _MAX_MARKERS: Final = 1000
 _DECODERS: Final = {"h264": "h264", "h265": "hevc", "mjpeg": "mjpeg"}
 _JPEG_SIZES: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
@@ -103,7 +106,7 @@ def _frame(codec: str, keyframe: bytes, options: dict[str, str]) -> VideoFrame:
     context.thread_count = 1
     context.options = {"max_pixels": str(MAX_PIXELS), **options}
     try:
-        frames = [*context.decode(av.Packet(keyframe)), *context.decode(None)]
+        frames = [*context.decode(av.Packet(keyframe + _PADDING)), *context.decode(None)]
     except (av.FFmpegError, MemoryError, ValueError) as error:
         # The size is known by now, even where it was what the decoder refused.
         _check_size(context.width, context.height)
