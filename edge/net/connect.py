@@ -70,7 +70,8 @@ def redirected(ours: Address, location: str, *, schemes: tuple[str, ...], other_
     `other_hosts`: whether to go elsewhere at all. Raises CameraError (REDIRECT).
     """
     try:
-        parts = urlsplit(urljoin(ours.wire_url, location))
+        # A camera that writes {password} into its answer must not have it filled in.
+        parts = urlsplit(urljoin(ours.url, location.replace("{", "%7B").replace("}", "%7D")))
         host, port = parts.hostname or "", parts.port
     except ValueError:
         raise CameraError(CameraReason.REDIRECT, "the camera redirects to an unreadable address") from None

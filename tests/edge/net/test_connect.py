@@ -75,3 +75,11 @@ async def test_a_silent_host_is_given_up_in_time() -> None:
 
 def test_a_password_in_the_camera_s_words_is_not_told() -> None:
     assert shown("it sends pW-1234 and YWRtaW46cHctMTIzNA==", CAMERA) == "it sends *** and ***"
+
+
+def test_a_camera_can_not_have_the_password_filled_into_its_own_words() -> None:
+    ours = Address("rtsp", "10.0.0.9", 554, "/live?pw={password}", "viewer", "s3cret")
+    for location in ("rtsp://10.0.0.9:8554/{password}", "/log?p={password}&u={user}"):
+        there = redirected(ours, location, schemes=("rtsp",), other_hosts=False)
+        assert "s3cret" not in there.wire_url
+        assert "viewer" not in there.wire_url
