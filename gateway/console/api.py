@@ -104,7 +104,7 @@ def device_figures(device: Device, overview: Overview) -> dict[str, Any]:
             "source": source.series.source,
             "date_ms": source.date_ms,
             "camera": source.camera[0].name.lower() if source.camera else None,
-            "readings": {reading.metric.name: reading.value for reading in source.readings},
+            "readings": {reading.metric.name: reading.value for reading in source.current},
         }
         for source in device.sources
     ]

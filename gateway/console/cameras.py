@@ -1,6 +1,7 @@
 """Cameras on the pages: how each is, and the numbers of its last looks, of which no single one has all. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 from gateway.ports import Point, SeriesId
@@ -18,35 +19,52 @@ TOLD_BY_STATE: Final = frozenset({"camera_state", "camera_reason"})
 _OF_THE_ROW: Final = "tq"
 
 
-def with_recent(points: Iterable[Point], recent: Iterable[Point]) -> list[Point]:
-    """`points`, the newest of each series, with the fields that only an earlier one of `recent` (oldest first) has.
+Dated = tuple[int, float | int | str]
+"""Unix ms and the value of then."""
 
-    A camera that is down keeps none of them: what it showed before is not how it is.
-    """
-    earlier: dict[SeriesId, dict[str, float | int | str]] = {}
+
+@dataclass(frozen=True, slots=True)
+class Newest:
+    """The newest point of a series, and of the fields that it lacks the last value before it."""
+
+    point: Point
+    earlier: Mapping[str, Dated] = field(default_factory=dict)
+
+    def dated(self) -> dict[str, Dated]:
+        """Every field's last value with its date."""
+        return {**self.earlier, **_dated(self.point)}
+
+
+def with_recent(points: Iterable[Point], recent: Iterable[Point]) -> list[Newest]:
+    """`points`, the newest of each series, with the fields that only an earlier one of `recent` (oldest first) has."""
+    newest = {point.series: point for point in points}
+    earlier: dict[SeriesId, dict[str, Dated]] = {series: {} for series in newest}
     for point in recent:
-        earlier.setdefault(point.series, {}).update(point.fields)
-    return [_with(point, earlier.get(point.series, {})) for point in points]
+        if point.series in newest and point.date_ms < newest[point.series].date_ms:
+            earlier[point.series].update(_dated(point))
+    return [Newest(point, _without(earlier[series], {_OF_THE_ROW, *point.fields})) for series, point in newest.items()]
 
 
-def _with(point: Point, earlier: Mapping[str, float | int | str]) -> Point:
-    if point.fields.get("camera_state") == CameraState.DOWN:
-        return point
-    kept = {name: value for name, value in earlier.items() if name != _OF_THE_ROW}
-    return Point(point.series, point.date_ms, kept | point.fields)
+def _dated(point: Point) -> dict[str, Dated]:
+    return {name: (point.date_ms, value) for name, value in point.fields.items()}
 
 
-def state_of(point: Point, heard: bool) -> tuple[CameraState, CameraReason] | None:
-    """How the camera of `point` is and why, None if it is no camera. One that is not `heard` any more is unknown."""
-    if point.series.stream != STREAM:
+def _without(fields: Mapping[str, Dated], names: Collection[str]) -> dict[str, Dated]:
+    return {name: dated for name, dated in fields.items() if name not in names}
+
+
+def state_of(newest: Newest, heard: bool) -> tuple[CameraState, CameraReason] | None:
+    """How a camera is and why, None if `newest` is of none. One that is not `heard` any more is unknown."""
+    if newest.point.series.stream != STREAM:
         return None
-    state = _code(point.fields.get("camera_state"), STATE_WORDS, CameraState.UNKNOWN)
-    reason = _code(point.fields.get("camera_reason"), REASON_WORDS, CameraReason.NONE)
+    dated = newest.dated()
+    state = _code(dated.get("camera_state"), STATE_WORDS, CameraState.UNKNOWN)
+    reason = _code(dated.get("camera_reason"), REASON_WORDS, CameraReason.NONE)
     return (CameraState(state), CameraReason(reason)) if heard else (CameraState.UNKNOWN, CameraReason.NONE)
 
 
-def _code(value: object, known: Iterable[int], otherwise: int) -> int:
-    return next((code for code in known if code == value), otherwise)
+def _code(dated: Dated | None, known: Iterable[int], otherwise: int) -> int:
+    return next((code for code in known if dated and code == dated[1]), otherwise)
 
 
 def said(camera: tuple[CameraState, CameraReason], language: Language) -> str:

@@ -11,10 +11,11 @@ from typing import Final
 from gateway.console import cameras
 from gateway.console.balance import Books
 from gateway.console.bookkeeper import Bookkeeper
+from gateway.console.cameras import Newest
 from gateway.console.facts import Facts, Options
 from gateway.console.overview import Device, Marks, Site, sites_of
 from gateway.console.sparks import Sparks, Wanted
-from gateway.ports import Clock, History, Misconfigured, Point, Refused, RetryLater
+from gateway.ports import Clock, History, Misconfigured, Refused, RetryLater
 from kewang.wire.batch import MAX_DATE_MS
 from kewang.wire.names import STREAMS
 
@@ -99,18 +100,18 @@ class Live:
         now_ms = self._clock.wall_ms()
         try:
             async with asyncio.timeout(self._options.read_limit_s):
-                points = [point for stream in STREAMS for point in await self._newest(stream, now_ms)]
-            return await self._from_store(points, now_ms)
+                newest = [row for stream in STREAMS for row in await self._newest(stream, now_ms)]
+            return await self._from_store(newest, now_ms)
         except (RetryLater, Misconfigured) as error:
             return self._without_store(now_ms, str(error))
         except TimeoutError:
             return self._without_store(now_ms, f"no answer within {self._options.read_limit_s:g} s")
 
-    async def _newest(self, stream: str, now_ms: int) -> list[Point]:
+    async def _newest(self, stream: str, now_ms: int) -> list[Newest]:
         points = await self._history.newest(stream)
         if stream == cameras.STREAM and 0 < len(points) <= cameras.MOST_SERIES:
             return cameras.with_recent(points, await self._history.recent(stream, now_ms - cameras.RECENT_MS))
-        return points
+        return [Newest(point) for point in points]
 
     def _without_store(self, now_ms: int, why: str) -> Overview:
         """The figures known last, with the trouble named."""
@@ -118,7 +119,7 @@ class Live:
             log.warning("the page can't read the store: %s", why)
         return replace(self._shown, now_ms=now_ms, trouble=why)
 
-    async def _from_store(self, points: Sequence[Point], now_ms: int) -> Overview:
+    async def _from_store(self, newest: Sequence[Newest], now_ms: int) -> Overview:
         began_ms = self._clock.mono_ms()
         if began_ms >= self._slow_due_ms or self._shown.trouble:
             await self._read_slowly(now_ms)
@@ -126,7 +127,7 @@ class Live:
             self._slow_due_ms = self._pause(began_ms, self._options.ledger_s, longest_s)
         slow, facts = self._slow, self._facts
         marks = marks_of(slow.books, slow.quarantine, facts.two_boxes())
-        sites = sites_of(points, slow.heard, marks, facts.placements(), now_ms, self._options)
+        sites = sites_of(newest, slow.heard, marks, facts.placements(), now_ms, self._options)
         await self.sparks.refresh(self._on_cards(sites), now_ms, self._options.spark_reads)
         return Overview(now_ms, now_ms, None, sites, slow.books, slow.quarantine)
 
@@ -153,7 +154,7 @@ class Live:
     def _on_cards(self, sites: Sequence[Site]) -> list[Wanted]:
         devices = [device for site in sites for device in site.devices]
         return [
-            ((source.series, reading.metric.name), reading.metric, source.date_ms)
+            ((source.series, reading.metric.name), reading.metric, reading.date_ms)
             for device in devices
             if len(devices) <= self._options.full_cards
             for source, readings in device.on_card

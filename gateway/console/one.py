@@ -72,7 +72,7 @@ class Devices:
 
     async def _draw(self, device: Device, now_ms: int) -> None:
         wanted = [
-            ((source.series, reading.metric.name), reading.metric, source.date_ms)
+            ((source.series, reading.metric.name), reading.metric, reading.date_ms)
             for source in device.sources
             for reading in source.readings
         ]

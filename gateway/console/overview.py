@@ -7,8 +7,9 @@ from itertools import groupby
 from typing import Final, Literal
 
 from gateway.console import cameras
+from gateway.console.cameras import Newest
 from gateway.console.facts import Options
-from gateway.ports import Point, SeriesId
+from gateway.ports import SeriesId
 from kewang.wire.batch import MAX_DATE_MS
 from kewang.wire.cameras import CameraReason, CameraState
 from kewang.wire.catalogue import METRICS, Metric
@@ -26,6 +27,8 @@ class Reading:
 
     metric: Metric
     value: float
+    date_ms: int
+    """Of the row that has it: a camera's newest row does not tell everything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +45,21 @@ class Source:
     """How it is and why, if it is a camera."""
 
     @property
+    def current(self) -> tuple[Reading, ...]:
+        """What tells how it is now. Of a camera that is down only the newest row: what it showed before is over."""
+        down = self.camera is not None and self.camera[0] is CameraState.DOWN
+        return tuple(r for r in self.readings if not down or r.date_ms == self.date_ms)
+
+    @property
     def shown(self) -> tuple[Reading, ...]:
         """What a card shows of it."""
         if self.camera is None:
             return tuple(r for r in self.readings if r.metric.name != _RUNNING_NUMBER)
-        return tuple(r for name in cameras.ON_CARD for r in self.readings if r.metric.name == name)
+        return tuple(r for name in cameras.ON_CARD for r in self.current if r.metric.name == name)
 
     @property
     def told(self) -> tuple[Reading, ...]:
-        """What its device's page lists: everything that is not told by the camera's state."""
+        """What its device's page lists: everything that is not told by the camera's state, of earlier looks too."""
         return tuple(r for r in self.readings if r.metric.name not in cameras.TOLD_BY_STATE)
 
     @property
@@ -136,7 +145,7 @@ class Site:
 
 
 def sites_of(
-    points: Iterable[Point],
+    newest: Iterable[Newest],
     heard_before: Iterable[str],
     marks: Mapping[str, Marks],
     placements: Mapping[str, Placement],
@@ -145,12 +154,12 @@ def sites_of(
 ) -> tuple[Site, ...]:
     """All devices that have a reading or a placement, by site, troubled sites first, the unplaced last.
 
-    `points`: the newest of each series of the last day; `heard_before`: devices that have any reading;
+    `newest`: of each series of the last day; `heard_before`: devices that have any reading;
     `marks`: of devices that have any.
     """
-    by_device: dict[str, list[Point]] = defaultdict(list)
-    for point in points:
-        by_device[point.series.device].append(point)
+    by_device: dict[str, list[Newest]] = defaultdict(list)
+    for row in newest:
+        by_device[row.point.series.device].append(row)
     heard = {*heard_before, *by_device}
     devices = [
         _device(name, by_device[name], placements.get(name), now_ms, options)
@@ -169,10 +178,10 @@ def _by_site(devices: list[Device]) -> tuple[Site, ...]:
     return tuple(sorted(sites, key=lambda site: (site.name is None, not site.devices[0].troubled, site.name)))
 
 
-def _device(name: str, points: Sequence[Point], placement: Placement | None, now_ms: int, options: Options) -> Device:
-    last_ms = max((point.date_ms for point in points), default=None)
+def _device(name: str, rows: Sequence[Newest], placement: Placement | None, now_ms: int, options: Options) -> Device:
+    last_ms = max((row.point.date_ms for row in rows), default=None)
     speaks = last_ms is not None and now_ms - last_ms <= options.silent_s * 1000
-    sources = tuple(_source(point, speaks, now_ms, options) for point in sorted(points, key=lambda p: p.series))
+    sources = tuple(_source(row, speaks, now_ms, options) for row in sorted(rows, key=lambda r: r.point.series))
     return Device(name, _place(placement, now_ms), "ok" if speaks else "silent", last_ms, sources)
 
 
@@ -180,14 +189,17 @@ def _place(placement: Placement | None, now_ms: int) -> Place | None:
     return placement.at(min(now_ms, MAX_DATE_MS)) if placement else None
 
 
-def _source(point: Point, device_speaks: bool, now_ms: int, options: Options) -> Source:
+def _source(newest: Newest, device_speaks: bool, now_ms: int, options: Options) -> Source:
+    point, dated = newest.point, newest.dated()
     old = now_ms - point.date_ms > options.source_silent_s * 1000
     readings = tuple(
-        Reading(metric, value)
+        Reading(metric, value, date_ms)
         for metric in METRICS
-        if metric.stream == point.series.stream and isinstance(value := point.fields.get(metric.name), float)
+        if metric.stream == point.series.stream and metric.name in dated
+        for date_ms, value in [dated[metric.name]]
+        if isinstance(value, float)
     )
     estimated = float(point.fields.get("tq", 2)) < 2
     silent = device_speaks and old and point.series.stream != "evt"
-    camera = cameras.state_of(point, heard=device_speaks and not old)
+    camera = cameras.state_of(newest, heard=device_speaks and not old)
     return Source(point.series, point.date_ms, readings, estimated, silent, camera)

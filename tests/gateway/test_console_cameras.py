@@ -2,10 +2,11 @@
 
 import re
 
-from gateway.console.cameras import said, with_recent
+from gateway.console.cameras import Newest, said, with_recent
 from gateway.ports import Point, SeriesId, Store
 from kewang.ui.words import LANGUAGES
 from kewang.wire.cameras import CameraReason, CameraState
+from kewang.wire.placement import Place, Placement
 from tests.fakes import MemoryStore
 from tests.gateway import cameras, town
 from tests.gateway.cameras import Camera
@@ -17,6 +18,15 @@ CAM = SeriesId("cam", "mardika-01", "cam-1")
 def chips(page: str) -> list[str]:
     """The chips of a page, in its order: `alarm ✖ down: picture black`."""
     return [f"{kind} {' '.join(text.split())}" for kind, text in re.findall(r'class="chip (\w+)">([^<]*)<', page)]
+
+
+def lines(page: str) -> dict[str, tuple[int | None, str]]:
+    """The readings of a device's page: name -> age in s if it is said, value with its unit."""
+    found = re.findall(r'class="metric">([^<]*)(?:<small[^>]*>(\d+) s[^<]*</small>)?</span>(.*?)</li>', page, re.DOTALL)
+    values = [re.sub(r"<svg.*?</svg>|<[^>]*>", "", rest, flags=re.DOTALL).strip() for *_, rest in found]
+    return {
+        name.strip(): (int(age) if age else None, value) for (name, age, _), value in zip(found, values, strict=True)
+    }
 
 
 async def card(shown: Served, device: str, language: str = "en") -> str:
@@ -86,18 +96,55 @@ async def test_numbers_of_the_last_picture_are_shown_beside_a_newer_look(store: 
     assert "Frames per second" not in dark
 
 
-def test_only_what_is_missing_comes_from_earlier_looks_and_nothing_when_down() -> None:
+def test_only_what_is_missing_comes_from_earlier_looks_each_with_its_date() -> None:
+    newest = Point(CAM, 3, {"camera_state": 2.0})
     recent = [
         Point(CAM, 1, {"fps": 9.0, "loss_pct": 1.0, "tq": 1.0}),
         Point(CAM, 2, {"fps": 10.0, "camera_state": 1.0}),
+        newest,
+        Point(CAM, 4, {"jitter_ms": 1.0}),
     ]
     other = Point(SeriesId("cam", "mardika-01", "cam-2"), 3, {"fps": 1.0})
-    assert with_recent([Point(CAM, 3, {"camera_state": 2.0}), other], recent) == [
-        Point(CAM, 3, {"fps": 10.0, "loss_pct": 1.0, "camera_state": 2.0}),
-        other,
+    assert with_recent([newest, other], recent) == [
+        Newest(newest, {"fps": (2, 10.0), "loss_pct": (1, 1.0)}),
+        Newest(other),
     ]
-    down = Point(CAM, 3, {"camera_state": 3.0})
-    assert with_recent([down], recent) == [down]
+
+
+async def test_the_device_page_keeps_the_numbers_behind_a_state_and_says_how_old_they_are(store: Store) -> None:
+    black = {"brightness_pct": 1.2, "contrast_pct": 0.4}
+    for state, reason in ((CameraState.DOWN, CameraReason.BLACK), (CameraState.UNKNOWN, CameraReason.LEARNING)):
+        date_ms = now_ms()
+        camera = Camera("mardika-01", "cam-1", state, reason, picture=black, picture_age_s=45.0)
+        await cameras.settle(store, date_ms, (camera,))
+        async with console(store) as shown:
+            page = await shown.text("/device/mardika-01?lang=en")
+            assert set(lines(page)) == {"TCP connect time", "Brightness of the picture", "Contrast of the picture"}
+            assert lines(page)["TCP connect time"] == (None, "1.5 ms")
+            age_s, value = lines(page)["Brightness of the picture"]
+            assert value == "1.2 %"
+            assert age_s is not None
+            assert 45 <= age_s <= 45 + (now_ms() - date_ms) / 1000 + 1
+            assert " s lalu</small>" in await shown.text("/device/mardika-01?lang=id")
+            devices = (await shown.client.get("/api/v1/devices")).json()["devices"]
+        (told,) = (source["readings"] for one in devices for source in one["sources"] if source["stream"] == "cam")
+        assert ("brightness_pct" in told) is (state is not CameraState.DOWN)
+
+
+async def test_numbers_older_than_the_last_looks_are_not_on_the_device_page(store: Store) -> None:
+    await cameras.settle(store, now_ms(), (Camera("mardika-01", "cam-1", CameraState.OK, picture_age_s=200.0),))
+    async with console(store) as shown:
+        assert set(lines(await shown.text("/device/mardika-01?lang=en"))) == {"TCP connect time"}
+
+
+async def test_a_placement_from_the_beginning_has_no_date_of_1970(store: Store) -> None:
+    place = {"site": "pasar-mardika", "kind": "sensor", "life": "installed"}
+    places = Placement(h=(Place.model_validate({"from": 0, **place}), Place.model_validate({"from": 10**12, **place})))
+    await cameras.settle(store, now_ms())
+    async with console(store, known={"mardika-01": places}) as shown:
+        page = await shown.text("/device/mardika-01?lang=en")
+        assert "<dd>awal</dd>" in await shown.text("/device/mardika-01?lang=id")
+    assert re.findall(r"<dt>Since</dt><dd>([^<]*)</dd>", page) == ["09/09/2001 10:46", "the beginning"]
 
 
 async def test_an_old_picture_is_not_shown_as_new(store: Store) -> None:
