@@ -58,9 +58,11 @@ class Source:
         return tuple(r for name in cameras.ON_CARD for r in self.current if r.metric.name == name)
 
     @property
-    def told(self) -> tuple[Reading, ...]:
-        """What its device's page lists: everything that is not told by the camera's state, of earlier looks too."""
-        return tuple(r for r in self.readings if r.metric.name not in cameras.TOLD_BY_STATE)
+    def told(self) -> tuple[tuple[int, tuple[Reading, ...]], ...]:
+        """What its device's page lists by date, newest first: everything that is not told by the camera's state."""
+        told = [r for r in self.readings if r.metric.name not in cameras.TOLD_BY_STATE]
+        dates_ms = sorted({r.date_ms for r in told}, reverse=True)
+        return tuple((date_ms, tuple(r for r in told if r.date_ms == date_ms)) for date_ms in dates_ms)
 
     @property
     def ill(self) -> bool:

@@ -21,11 +21,15 @@ def chips(page: str) -> list[str]:
 
 
 def lines(page: str) -> dict[str, tuple[int | None, str]]:
-    """The readings of a device's page: name -> age in s if it is said, value with its unit."""
-    found = re.findall(r'class="metric">([^<]*)(?:<small[^>]*>(\d+) s[^<]*</small>)?</span>(.*?)</li>', page, re.DOTALL)
-    values = [re.sub(r"<svg.*?</svg>|<[^>]*>", "", rest, flags=re.DOTALL).strip() for *_, rest in found]
+    """The readings of a page with one source: name -> age in s if one is said above it, value with its unit."""
+    listed = page.partition('<ul class="readings">')[2].partition("</ul>")[0]
+    first, *earlier = listed.split('<li class="source">')
+    looks = [(None, first)] + [(int(re.findall(r", (\d+) s ago", look)[0]), look) for look in earlier]
+    found = r'class="metric">([^<]*)</span>(.*?)</li>'
     return {
-        name.strip(): (int(age) if age else None, value) for (name, age, _), value in zip(found, values, strict=True)
+        name: (age, re.sub(r"<svg.*?</svg>|<[^>]*>", "", rest, flags=re.DOTALL).strip())
+        for age, look in looks
+        for name, rest in re.findall(found, look, re.DOTALL)
     }
 
 
@@ -125,7 +129,7 @@ async def test_the_device_page_keeps_the_numbers_behind_a_state_and_says_how_old
             assert value == "1.2 %"
             assert age_s is not None
             assert 45 <= age_s <= 45 + (now_ms() - date_ms) / 1000 + 1
-            assert " s lalu</small>" in await shown.text("/device/mardika-01?lang=id")
+            assert " s lalu</li>" in await shown.text("/device/mardika-01?lang=id")
             devices = (await shown.client.get("/api/v1/devices")).json()["devices"]
         (told,) = (source["readings"] for one in devices for source in one["sources"] if source["stream"] == "cam")
         assert ("brightness_pct" in told) is (state is not CameraState.DOWN)
