@@ -76,6 +76,18 @@ class CameraHealth:
         metrics |= self._stream.watched(transport, self._sight.infrared, None if picture is None else corrupt)
         return self._assessment(metrics, (first_of_pair or self._sight.undecided) and picture is not None)
 
+    @property
+    def undecided(self) -> bool:
+        """Whether looks in the next half minute would decide something: an outage or a hard fault begins or ends."""
+        return not self._outage.confirmed and (self._outage.looks > 0 or self._sight.undecided)
+
+    @property
+    def suspected(self) -> CameraReason:
+        """What the last looks make suspect but no verdict tells yet; NONE if nothing is. It may be a passing truck."""
+        if self._outage.looks:
+            return _NOTHING if self._outage.confirmed else self._outage.reason
+        return self._sight.suspected
+
     def noted(
         self,
         *,

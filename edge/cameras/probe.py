@@ -1,6 +1,7 @@
 """A few looks at a camera at once, for a person who stands before it."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
@@ -21,6 +22,9 @@ from kewang.wire.cameras import CameraReason
 
 LOOKS: Final = 3
 BETWEEN_S: Final = 2.0
+FURTHER_S: Final = 7.0
+LONGEST_S: Final = 30.0
+"""So long after the first look another one may begin: a picture fault counts when it has lasted 25 s."""
 _SHORT: Final = frozenset({"fps", "fps_ratio", "stalls", "stall_max_s", "bitrate_kbps", "keyframe_interval_s"})
 """What only a whole watch tells; a look that ends with its key frame says nothing about it."""
 
@@ -64,6 +68,8 @@ class Found:
     detail: str
     now: Decoded | None = None
     before: Decoded | None = None
+    suspected: CameraReason = CameraReason.NONE
+    """What these looks make suspect; telling a fault from a passing truck may take minutes more."""
 
 
 class Prober:
@@ -93,6 +99,11 @@ class Prober:
         kept = replace(look.transport, keyframe=transport.keyframe)
         return self._add(look.assessment.verdict, metrics, kept, look.decoded)
 
+    @property
+    def undecided(self) -> bool:
+        """Whether further looks soon would confirm a fault, or its absence."""
+        return self._eye.health.undecided
+
     async def ask(self) -> None:
         """Ask by ONVIF, if the target says so; it counts from the next look on."""
         if self._target.endpoint:
@@ -115,16 +126,26 @@ class Prober:
             transport.detail,
             decoded or (earlier.now if earlier else None),
             earlier.now if earlier and decoded else None,
+            self._eye.health.suspected,
         )
         return self._found
 
 
-async def probe(target: Target, looks: int = LOOKS, between_s: float = BETWEEN_S) -> Found:
-    """Look until a fault would be confirmed: `looks` times, the first time whole."""
-    prober = Prober(target)
+async def probe(target: Target, going_on: Callable[[CameraReason, float], None] | None = None) -> Found:
+    """Look three times, the first time whole, and go on until a fault that begins is confirmed or over.
+
+    `going_on` hears before each further look what is suspected, and for how many seconds at most it goes on.
+    """
+    prober, loop = Prober(target), asyncio.get_running_loop()
     await prober.ask()
     found = await prober.look()
-    for _ in range(looks - 1):
-        await asyncio.sleep(between_s)
+    until_s = loop.time() + LONGEST_S
+    for _ in range(LOOKS - 1):
+        await asyncio.sleep(BETWEEN_S)
+        found = await prober.look(whole=False)
+    while prober.undecided and (left_s := until_s - loop.time()) > 0:
+        if going_on:
+            going_on(found.suspected, left_s)
+        await asyncio.sleep(min(FURTHER_S, left_s))
         found = await prober.look(whole=False)
     return found

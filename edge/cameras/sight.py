@@ -43,6 +43,7 @@ class Sight:
         self._hard = Spell(HARD)
         self._soft = Spell(SOFT, allowed_misses=limits.confirm.soft_misses)
         self._fault = self._slow_fault = CameraReason.NONE
+        self._is_blocked = False
         self._good_looks = 0
         self._fingerprint: int | None = None
         self._usual_still = dict.fromkeys((False, True), 0.0)
@@ -58,6 +59,7 @@ class Sight:
         suspect = suspicion(found, ready, self._limits, moves=self._moves, usual_still=still)
         if suspect is CameraReason.NONE and found.still is not None:
             self._usual_still[self.infrared] = still + (found.still - still) * _STILL_WEIGHT
+        self._is_blocked = self._blocked(found)
         self._weigh(suspect, now_s)
         if suspect is CameraReason.NONE and self._fault is CameraReason.NONE:
             self._learn(found, reference, now_s)
@@ -68,6 +70,16 @@ class Sight:
     def fault(self) -> CameraReason:
         """The confirmed fault, the gravest first; NONE if there is none."""
         return self._fault if self._fault is not CameraReason.NONE else self._slow_fault
+
+    @property
+    def suspected(self) -> CameraReason:
+        """What the latest pictures make suspect while no fault is confirmed, the gravest first; NONE if nothing is."""
+        if self.fault is not CameraReason.NONE:
+            return CameraReason.NONE
+        going = next((spell for spell in (self._hard, self._soft) if spell.going), None)
+        if going:
+            return going.reason()
+        return CameraReason.PARTLY_COVERED if self._is_blocked else CameraReason.NONE
 
     @property
     def learning(self) -> bool:
@@ -100,6 +112,7 @@ class Sight:
             self.market.views[self.infrared].accept_clean(found.seen)
         self.slow.forget()
         self._soft.over()
+        self._is_blocked = False
         self._fault = self._slow_fault = CameraReason.NONE
         words = ("view accepted: it is the new reference", "view accepted: it is the one known already")[known]
         return words + (", and the clean view" if clean else "")

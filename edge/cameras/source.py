@@ -171,7 +171,8 @@ class Camera:
         self._told = told
         level = logging.INFO if verdict.state in (CameraState.OK, CameraState.UNKNOWN) else logging.WARNING
         seen = f": {self._last.detail}" if self._last.detail else ""
-        log.log(level, "camera %s is %s (%s)%s", self.name, STATE_WORDS[told[0]][1], REASON_WORDS[told[1]][1], seen)
+        why = "" if verdict.reason is CameraReason.NONE else f" ({REASON_WORDS[verdict.reason][1]})"
+        log.log(level, "camera %s is %s%s%s", self.name, STATE_WORDS[verdict.state][1], why, seen)
 
 
 def metrics_of(settings: CameraSettings) -> tuple[str, ...]:

@@ -2,17 +2,16 @@
 
 import asyncio
 import sys
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from kewang.cli import edge_camera_told as told
 from kewang.cli.common import FOUND, UNREACHABLE, USAGE, AsJson, fail, print_json, settings_errors
 from kewang.cli.edge_camera_discover import discover
-from kewang.wire.cameras import FIRST_STEPS, REASON_WORDS, STATE_WORDS, CameraReason, CameraState
-from kewang.wire.catalogue import METRICS, Metric
+from kewang.wire.cameras import CameraReason
 from kewang.wire.command import ACCEPT_VIEW
 
 if TYPE_CHECKING:
@@ -23,28 +22,6 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, help="Cameras: fin
 app.command()(discover)
 
 _UNANSWERED: Final = frozenset({CameraReason.DNS, CameraReason.REFUSED, CameraReason.TIMEOUT, CameraReason.UNROUTABLE})
-_SIGNS: Final = {CameraState.OK: "●", CameraState.DEGRADED: "▲", CameraState.DOWN: "✖", CameraState.UNKNOWN: "◆"}
-_COLOURS: Final = {
-    CameraState.OK: typer.colors.GREEN,
-    CameraState.DEGRADED: typer.colors.YELLOW,
-    CameraState.DOWN: typer.colors.RED,
-    CameraState.UNKNOWN: None,
-}
-_WORDS: Final = {
-    "state": ("keadaan", "state"),
-    "because": ("alasan", "reason"),
-    "seen": ("terlihat", "seen"),
-    "first": ("langkah pertama", "first step"),
-    "unmeasured": ("tidak terukur", "not measured"),
-    "changed": ("berubah", "changed"),
-    "plain": ("tanpa tepi: tak dapat dinilai", "no edges: can't be judged"),
-    "burnt": ("silau", "burnt out"),
-    "saved": ("gambar", "picture"),
-    "none": ("tidak ada gambar untuk disimpan", "there is no picture to save"),
-}
-_ON_PICTURE: Final = ("fps", "bitrate_kbps", "loss_pct", "brightness_pct", "clipped_pct", "noise_luma", "change_luma")
-_SHOWN_LIVE: Final = ("fps", "bitrate_kbps", "loss_pct", "first_keyframe_ms", "brightness_pct", "sharpness_ratio")
-
 Where = Annotated[str, typer.Argument(metavar="URL", help="Its stream; with --config the name of a source.")]
 User = Annotated[str | None, typer.Option(help="User of the camera; best one that may only watch.")]
 PasswordFile = Annotated[Path | None, typer.Option(help="File with its password, chmod 600; else it is asked for.")]
@@ -66,10 +43,12 @@ def probe(
     language: Language = "id",
     as_json: AsJson = False,
 ) -> None:
-    """Look at a camera for about ten seconds: all that the agent would measure, its state, and what to do first.
+    """Look at a camera for about ten seconds, or up to forty until a fault is certain: all that the agent would
+    measure, its state, and what to do first.
 
     Nothing leaves this machine; a picture is saved only with --picture. Exit codes: 0 the camera is well, or its view
-    is still learned; 1 it is degraded, down or was not measured; 2 wrong words; 3 it can't be reached.
+    is still learned; 1 it is degraded, down, suspected of it, or was not measured; 2 wrong words; 3 it can't be
+    reached. What is only suspected, such as a covered lens, may be a passing truck: the agent tells it after minutes.
 
     Examples:
 
@@ -80,15 +59,19 @@ def probe(
     from edge.cameras.probe import probe as look
 
     target = _target(where, user, password_file, kind, onvif, config, language)
-    found = asyncio.run(look(target))
+    if picture and not picture.parent.is_dir():
+        fail(f"{picture}: there is no folder {picture.parent}: create it, or name another with --picture", USAGE)
+    found = asyncio.run(
+        look(target, lambda suspected, left_s: typer.echo(told.going_on(suspected, left_s, language), err=True))
+    )
     saved = _save(picture, found, target, language) if picture else None
     if as_json:
-        print_json(_as_json(found, target, saved))
+        print_json(told.as_json(found, target, saved))
     else:
-        typer.echo("\n".join(_told(found, target, saved, language)))
+        typer.echo("\n".join(told.table(found, target, saved, language)))
     if found.transport.reason in _UNANSWERED:
         raise typer.Exit(UNREACHABLE)
-    raise typer.Exit(0 if found.verdict.state is CameraState.OK or _is_learning(found) else FOUND)
+    raise typer.Exit(0 if _is_well(found) else FOUND)
 
 
 @app.command()
@@ -192,54 +175,9 @@ def _asked(user: str | None) -> str | None:
     return password or None
 
 
-def _is_learning(found: "Found") -> bool:
-    return found.verdict.reason in (CameraReason.LEARNING, CameraReason.NONE)
-
-
-def _word(name: str, language: str) -> str:
-    return _WORDS[name][language != "id"]
-
-
-def _told(found: "Found", target: "Target", saved: Path | None, language: str) -> Iterator[str]:
-    """The answer for people, line by line."""
-    english, verdict = language != "id", found.verdict
-    state = f"{_SIGNS[verdict.state]} {STATE_WORDS[verdict.state][english]}"
-    yield typer.style(target.address.url, bold=True)
-    yield f"{_word('state', language):<32} {typer.style(state, fg=_COLOURS[verdict.state], bold=True)}"
-    yield f"{_word('because', language):<32} {REASON_WORDS[verdict.reason][english]}"
-    if found.detail:
-        yield f"{_word('seen', language):<32} {found.detail}"
-    if verdict.reason in FIRST_STEPS:
-        yield f"{_word('first', language):<32} {FIRST_STEPS[verdict.reason][english]}"
-    for metric in METRICS:
-        if metric.stream == "cam" and metric.name not in ("camera_state", "camera_reason"):
-            value = found.metrics.get(metric.name)
-            yield f"  {metric.meaning(language):<40} {_value(metric, value, language)}"
-    if saved:
-        yield f"{_word('saved', language):<32} {saved}"
-
-
-def _value(metric: Metric, value: float | None, language: str) -> str:
-    if value is None:
-        return typer.style(f"{_word('unmeasured', language):>12}", dim=True)
-    word = metric.word(value, language)
-    return f"{word:>12}" if word else f"{value:>12.{metric.decimals}f} {metric.unit}".rstrip()
-
-
-def _as_json(found: "Found", target: "Target", saved: Path | None) -> dict[str, Any]:
-    verdict = found.verdict
-    return {
-        "ok": verdict.state is CameraState.OK,
-        "url": target.address.url,
-        "state": verdict.state.name.lower(),
-        "reason": verdict.reason.name.lower(),
-        "detail": found.detail,
-        "codec": found.transport.codec,
-        "width": found.now.width if found.now else None,
-        "height": found.now.height if found.now else None,
-        "metrics": {name: round(value, 4) for name, value in found.metrics.items()},
-        "picture": str(saved) if saved else None,
-    }
+def _is_well(found: "Found") -> bool:
+    """Whether nothing is wrong, as far as its view is known."""
+    return {found.verdict.reason, found.suspected} <= {CameraReason.LEARNING, CameraReason.NONE}
 
 
 def _save(path: Path, found: "Found", target: "Target", language: str) -> Path | None:
@@ -248,33 +186,22 @@ def _save(path: Path, found: "Found", target: "Target", language: str) -> Path |
 
     transport, now = found.transport, found.now
     if transport.keyframe is None or transport.codec is None or now is None:
-        typer.echo(_word("none", language), err=True)
+        typer.echo(told.word("none", language), err=True)
         return None
     try:
         picture = draw.drawn(
             transport.codec,
             transport.keyframe,
-            list(_over_picture(found, target, language)),
-            [_word(each, language) for each in ("changed", "plain", "burnt")],
+            list(told.beside_picture(found, target, language)),
+            [told.word(each, language) for each in ("changed", "plain", "burnt")],
             now=now.picture,
             before=found.before.picture if found.before else None,
             zones=target.zones,
         )
         draw.save(picture, path)
     except (OSError, ValueError) as error:
-        fail(f"{path}: {getattr(error, 'strerror', None) or error}", USAGE)
+        fail(f"{path}: {getattr(error, 'strerror', None) or error}: name a file where you may write", USAGE)
     return path
-
-
-def _over_picture(found: "Found", target: "Target", language: str) -> Iterator[str]:
-    english, verdict, now = language != "id", found.verdict, found.now
-    yield target.address.url
-    yield f"{STATE_WORDS[verdict.state][english]}: {REASON_WORDS[verdict.reason][english]}"
-    if now:
-        yield f"{found.transport.codec} {now.width} x {now.height}"
-    for metric in METRICS:
-        if metric.name in _ON_PICTURE and metric.name in found.metrics:
-            yield f"{metric.meaning(language)}: {_value(metric, found.metrics[metric.name], language).strip()}"
 
 
 async def _watch(target: "Target", every_s: float, language: str) -> None:
@@ -284,22 +211,5 @@ async def _watch(target: "Target", every_s: float, language: str) -> None:
     typer.echo(typer.style(target.address.url, bold=True))
     while True:
         began_s = loop.time()
-        typer.echo(_line(await prober.look(), language))
+        typer.echo(told.line(await prober.look(), language))
         await asyncio.sleep(max(0.0, began_s + every_s - loop.time()))
-
-
-def _line(found: "Found", language: str) -> str:
-    """One look on one line."""
-    import time
-
-    verdict, english = found.verdict, language != "id"
-    state = typer.style(
-        f"{_SIGNS[verdict.state]} {STATE_WORDS[verdict.state][english]:<16}", fg=_COLOURS[verdict.state]
-    )
-    values = [
-        f"{metric.meaning(language)} {_value(metric, found.metrics[metric.name], language).strip()}"
-        for metric in METRICS
-        if metric.name in _SHOWN_LIVE and metric.name in found.metrics
-    ]
-    told = "; ".join(filter(None, [REASON_WORDS[verdict.reason][english], found.detail]))
-    return f"{time.strftime('%H:%M:%S')} {state} {told:<28} {', '.join(values)}"

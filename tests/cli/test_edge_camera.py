@@ -6,14 +6,21 @@ from pathlib import Path
 
 import pytest
 
-from kewang.bench.cameras_served import painted_cameras
+from kewang.bench.cameras_served import CamerasProgram, painted_cameras
 from tests.cli.commands import kewang, told
 
 
 @pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with painted_cameras(tmp_path_factory.mktemp("cameras"), 1, seed=1, hour=10.0, fps=5.0) as cameras:
-        yield cameras.rtsp(0)
+def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CamerasProgram]:
+    """A market and a street."""
+    with painted_cameras(tmp_path_factory.mktemp("cameras"), 2, seed=1, hour=10.0, fps=5.0) as cameras:
+        yield cameras
+
+
+@pytest.fixture(scope="module")
+def url(town: CamerasProgram) -> str:
+    """Of a camera that is well."""
+    return town.rtsp(0)
 
 
 def test_probe_tells_all_that_is_measured(url: str, tmp_path: Path) -> None:
@@ -27,6 +34,24 @@ def test_probe_tells_all_that_is_measured(url: str, tmp_path: Path) -> None:
     assert 0 < found["metrics"]["brightness_pct"] < 100
     assert found["picture"] == str(picture)
     assert picture.stat().st_mode & 0o777 == 0o600
+    assert (found["suspected"], found["metrics"]["view_match"]) == (None, None)
+
+
+def test_probe_looks_on_until_a_black_picture_is_certain(town: CamerasProgram) -> None:
+    town.switch(1, "black")
+    done = kewang("edge", "camera", "probe", town.rtsp(1), "--lang", "en")
+    *_, state, reason, first_step = done.stdout.splitlines()
+    assert (done.returncode, reason.split()) == (1, ["reason", "picture", "black"])
+    assert "down" in state
+    assert "lens cap" in first_step
+    assert "suspected, not confirmed: picture black; looking on" in done.stderr
+
+
+def test_a_picture_needs_a_folder_before_anybody_looks(tmp_path: Path) -> None:
+    picture = tmp_path / "none" / "seen.png"
+    done = kewang("edge", "camera", "probe", "rtsp://127.0.0.1:1/stream", "--picture", str(picture))
+    assert done.returncode == 2
+    assert f"there is no folder {picture.parent}: create it" in done.stderr
 
 
 @pytest.mark.parametrize(("language", "words"), [("id", ("keadaan", "Gambar per detik")), ("en", ("state", "Frames"))])
@@ -39,7 +64,9 @@ def test_a_camera_that_is_not_there_is_told_with_the_first_step() -> None:
     done = kewang("edge", "camera", "probe", "rtsp://127.0.0.1:1/stream", "--lang", "en")
     assert done.returncode == 3
     assert "connection refused" in done.stdout
-    assert "Check the port" in done.stdout
+    assert "Check the port" in done.stdout.splitlines()[-1]
+    assert "not measured" not in done.stdout
+    assert "Frames per second" not in done.stdout
 
 
 @pytest.mark.parametrize(

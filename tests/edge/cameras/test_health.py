@@ -114,6 +114,35 @@ def test_hard_faults_are_told_within_90_s(days: Days, shown: Shown, reason: Came
     assert told(days.minutes(40, usual)) == OK
 
 
+def test_a_hard_fault_is_suspected_until_it_is_told() -> None:
+    """For a person who looks for seconds: another look soon decides, and then nothing is left to decide."""
+    days = Days()
+    assert (days.health.suspected, days.health.undecided) == (CameraReason.NONE, False)
+    for at_s in (0.0, 10.0, 20.0):
+        days.health.saw(GOOD, views.card(), at_s)
+        assert (days.health.suspected, days.health.undecided) == (CameraReason.NO_SIGNAL, True)
+    assert told(days.health.saw(GOOD, views.card(), 30.0).verdict) == (CameraState.DOWN, CameraReason.NO_SIGNAL)
+    assert (days.health.suspected, days.health.undecided) == (CameraReason.NONE, False)
+
+
+@pytest.mark.parametrize(("share", "reason"), [(0.9, CameraReason.COVERED), (0.55, CameraReason.PARTLY_COVERED)])
+def test_a_soft_fault_is_suspected_at_the_first_look(days: Days, share: float, reason: CameraReason) -> None:
+    shown = altered(lambda luma: views.covered(luma, share))
+    assert told(days.health.saw(GOOD, usual(0), 0.0).verdict) == OK
+    assert days.health.suspected is CameraReason.NONE
+    assert told(days.health.saw(GOOD, shown(10), 10.0).verdict) == OK
+    assert (days.health.suspected, days.health.undecided) == (reason, False)
+
+
+def test_an_outage_is_suspected_before_it_is_told(days: Days) -> None:
+    silent = Transport(CameraReason.TIMEOUT)
+    days.health.saw(GOOD, usual(0), 0.0)
+    days.health.saw(silent, None, 10.0)
+    assert (days.health.suspected, days.health.undecided) == (CameraReason.TIMEOUT, True)
+    assert days.health.saw(silent, None, 20.0).verdict.reason is CameraReason.TIMEOUT
+    assert (days.health.suspected, days.health.undecided) == (CameraReason.NONE, False)
+
+
 def test_a_frozen_picture_whose_clock_goes_on_is_frozen(days: Days) -> None:
     still = usual(5)
 
