@@ -14,7 +14,7 @@ import typer
 from kewang.cli.common import FOUND, UNREACHABLE, USAGE, AsJson, fail, print_json, settings_errors
 from kewang.runtime.clock import kernel_synchronised
 from kewang.runtime.settings import secret
-from kewang.wire.cameras import REASON_WORDS, CameraReason
+from kewang.wire.cameras import FIRST_STEPS, REASON_WORDS, CameraReason
 
 if TYPE_CHECKING:
     from edge.onvif import Endpoint, OnvifFacts, Profile
@@ -201,7 +201,8 @@ def _about(camera: Seen, asker: Asker, language: str) -> str:
     if facts.reason is not CameraReason.NONE:
         reason = REASON_WORDS[facts.reason][0 if language == "id" else 1]
         needs_login = facts.reason is CameraReason.AUTH and asker.user is None
-        parts.append(_word("login", language) if needs_login else reason)
+        step = FIRST_STEPS[facts.reason][0 if language == "id" else 1]
+        parts.append(_word("login", language) if needs_login else f"{reason}. {step}")
     elif not camera.streams:
         parts.append(_word("no address", language))
     return ", ".join(filter(None, parts))

@@ -94,7 +94,7 @@ async def test_a_camera_that_wants_a_login_says_so(camera: Place) -> None:
 async def test_a_wrong_password_and_a_fault_are_told_with_their_reason(camera: Place) -> None:
     camera.state.account = Account("viewer", "another")
     refused = await camera.discover(*camera.login, "--lang", "en")
-    assert (refused.returncode, "password refused" in refused.stdout) == (1, True)
+    assert (refused.returncode, "password refused. Check user and password_file" in refused.stdout) == (1, True)
     camera.state.fault = OnvifFault.BOMB
     bomb = await camera.discover(*camera.login, "--lang", "en")
     assert (bomb.returncode, "does not speak its protocol" in bomb.stdout) == (1, True)
