@@ -20,6 +20,8 @@ SOFT: Final = frozenset(
 
 _STILL_WEIGHT: Final = 0.05
 """Of a new picture in what usually stands still: about ten minutes."""
+_STILL_AT_FIRST: Final = 0.9
+"""Share of the blocks (0-1) that is taken to stand still until more is known: a calm night must not begin as frozen."""
 
 
 class NothingToAccept(Exception):
@@ -46,7 +48,7 @@ class Sight:
         self._is_blocked = False
         self._good_looks = 0
         self._fingerprint: int | None = None
-        self._usual_still = dict.fromkeys((False, True), 0.0)
+        self._usual_still = dict.fromkeys((False, True), _STILL_AT_FIRST)
 
     def saw(self, picture: Picture, fingerprint: int | None, now_s: float) -> dict[str, float]:
         """Judge a picture; its metrics by the catalogue's names. `fingerprint`: of its key frame's bytes."""
@@ -115,7 +117,9 @@ class Sight:
         self._is_blocked = False
         self._fault = self._slow_fault = CameraReason.NONE
         words = ("view accepted: it is the new reference", "view accepted: it is the one known already")[known]
-        return words + (", and the clean view" if clean else "")
+        if not clean:
+            return words
+        return words + ", and the clean view" + ("" if self.market.zones else ": give zones in its settings to use it")
 
     def _shows_known_view(self, found: Signs, reference: Reference) -> bool:
         stands = self._slow_fault is not CameraReason.NONE or found.beside is None
