@@ -67,8 +67,9 @@ class InfluxHistory:
         return sorted((_points(stream, series)[0] for series in found), key=lambda point: point.series)
 
     @_understood
-    async def recent(self, stream: str, from_ms: int) -> list[Point]:
-        found = await self._last(stream, f"WHERE time >= {ms(from_ms)}", MAX_RECENT)
+    async def recent(self, stream: str, from_ms: int, device: str | None = None) -> list[Point]:
+        of_one = "" if device is None else f" AND device = {string(device)}"
+        found = await self._last(stream, f"WHERE time >= {ms(from_ms)}{of_one}", MAX_RECENT)
         points = [point for series in found for point in _points(stream, series)]
         return sorted(points, key=lambda point: (point.series, point.date_ms))
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from gateway.acks import Acks
+from gateway.flood import Floods
 from gateway.judge import Verdict, Window, judge, refuse_all
 from gateway.metrics import GatewayMetrics
 from gateway.ports import Clock, Message, Refused, SeriesId, Table, Tags, Value
@@ -58,6 +59,7 @@ class Intake:
         self._ahead_ms = int(timers.ahead_s * 1000)
         self._raw_ms = raw_days * DAY_MS
         self._metrics = metrics
+        self.floods = Floods()
 
     def take(self, message: Message) -> Work | None:
         """The work in `message`; None if there is none, or if it is dropped (and counted)."""
@@ -71,6 +73,8 @@ class Intake:
             self._placement(topic.device, message.payload)
         elif self._registry.refuses(topic.device):
             self._drop("life")
+        elif self.floods.took(topic.device, self._clock.mono_ms()):
+            self._drop("flood")
         elif topic.channel == topics.STATE:
             self._state(topic.device, message)
         elif topic.stream is not None and message.retained:

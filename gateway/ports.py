@@ -151,8 +151,9 @@ class History(Protocol):
     async def newest(self, stream: str) -> list[Point]:
         """The newest point of each series of `stream` (of the last day), by series."""
 
-    async def recent(self, stream: str, from_ms: int) -> list[Point]:
-        """The points of `stream` from `from_ms` on, by series, oldest first; of each series the newest 100."""
+    async def recent(self, stream: str, from_ms: int, device: str | None = None) -> list[Point]:
+        """The points of `stream` from `from_ms` on, by series, oldest first; of each series the newest 100. Of all
+        devices or of one."""
 
     async def values(self, series: SeriesId, metric: str, from_ms: int, to_ms: int) -> list[tuple[int, float]]:
         """(date, value) of one metric, oldest first; at most 10,000, the newest ones."""

@@ -13,6 +13,8 @@ from kewang.wire.state import State
 MAX_DEVICES: Final = 200_000
 MAX_SOURCES: Final = 64
 _RUNS_REMEMBERED: Final = 16
+_DROPPED_LIVES: Final = REFUSED_LIVES | {"quarantined"}
+"""A quarantined device stays on the pages; its readings wait on the box until a person lets it in again."""
 
 
 @dataclass(slots=True)
@@ -49,9 +51,9 @@ class Registry:
         return known
 
     def refuses(self, device: str) -> bool:
-        """Whether what this device sends is to be dropped: revoked or retired."""
+        """Whether what this device sends is to be dropped: revoked, retired or quarantined."""
         known = self.devices.get(device)
-        return known is not None and known.placement is not None and known.placement.now.life in REFUSED_LIVES
+        return known is not None and known.placement is not None and known.placement.now.life in _DROPPED_LIVES
 
     def heard(self, device: str, now_ms: int) -> None:
         """A message came from the device itself (not a retained one)."""

@@ -12,14 +12,16 @@ import uvicorn
 
 from gateway.connections import ACCEPT_AT_ONCE, BoundedHttp
 from gateway.console.app import create_app
-from gateway.console.facts import Options
+from gateway.console.facts import Access, Options
 from gateway.pipeline import Pipeline
 from gateway.ports import Store
-from gateway.settings import GatewaySettings
+from gateway.settings import ConsoleSettings, GatewaySettings
 from gateway.stores import open_settings_store
 from gateway.subscription import MqttSubscription
 from kewang.runtime.clock import SystemClock
+from kewang.runtime.settings import secret
 from kewang.wire.placement import Placement
+from kewang.wire.state import State
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +61,25 @@ class LiveFacts:
     def two_boxes(self) -> set[str]:
         """Within the last hour."""
         return self._pipeline.registry.two_boxes(self._pipeline.clock.mono_ms() - TWO_BOXES_MS)
+
+    def heard_ms(self) -> Mapping[str, int]:
+        """On this server's clock."""
+        devices = self._pipeline.registry.devices
+        return {name: self._wall_ms(device.heard_ms) for name, device in devices.items() if device.heard_ms is not None}
+
+    def birth(self, device: str) -> State | None:
+        known = self._pipeline.registry.devices.get(device)
+        return known.birth if known else None
+
+    def floods(self) -> list[dict[str, int | str]]:
+        found = self._pipeline.intake.floods.now(self._pipeline.clock.mono_ms())
+        return [
+            {"device": one.device, "since_ms": self._wall_ms(one.since_ms), "dropped": one.dropped} for one in found
+        ]
+
+    def _wall_ms(self, mono_ms: int) -> int:
+        clock = self._pipeline.clock
+        return clock.wall_ms() - (clock.mono_ms() - mono_ms)
 
     def store_trouble(self) -> str | None:
         return self._pipeline.health.failing
@@ -119,11 +140,17 @@ class _Server(uvicorn.Server):
         yield
 
 
+def _access(shown: ConsoleSettings) -> Access:
+    """Raises SettingsError for a secret that can't be used."""
+    token, key = shown.service_token_file, shown.session_key_file
+    return Access(secret(token) if token else None, secret(key).encode() if key else None, shown.login_url)
+
+
 def _console(settings: GatewaySettings, pipeline: Pipeline, store: Store, stopping: asyncio.Event) -> uvicorn.Server:
     facts = LiveFacts(settings.id, pipeline)
     shown = settings.console
     options = Options(shown.language, ZoneInfo(shown.time_zone), silent_s=shown.silent_s, stale_s=shown.stale_s)
-    app = create_app(store, facts, pipeline.metrics, pipeline.clock, options, stopping)
+    app = create_app(store, facts, pipeline.metrics, pipeline.clock, options, stopping, _access(shown))
     config = uvicorn.Config(
         app,
         http=BoundedHttp,

@@ -41,6 +41,16 @@ class ConsoleSettings(Settings):
         60.0, ge=1, le=86_400, description="The page calls itself stale when its newest reading is older (s)."
     )
 
+    service_token_file: Path | None = Field(
+        None, description="File with the token with which provisioning asks what is stored, readable by its owner only."
+    )
+    session_key_file: Path | None = Field(
+        None,
+        description="File with the key of provisioning's login, readable by its owner only: who is not logged in there "
+        "sees nothing. Without it the page is open to everybody who reaches it.",
+    )
+    login_url: str = Field("", description="Where people log in: address of provisioning's web app.")
+
     @field_validator("time_zone")
     @classmethod
     def _is_a_zone(cls, name: str) -> str:

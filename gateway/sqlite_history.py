@@ -33,8 +33,8 @@ class SqliteHistory:
         since_ms = self._now_ms() - queries.DAY_MS
         return await self._read(lambda db: queries.newest(db, stream, since_ms), [])
 
-    async def recent(self, stream: str, from_ms: int) -> list[Point]:
-        return await self._read(lambda db: queries.recent(db, stream, from_ms), [])
+    async def recent(self, stream: str, from_ms: int, device: str | None = None) -> list[Point]:
+        return await self._read(lambda db: queries.recent(db, stream, from_ms, device=device), [])
 
     async def values(self, series: SeriesId, metric: str, from_ms: int, to_ms: int) -> list[tuple[int, float]]:
         return await self._read(lambda db: queries.values(db, series, metric, from_ms, to_ms), [])

@@ -39,8 +39,8 @@ def newest(db: _Db, stream: str, since_ms: int) -> list[Point]:
     return recent(db, stream, since_ms + 1, 1)
 
 
-def recent(db: _Db, stream: str, from_ms: int, limit: int = MAX_RECENT) -> list[Point]:
-    """The newest `limit` points of each series from `from_ms` on, by series, oldest first."""
+def recent(db: _Db, stream: str, from_ms: int, limit: int = MAX_RECENT, device: str | None = None) -> list[Point]:
+    """The newest `limit` points of each series (of one device) from `from_ms` on, by series, oldest first."""
     if (table := _table(db, stream)) is None:
         return []
     fields = columns_of(db, stream)
@@ -48,7 +48,7 @@ def recent(db: _Db, stream: str, from_ms: int, limit: int = MAX_RECENT) -> list[
     newest_first = "WHERE series_id = ? AND date_ms >= ? ORDER BY date_ms DESC LIMIT ?"
     statement = f"SELECT date_ms, {columns} FROM {table} {newest_first}"
     points = []
-    for number, one in _series_of(db, stream, f"p.date_ms >= {from_ms:d}"):
+    for number, one in _series_of(db, stream, f"p.date_ms >= {from_ms:d}", device):
         for date_ms, *row in db.execute(statement, (number, from_ms, limit)):
             points.append(Point(one, date_ms, _without_none(zip(fields, row, strict=True))))
     return sorted(points, key=lambda point: (point.series, point.date_ms))
@@ -180,14 +180,14 @@ def _not_in(db: _Db, stream: str) -> str:
     )
 
 
-def _series_of(db: _Db, stream: str, condition: str) -> Iterator[tuple[int, SeriesId]]:
-    """(number, id) of the series of `stream` that have a point `p` for which `condition` holds."""
+def _series_of(db: _Db, stream: str, condition: str, device: str | None = None) -> Iterator[tuple[int, SeriesId]]:
+    """(number, id) of the series of `stream` (of one device) that have a point `p` for which `condition` holds."""
     if (table := _table(db, stream)) is None:
         return
     rows = db.execute(
-        "SELECT id, device, source FROM series s WHERE measurement = ? "
+        "SELECT id, device, source FROM series s WHERE measurement = ?1 AND (?2 IS NULL OR device = ?2) "
         f"AND EXISTS (SELECT 1 FROM {table} p WHERE p.series_id = s.id AND {condition})",
-        (stream,),
+        (stream, device),
     ).fetchall()
     for number, device, source in rows:
         yield number, SeriesId(stream, device or "", source or "")

@@ -96,13 +96,13 @@ class MemoryStore:
                 newest[series] = Point(series, date_ms, dict(fields))
         return [newest[series] for series in sorted(newest)]
 
-    async def recent(self, stream: str, from_ms: int) -> list[Point]:
+    async def recent(self, stream: str, from_ms: int, device: str | None = None) -> list[Point]:
         await self._answer()
         points = sorted(
             (
                 Point(series, date_ms, dict(fields))
                 for series, date_ms, fields in self._readings()
-                if date_ms >= from_ms
+                if date_ms >= from_ms and device in (None, series.device)
             ),
             key=lambda point: (point.series, point.date_ms),
         )

@@ -9,11 +9,12 @@ from fastapi.staticfiles import StaticFiles
 
 from gateway.console.api import Api
 from gateway.console.events import Events
-from gateway.console.facts import Facts, Options
+from gateway.console.facts import Access, Facts, Options
 from gateway.console.headers import SafeHeaders
 from gateway.console.live import Live
 from gateway.console.one import Devices
 from gateway.console.render import Renderer
+from gateway.console.services import Services
 from gateway.metrics import GatewayMetrics
 from gateway.ports import Clock, History
 from kewang.ui import pages, palette
@@ -32,8 +33,10 @@ def create_app(
     clock: Clock,
     options: Options | None = None,
     stopping: asyncio.Event | None = None,
+    access: Access | None = None,
 ) -> FastAPI:
     """The app. Set `stopping` before the server closes, so that open event streams end."""
+    access = access or Access()
     options = options or Options()
     live = Live(history, facts, clock, options)
     renderer = Renderer(facts, live.sparks, options)
@@ -43,6 +46,7 @@ def create_app(
     app.add_middleware(SafeHeaders)
     app.include_router(Pages(renderer, events, devices, options).router())
     app.include_router(Api(live, facts, metrics).router())
+    app.include_router(Services(history, facts, clock, access.service_token).router())
     app.mount("/ui", StaticFiles(directory=pages.STATIC))
     return app
 

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from kewang.ui.words import DEFAULT, Language
 from kewang.wire.placement import Placement
+from kewang.wire.state import State
 
 WIT: Final = ZoneInfo("Asia/Jayapura")
 """Ambon's time."""
@@ -40,6 +41,15 @@ class Facts(Protocol):
     def two_boxes(self) -> Collection[str]:
         """Devices whose identity two boxes used at a time."""
 
+    def heard_ms(self) -> Mapping[str, int]:
+        """Device -> Unix ms at which a message of its own came last, since the start."""
+
+    def birth(self, device: str) -> State | None:
+        """What the device said when it connected last, since the start."""
+
+    def floods(self) -> list[dict[str, int | str]]:
+        """Devices whose messages are dropped because there are far too many: `device since_ms dropped`."""
+
     def store_trouble(self) -> str | None:
         """Why the store takes no writes now; None while it does."""
 
@@ -51,6 +61,15 @@ class Facts(Protocol):
 
     def stuck(self) -> list[str]:
         """Loops that should have gone round by now and did not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Who is let in. Nobody asks as a service without `service_token`; everybody may look without `session_key`."""
+
+    service_token: str | None = None
+    session_key: bytes | None = None
+    login_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -221,6 +221,9 @@ async def test_recent_gives_the_newest_hundred_points_of_each_series_with_what_e
     ]
     assert await store.recent("env", T0 + 149) == [Point(ENV, T0 + 149, {"temp_c": 149.0, "rh_pct": 1.0})]
     assert await store.recent("cam", T0) == []
+    assert await store.recent("env", T0, "pasar-2") == found[-1:]
+    assert await store.recent("env", T0, "pasar-3") == []
+    assert await store.recent("env", T0, "pasar-2' OR 'a' = 'a") == []
 
 
 async def test_values_are_the_newest_ten_thousand_of_the_span(store: Store) -> None:

@@ -76,7 +76,9 @@ def test_identity_comes_from_the_topic() -> None:
     assert work.tables[0].tags == (("device", DEVICE), ("source", "env-1"))
 
 
-@pytest.mark.parametrize(("life", "stays"), [("revoked", 0), ("retired", 0), ("maintenance", 1), ("installed", 1)])
+@pytest.mark.parametrize(
+    ("life", "stays"), [("revoked", 0), ("retired", 0), ("quarantined", 0), ("maintenance", 1), ("installed", 1)]
+)
 def test_what_a_revoked_or_retired_device_sends_is_dropped(life: str, stays: int) -> None:
     desk = Desk()
     desk.take("p", Placement.model_validate({"h": ({"from": 1, "site": "mardika", "life": life},)}).encode())

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from gateway.ports import Refused, SeriesId, Sink, Table, Value
 from gateway.quarantine import quarantine_tables
 from kewang.wire.placement import Place, Placement
+from kewang.wire.state import State
 
 HOUR_MS = 3_600_000
 RUN = "4f1e0c9a77d2"
@@ -67,6 +68,9 @@ class TownFacts:
     ahead: int = 0
     synchronised: bool = True
     doubled: set[str] = field(default_factory=set)
+    last_heard: dict[str, int] = field(default_factory=dict)
+    births: dict[str, State] = field(default_factory=dict)
+    flooding: list[dict[str, int | str]] = field(default_factory=list)
 
     def placements(self) -> Mapping[str, Placement]:
         return self.known
@@ -88,6 +92,15 @@ class TownFacts:
 
     def two_boxes(self) -> Collection[str]:
         return self.doubled
+
+    def heard_ms(self) -> Mapping[str, int]:
+        return self.last_heard
+
+    def birth(self, device: str) -> State | None:
+        return self.births.get(device)
+
+    def floods(self) -> list[dict[str, int | str]]:
+        return self.flooding
 
     def store_trouble(self) -> str | None:
         return self.trouble
