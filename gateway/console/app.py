@@ -12,6 +12,7 @@ from gateway.console.events import Events
 from gateway.console.facts import Access, Facts, Options
 from gateway.console.headers import SafeHeaders
 from gateway.console.live import Live
+from gateway.console.login import Login
 from gateway.console.one import Devices
 from gateway.console.render import Renderer
 from gateway.console.services import Services
@@ -43,6 +44,7 @@ def create_app(
     events = Events(live, renderer, options, stopping or asyncio.Event())
     devices = Devices(history, live, facts, clock, options)
     app = FastAPI(title="Kewang", docs_url=None, redoc_url=None, openapi_url="/api/v1/openapi.json")
+    app.add_middleware(Login, access=access, clock=clock)
     app.add_middleware(SafeHeaders)
     app.include_router(Pages(renderer, events, devices, options).router())
     app.include_router(Api(live, facts, metrics).router())

@@ -3,14 +3,14 @@
 Only with the token of `console.service_token_file`, as `Authorization: Bearer ...`; without that setting nobody.
 """
 
-import hmac
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, HTTPException, Path, Query
+from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request
 from fastapi.responses import JSONResponse
 
 from gateway.console.facts import Facts
+from gateway.console.login import bearer
 from gateway.ports import Clock, History, Misconfigured, Point, RetryLater
 from kewang.wire.batch import MAX_DATE_MS
 from kewang.wire.names import STREAMS
@@ -33,9 +33,8 @@ class Services:
         router.add_api_route("/floods", self.floods)
         return router
 
-    async def _let_in(self, authorization: Annotated[str, Header()] = "") -> None:
-        given = authorization.removeprefix("Bearer ")
-        if self._token is None or not hmac.compare_digest(given.encode(), self._token.encode()):
+    async def _let_in(self, request: Request) -> None:
+        if not bearer(request.headers, self._token):
             raise HTTPException(
                 401, "a service token is needed: console.service_token_file", {"WWW-Authenticate": "Bearer"}
             )
