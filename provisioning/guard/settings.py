@@ -1,14 +1,11 @@
 """Settings of the guard: section `[guard]` of provision.toml."""
 
 from pathlib import Path
-from typing import Final, Literal
+from typing import Literal
 
 from pydantic import Field, model_validator
 
 from kewang.runtime.settings import Settings
-
-GATEWAY_QUEUE: Final = 100_000
-"""Messages that wait in the broker for a gateway. With Mosquitto's own 1000 a busy moment would drop acks' causes."""
 
 
 class ListenerSettings(Settings):
@@ -57,6 +54,7 @@ class GuardSettings(Settings):
         Path("/etc/mosquitto/kewang"), description="The broker's files. Nobody but the guard writes there."
     )
     group: str | None = Field(None, description="Group of the files, so that the broker can read them: mosquitto.")
+    user: str | None = Field(None, description="User the broker becomes when root starts it; default: its own.")
     persistence: Path | None = Field(
         Path("/var/lib/mosquitto"), description="Where the broker keeps retained messages over a restart."
     )
