@@ -13,10 +13,10 @@ from provisioning.guard import names
 
 SENTINEL: Final = "# END"
 _DENY_ALL: Final = "topic deny #"
-_CLEARED: Final = (topics.STATE, topics.REPORTED, topics.ACK, topics.CONFIG, topics.COMMAND)
+CLEARED: Final = (topics.STATE, topics.REPORTED, topics.ACK, topics.CONFIG, topics.COMMAND)
 """What provisioning clears of a box that is revoked or retired."""
 _GATEWAY_READS: Final = (*topics.UP, topics.PLACEMENT)
-_PROVISIONING_WRITES: Final = tuple(dict.fromkeys((topics.PLACEMENT, topics.COMMAND, topics.CONFIG, *_CLEARED)))
+_PROVISIONING_WRITES: Final = tuple(dict.fromkeys((topics.PLACEMENT, topics.COMMAND, topics.CONFIG, *CLEARED)))
 _PROVISIONING_READS: Final = (topics.RESULT, topics.REPORTED)
 
 Rules = Mapping[str, frozenset[str]]

@@ -13,8 +13,10 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 import paho.mqtt.client as paho
+from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
+from paho.mqtt.subscribeoptions import SubscribeOptions
 
 _LOOP_S: Final = 0.02
 _SUCCESS: Final = 0x00
@@ -77,7 +79,7 @@ class Client:
         self._ended: str | None = None
         self._answers: dict[int, int] = {}
         self._paho = paho.Client(
-            paho.CallbackAPIVersion.VERSION2, client_id, protocol=paho.MQTTv5, reconnect_on_failure=False
+            CallbackAPIVersion.VERSION2, client_id, protocol=paho.MQTTv5, reconnect_on_failure=False
         )
         self._paho.connect_timeout = limit_s
         self._set_callbacks()
@@ -89,7 +91,7 @@ class Client:
             self._paho.will_set(will.topic, will.payload, qos=1, retain=will.retain)
 
     def __enter__(self) -> Self:
-        no_session = Properties(PacketTypes.CONNECT)
+        no_session = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         no_session.SessionExpiryInterval = 0
         try:
             self._paho.connect(self._door.host, self._door.port, 30, clean_start=True, properties=no_session)
@@ -136,7 +138,7 @@ class Client:
 
     def subscribe(self, *filters: str) -> None:
         """Subscribe at QoS 1; that the broker agrees means nothing, its access list decides at delivery."""
-        _, mid = self._paho.subscribe([(each, paho.SubscribeOptions(qos=1)) for each in filters])
+        _, mid = self._paho.subscribe([(each, SubscribeOptions(qos=1)) for each in filters])
         self.wait(lambda: mid in self._answers)
 
     def wait(self, condition: Callable[[], bool], limit_s: float | None = None) -> None:
@@ -168,7 +170,7 @@ class Client:
             self._answers[mid] = 0
 
         def on_message(_client: Any, _data: Any, message: paho.MQTTMessage) -> None:
-            self.received.append((message.topic, message.payload))
+            self.received.append((message.topic, bytes(message.payload)))
 
         self._paho.on_connect = on_connect
         self._paho.on_publish = on_publish

@@ -58,9 +58,11 @@ def mosquitto_conf(place: Place, max_devices: int) -> str:
     """The file. With HAProxy in front, `place.devices` is where HAProxy finds the broker."""
     blocks = [
         _everywhere(place),
-        _tls_listener(place, place.devices, max_devices, DEVICE_ROOT, DEVICES_CRL, DEVICES_ACL)
-        # Nobody throws out a box by taking its client id.
-        + ["use_username_as_clientid true"],
+        [
+            *_tls_listener(place, place.devices, max_devices, DEVICE_ROOT, DEVICES_CRL, DEVICES_ACL),
+            # Nobody throws out a box by taking its client id.
+            "use_username_as_clientid true",
+        ],
         _tls_listener(place, place.services, _SERVICES, SERVICE_ROOT, SERVICES_CRL, SERVICES_ACL),
         _kick_listener(place),
     ]

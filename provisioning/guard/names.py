@@ -25,6 +25,9 @@ CANCELLED: Final = "kewang-cancelled"
 """A service whose certificate is revoked."""
 SERVICES: Final = (WATCH, NOBODY, CANCELLED)
 
+OURS: Final = (BROKER, GATEWAY, PROVISIONING, *BOXES, *SERVICES)
+"""Whose certificates must not end."""
+
 
 def fresh(nonce: str) -> str:
     """The box that exists for one change alone: its topic passes only where that change has been read."""

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-Outcome = Literal["proven", "written", "refused", "restored", "stopped"]
+Outcome = Literal["proven", "written", "refused", "healed", "restored", "stopped"]
 """proven: in force on the real broker. written: in place, but no broker runs that could prove it. refused: the change
-was bad, nothing was touched. restored: it did not hold, the files before it are in force again. stopped: not even
-those held, so the broker was stopped."""
+was bad, nothing was touched. healed: somebody else's change was undone. restored: the change did not hold, the files
+before it are in force again. stopped: not even those held, so the broker was stopped."""
 
 AlarmCode = Literal[
     "refused", "restored", "stopped", "silent", "altered", "lists-end", "certificate-ends", "signer", "leftovers"
