@@ -85,6 +85,18 @@ def filters(channels: Iterable[str], shards: str = SHARDS) -> list[str]:
     return [f"{ROOT}/{level}/+/{channel}" for level in levels for channel in wanted]
 
 
+def rights(owner: str, channels: Iterable[str]) -> list[str]:
+    """Topics of `channels`, leaf by leaf, for a broker's access list.
+
+    `owner`: a device, `+` for every one, or the broker's word for the name of who is connected (`%u`).
+    """
+    return [f"{ROOT}/+/{owner}/{channel}" for channel in channels]
+
+
 def gateway(gateway_id: str) -> str:
     """Topic on which gateway `gateway_id` says which shards it serves."""
     return f"{ROOT}/_gateway/{check_device(gateway_id)}"
+
+
+GATEWAYS: Final = f"{ROOT}/_gateway/+"
+"""Filter for what every gateway says of itself."""

@@ -1,0 +1,174 @@
+"""A broker with certificates, as a city has it: the authority, the real guard, Mosquitto and HAProxy as parts."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509 import CertificateSigningRequestBuilder, Name
+
+from kewang.bench.parts import accepts_tcp
+from kewang.bench.process import Part, find_program, free_port
+from kewang.runtime.broker import BrokerSettings, TlsSettings
+from provisioning.authority import Authority, Lifetimes, create
+from provisioning.guard import Guard, GuardSettings, Wanted
+from provisioning.guard.client import Client, Door, Will, context
+from provisioning.guard.haproxy import haproxy_cfg
+from provisioning.guard.settings import ListenerSettings, ProxySettings
+from provisioning.guard.signals import Calls
+
+HOST = "127.0.0.1"
+
+
+class GuardedMosquitto(Part):
+    """Mosquitto on the files of a guard; it starts only after the guard has written them."""
+
+    name = "mosquitto"
+
+    def __init__(self, folder: Path, files: Path, port: int) -> None:
+        super().__init__(folder)
+        self.files, self.port = files, port
+
+    def command(self) -> Sequence[str]:
+        return [str(find_program("mosquitto")), "-c", str(self.files / "mosquitto.conf")]
+
+    def is_ready(self) -> bool:
+        return accepts_tcp(HOST, self.port)
+
+    def hang_up(self) -> None:
+        """SIGHUP: read the files again."""
+        self._signal(signal.SIGHUP)
+
+
+class Haproxy(Part):
+    """HAProxy with the guard's file in front of a broker."""
+
+    name = "haproxy"
+
+    def __init__(self, folder: Path, proxy: ProxySettings, broker: ListenerSettings, max_devices: int) -> None:
+        super().__init__(folder)
+        self.port = proxy.port
+        self.config = folder / "haproxy.cfg"
+        self.config.write_text(haproxy_cfg(proxy, broker, max_devices))
+
+    def command(self) -> Sequence[str]:
+        return [str(find_program("haproxy")), "-db", "-f", str(self.config)]
+
+    def is_ready(self) -> bool:
+        return accepts_tcp(HOST, self.port)
+
+
+class ProvisionedBroker:
+    """Authority, guard and broker in one folder, on free ports. As context manager the broker runs, its rules proven.
+
+    `at` is told each step of the guard. Raises MissingPart, PartFailed.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        lifetimes: Lifetimes | None = None,
+        max_devices: int = 2000,
+        at: Callable[[str], None] = lambda step: None,
+    ) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self.settings = GuardSettings(
+            folder=folder / "broker",
+            user="root",
+            persistence=None,
+            program=str(find_program("mosquitto")),
+            devices=ListenerSettings(port=free_port()),
+            services=ListenerSettings(port=free_port()),
+            kick_port=free_port(),
+            max_devices=max_devices,
+        )
+        self.authority: Authority = create(
+            folder / "state", city="ambon", broker_hosts=[HOST], api_hosts=[HOST], now_ms=now_ms(), lifetimes=lifetimes
+        )
+        self.part = GuardedMosquitto(folder / "mosquitto", self.settings.folder, self.settings.kick_port)
+        self.signal = Calls(self.part.hang_up, self.part.stop, self.part.start)
+        self.guard = Guard(self.settings, self.authority, self.signal, folder / "guard", at=at)
+
+    def __enter__(self) -> ProvisionedBroker:
+        written = self.guard.apply(Wanted())
+        if written.outcome != "written":
+            raise RuntimeError(f"the guard's first files were not written: {written}")
+        self.part.start()
+        try:
+            proven = self.guard.apply(Wanted())
+            if not proven.ok:
+                raise RuntimeError(f"the broker's rules are not proven: {proven}")
+        except BaseException:
+            self.part.stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.part.stop()
+
+    def enrol(self, device: str, *, at_ms: int | None = None) -> Identity:
+        """A box with a key and a certificate, issued at `at_ms` (now)."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        request = CertificateSigningRequestBuilder().subject_name(Name([])).sign(key, hashes.SHA256())
+        leaf = self.authority.issue_device(
+            device, request.public_bytes(serialization.Encoding.PEM), now_ms() if at_ms is None else at_ms
+        )
+        return Identity.written(self.folder / "boxes", device, leaf.chain, key, leaf.serial)
+
+    def box(self, identity: Identity, *, client_id: str | None = None, will: Will | None = None) -> Client:
+        """A client of a box, at the boxes' listener."""
+        return self.at_door(self.settings.devices.port, identity, client_id or identity.name, will)
+
+    def service(self, name: str, client_id: str | None = None) -> Client:
+        """A client of one of our programs, at the services' listener."""
+        own = self.authority.service(name)
+        identity = Identity(name, own.certificate, own.key, "")
+        return self.at_door(self.settings.services.port, identity, client_id or name, None)
+
+    def at_door(self, port: int, identity: Identity, client_id: str, will: Will | None) -> Client:
+        """A client with `identity` at any port."""
+        tls = context(self.authority.service_root, identity.certificate, identity.key)
+        return Client(Door(HOST, port, tls), client_id, will=will)
+
+    def as_service(self, name: str) -> BrokerSettings:
+        """Settings with which our programs connect."""
+        own = self.authority.service(name)
+        root = self.folder / "service-root.pem"
+        root.write_bytes(self.authority.service_root)
+        tls = TlsSettings(ca_file=root, cert_file=own.certificate, key_file=own.key)
+        return BrokerSettings(host=HOST, port=self.settings.services.port, tls=tls)
+
+
+class Identity:
+    """A certificate and its key in files."""
+
+    def __init__(self, name: str, certificate: Path, key: Path, serial: str) -> None:
+        self.name, self.certificate, self.key, self.serial = name, certificate, key, serial
+
+    @classmethod
+    def written(
+        cls, folder: Path, name: str, chain: bytes, key: ec.EllipticCurvePrivateKey, serial: str = ""
+    ) -> Identity:
+        """Write both below `folder`."""
+        folder.mkdir(parents=True, exist_ok=True)
+        stem = f"{name if name.replace('-', '').isalnum() else abs(hash(name))}-{time.monotonic_ns()}"
+        certificate, file = folder / f"{stem}.pem", folder / f"{stem}.key"
+        certificate.write_bytes(chain)
+        file.touch(0o600)
+        file.write_bytes(
+            key.private_bytes(
+                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+            )
+        )
+        return cls(name, certificate, file, serial)
+
+
+def now_ms() -> int:
+    """Unix ms."""
+    return time.time_ns() // 1_000_000
