@@ -1,0 +1,132 @@
+"""Asks the gateway what it has stored of a device: the truth behind a green installation.
+
+The technician's page never believes a box that says "connected": a reading counts once the database holds it.
+"""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+import httpx
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from kewang.runtime.settings import secret
+
+LIMIT_BYTES: Final = 1 << 20
+"""A longer answer is not read to its end."""
+
+
+class GatewayAway(Exception):
+    """The gateway gave no usable answer; the text says why. Ask again later."""
+
+
+class _Answer(BaseModel):
+    """Fields that are not known here are passed over: a newer gateway may say more."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class StoredSource(_Answer):
+    """What the database holds of one source since the time that was asked for."""
+
+    stream: str = Field(max_length=16)
+    source: str = Field(max_length=32)
+    first_ms: int
+    newest_ms: int
+    rows: int = Field(ge=0)
+    values: dict[str, float] = Field(default_factory=dict, max_length=256)
+    """Of the newest row: metric name -> value in the catalogue's unit."""
+
+
+class Birth(_Answer):
+    """How the device said hello when it connected last; what else it says is not needed here."""
+
+    fw: str | None = None
+
+
+class Acceptance(_Answer):
+    """What the gateway knows of a device. Times are Unix ms of the gateway's clock.
+
+    `trouble` is set while the database does not answer: then `sources` says nothing.
+    """
+
+    device: str
+    heard_ms: int | None = None
+    birth: Birth | None = None
+    sources: tuple[StoredSource, ...] = ()
+    now_ms: int
+    trouble: str | None = None
+
+    def of(self, source: str) -> StoredSource | None:
+        """What is stored of `source`, or None."""
+        return next((stored for stored in self.sources if stored.source == source and stored.rows), None)
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayAddress:
+    """Where the gateway's JSON API is, and what shows that we may ask."""
+
+    url: str
+    token_file: Path | None = None
+    ca_file: Path | None = None
+    """Trust anchor for `https`; None: the system's."""
+
+
+class GatewayApi:
+    """One client with its pool of connections. Use as `async with`, or call `close`."""
+
+    def __init__(self, address: GatewayAddress, timeout_s: float = 5.0) -> None:
+        self._token_file = address.token_file
+        verify = ssl.create_default_context(cafile=str(address.ca_file)) if address.ca_file else True
+        self._client = httpx.AsyncClient(
+            base_url=address.url.rstrip("/"), timeout=timeout_s, verify=verify, follow_redirects=False, trust_env=False
+        )
+
+    async def __aenter__(self) -> GatewayApi:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        await self._client.aclose()
+
+    async def acceptance(self, device: str, since_ms: int) -> Acceptance:
+        """What is stored of `device` since Unix ms `since_ms`. Raises GatewayAway."""
+        path = f"/api/v1/acceptance/{quote(device, safe='')}"
+        try:
+            body = await self._get(path, since_ms)
+            answer = Acceptance.model_validate_json(body)
+        except httpx.HTTPError as error:
+            raise GatewayAway(f"the gateway does not answer: {type(error).__name__}") from None
+        except ValidationError:
+            raise GatewayAway("the gateway's answer can't be read: are both of the same version?") from None
+        if answer.device != device:
+            raise GatewayAway("the gateway answered about another device")
+        return answer
+
+    async def _get(self, path: str, since_ms: int) -> bytes:
+        # The token is read each time: a new one works without a restart.
+        headers = {"Authorization": f"Bearer {secret(self._token_file)}"} if self._token_file else {}
+        query = {"since_ms": str(since_ms)}
+        body = bytearray()
+        async with self._client.stream("GET", path, params=query, headers=headers) as response:
+            # 503 carries the same body, with `trouble`.
+            if response.status_code not in (200, 503):
+                raise GatewayAway(_refusal(response.status_code))
+            async for part in response.aiter_bytes():
+                body += part
+                if len(body) > LIMIT_BYTES:
+                    raise GatewayAway("the gateway's answer is too long")
+        return bytes(body)
+
+
+def _refusal(status: int) -> str:
+    if status in (401, 403):
+        return "the gateway refuses our token: compare gateway.token on both sides"
+    return f"the gateway answers {status}"

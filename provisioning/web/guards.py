@@ -1,0 +1,82 @@
+"""What stands before every route: our headers on every answer, and a limit for the size of a body."""
+
+from typing import Final
+
+from starlette.datastructures import MutableHeaders
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from kewang.ui.pages import HEADERS as PAGE_HEADERS
+
+_MORE: Final = "img-src 'self' data: blob:; worker-src 'self'; manifest-src 'self'; "
+HEADERS: Final = {
+    **PAGE_HEADERS,
+    # A photo just taken is shown from memory (blob:); the service worker and the manifest make the page installable.
+    "Content-Security-Policy": PAGE_HEADERS["Content-Security-Policy"].replace("img-src 'self' data:; ", _MORE),
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=(self)",
+}
+
+
+class SafeHeaders:
+    """ASGI middleware; what a route has set itself stays."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers if scope["type"] == "http" else send)
+
+
+class _TooLong(Exception):
+    """The body goes on beyond the limit."""
+
+
+class BodyLimit:
+    """ASGI middleware: a body of more than `limit_bytes` is answered 413 and not read to its end."""
+
+    def __init__(self, app: ASGIApp, limit_bytes: int) -> None:
+        self._app, self._limit = app, limit_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        said = dict(scope["headers"]).get(b"content-length", b"0")
+        if not said.isdigit() or int(said) > self._limit:
+            await _refuse(scope, receive, send)
+            return
+        await self._counted(scope, receive, send)
+
+    async def _counted(self, scope: Scope, receive: Receive, send: Send) -> None:
+        read, begun = 0, False
+
+        async def counting() -> Message:
+            nonlocal read
+            message = await receive()
+            read += len(message.get("body", b""))
+            if read > self._limit:
+                raise _TooLong
+            return message
+
+        async def watching(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, counting, watching)
+        except _TooLong:
+            if not begun:
+                await _refuse(scope, receive, send)
+
+
+async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
+    text = "P-413: This is too large. / Ini terlalu besar.\n"
+    await PlainTextResponse(text, 413, {"Connection": "close"})(scope, receive, send)

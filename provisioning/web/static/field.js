@@ -1,0 +1,74 @@
+// On every page of the technician: says what waits on the phone, sends it, keeps the pages ready for no signal.
+"use strict";
+(() => {
+  const queue = self.kewangQueue;
+  const bar = document.getElementById("waiting");
+  const person = document.body.dataset.person;
+  const NEXT_MS = [1000, 2000, 4000, 8000, 15000];
+  let tries = 0;
+  let timer = 0;
+
+  const show = async (state) => {
+    const count = await queue.waiting();
+    bar.hidden = count === 0;
+    for (const place of bar.querySelectorAll("[data-count]")) place.textContent = count;
+    for (const words of bar.querySelectorAll("[data-when]")) words.hidden = words.dataset.when !== state;
+    document.body.classList.toggle("away", state === "away");
+    document.dispatchEvent(new CustomEvent("kewang:queue", { detail: { state, count } }));
+  };
+
+  const send = async () => {
+    clearTimeout(timer);
+    if (await queue.waiting() === 0) { tries = 0; await show("sent"); return; }
+    const state = await queue.flush(() => show("sending"));
+    await show(state);
+    if (state === "login" || (state === "sent" && await held())) return;
+    if (state === "sent") tries = 0;
+    if (await queue.waiting() > 0) timer = setTimeout(send, NEXT_MS[Math.min(tries++, NEXT_MS.length - 1)]);
+  };
+
+  const held = async () => (await queue.read("visits")).some((visit) => visit.refused);
+
+  // Whatever is sent next is also sent when this page is gone, where the browser can do that.
+  const remind = async () => {
+    try {
+      const worker = await navigator.serviceWorker?.ready;
+      await worker?.sync?.register("kewang-send");
+    } catch { /* Not every browser lets a page ask for this; then it is sent when a page is open. */ }
+  };
+
+  const ready = async () => {
+    if (!("serviceWorker" in navigator)) return;
+    await navigator.serviceWorker.register("/t/sw.js", { scope: "/" });
+    const known = await caches.open("kewang-known");
+    if (!person) { await known.delete("/t/shell"); return; }
+    if (document.body.dataset.shell) return;
+    await navigator.storage?.persist?.();
+    const fresh = await fetch("/t/shell", { cache: "no-store", redirect: "error" });
+    if (fresh.ok) await known.put("/t/shell", fresh);
+    document.documentElement.dataset.ready = "1";
+  };
+
+  const unfinished = async () => {
+    const list = document.getElementById("unfinished");
+    if (!list) return;
+    const pattern = list.querySelector("template");
+    for (const visit of (await queue.read("visits")).filter((one) => one.person === person && !one.told?.finished)) {
+      const item = pattern.content.cloneNode(true);
+      item.querySelector("a").href = `/t/visit/${visit.id}`;
+      item.querySelector("[data-fill=device]").textContent = visit.device.toUpperCase();
+      list.append(item);
+      list.hidden = false;
+    }
+  };
+
+  self.kewangField = { send: () => { tries = 0; send(); remind(); } };
+  document.documentElement.classList.add("js");
+  addEventListener("online", () => self.kewangField.send());
+  document.addEventListener("visibilitychange", () => { if (!document.hidden) send(); });
+  document.addEventListener("click", (event) => { if (event.target.closest("[data-send]")) self.kewangField.send(); });
+  document.addEventListener("change", (event) => { if (event.target.matches("[data-goes]")) event.target.form.requestSubmit(); });
+  send();
+  unfinished();
+  ready().catch(() => { /* No signal: what is kept already is used. */ });
+})();
