@@ -8,7 +8,7 @@ from __future__ import annotations
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -28,6 +28,9 @@ class _Answer(BaseModel):
     """Fields that are not known here are passed over: a newer gateway may say more."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+A = TypeVar("A", bound=_Answer)
 
 
 class StoredSource(_Answer):
@@ -66,6 +69,18 @@ class Acceptance(_Answer):
         return next((stored for stored in self.sources if stored.source == source and stored.rows), None)
 
 
+class Flood(_Answer):
+    """A device whose messages the gateway drops because there are far too many."""
+
+    device: str = Field(pattern=r"^[a-z0-9-]{3,32}$")
+    since_ms: int
+    dropped: int
+
+
+class _Floods(_Answer):
+    floods: tuple[Flood, ...] = Field(max_length=10_000)
+
+
 @dataclass(frozen=True, slots=True)
 class GatewayAddress:
     """Where the gateway's JSON API is, and what shows that we may ask."""
@@ -99,21 +114,26 @@ class GatewayApi:
     async def acceptance(self, device: str, since_ms: int) -> Acceptance:
         """What is stored of `device` since Unix ms `since_ms`. Raises GatewayAway."""
         path = f"/api/v1/acceptance/{quote(device, safe='')}"
-        try:
-            body = await self._get(path, since_ms)
-            answer = Acceptance.model_validate_json(body)
-        except httpx.HTTPError as error:
-            raise GatewayAway(f"the gateway does not answer: {type(error).__name__}") from None
-        except ValidationError:
-            raise GatewayAway("the gateway's answer can't be read: are both of the same version?") from None
+        answer = await self._answer(Acceptance, path, {"since_ms": str(since_ms)})
         if answer.device != device:
             raise GatewayAway("the gateway answered about another device")
         return answer
 
-    async def _get(self, path: str, since_ms: int) -> bytes:
+    async def floods(self) -> tuple[Flood, ...]:
+        """Who floods now. Raises GatewayAway."""
+        return (await self._answer(_Floods, "/api/v1/floods", {})).floods
+
+    async def _answer(self, model: type[A], path: str, query: dict[str, str]) -> A:
+        try:
+            return model.model_validate_json(await self._get(path, query))
+        except httpx.HTTPError as error:
+            raise GatewayAway(f"the gateway does not answer: {type(error).__name__}") from None
+        except ValidationError:
+            raise GatewayAway("the gateway's answer can't be read: are both of the same version?") from None
+
+    async def _get(self, path: str, query: dict[str, str]) -> bytes:
         # The token is read each time: a new one works without a restart.
         headers = {"Authorization": f"Bearer {secret(self._token_file)}"} if self._token_file else {}
-        query = {"since_ms": str(since_ms)}
         body = bytearray()
         async with self._client.stream("GET", path, params=query, headers=headers) as response:
             # 503 carries the same body, with `trouble`.
