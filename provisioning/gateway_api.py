@@ -5,16 +5,17 @@ The technician's page never believes a box that says "connected": a reading coun
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 from urllib.parse import quote
 
 import httpx
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from kewang.runtime.settings import secret
+from kewang.runtime.settings import SettingsError, secret
 
 LIMIT_BYTES: Final = 1 << 20
 """A longer answer is not read to its end."""
@@ -28,6 +29,9 @@ class _Answer(BaseModel):
     """Fields that are not known here are passed over: a newer gateway may say more."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+A = TypeVar("A", bound=_Answer)
 
 
 class StoredSource(_Answer):
@@ -66,6 +70,27 @@ class Acceptance(_Answer):
         return next((stored for stored in self.sources if stored.source == source and stored.rows), None)
 
 
+class SourceNow(_Answer):
+    """The newest of one source. `camera`: its state's name if it is a camera."""
+
+    stream: str = Field(max_length=16)
+    source: str = Field(max_length=32)
+    camera: str | None = None
+
+
+class DeviceNow(_Answer):
+    """How a device is now: `condition` is `ok`, `silent` or `never`; `last_ms` when it was heard last."""
+
+    device: str
+    condition: str
+    last_ms: int | None = None
+    sources: tuple[SourceNow, ...] = ()
+
+
+class _Devices(_Answer):
+    devices: tuple[DeviceNow, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class GatewayAddress:
     """Where the gateway's JSON API is, and what shows that we may ask."""
@@ -98,22 +123,27 @@ class GatewayApi:
 
     async def acceptance(self, device: str, since_ms: int) -> Acceptance:
         """What is stored of `device` since Unix ms `since_ms`. Raises GatewayAway."""
-        path = f"/api/v1/acceptance/{quote(device, safe='')}"
-        try:
-            body = await self._get(path, since_ms)
-            answer = Acceptance.model_validate_json(body)
-        except httpx.HTTPError as error:
-            raise GatewayAway(f"the gateway does not answer: {type(error).__name__}") from None
-        except ValidationError:
-            raise GatewayAway("the gateway's answer can't be read: are both of the same version?") from None
+        query = {"since_ms": str(since_ms)}
+        answer = await self._asked(Acceptance, f"/api/v1/acceptance/{quote(device, safe='')}", query)
         if answer.device != device:
             raise GatewayAway("the gateway answered about another device")
         return answer
 
-    async def _get(self, path: str, since_ms: int) -> bytes:
-        # The token is read each time: a new one works without a restart.
-        headers = {"Authorization": f"Bearer {secret(self._token_file)}"} if self._token_file else {}
-        query = {"since_ms": str(since_ms)}
+    async def devices(self) -> dict[str, DeviceNow]:
+        """How every device is now, by id. Raises GatewayAway."""
+        answer = await self._asked(_Devices, "/api/v1/devices", {})
+        return {device.device: device for device in answer.devices}
+
+    async def _asked(self, model: type[A], path: str, query: dict[str, str]) -> A:
+        try:
+            return model.model_validate_json(await self._get(path, query))
+        except httpx.HTTPError as error:
+            raise GatewayAway(f"the gateway does not answer: {type(error).__name__}") from None
+        except ValidationError:
+            raise GatewayAway("the gateway's answer can't be read: are both of the same version?") from None
+
+    async def _get(self, path: str, query: dict[str, str]) -> bytes:
+        headers = await asyncio.to_thread(self._shown)
         body = bytearray()
         async with self._client.stream("GET", path, params=query, headers=headers) as response:
             # 503 carries the same body, with `trouble`.
@@ -124,6 +154,13 @@ class GatewayApi:
                 if len(body) > LIMIT_BYTES:
                     raise GatewayAway("the gateway's answer is too long")
         return bytes(body)
+
+    def _shown(self) -> dict[str, str]:
+        """The token, read each time: a new one works without a restart."""
+        try:
+            return {"Authorization": f"Bearer {secret(self._token_file)}"} if self._token_file else {}
+        except SettingsError as error:
+            raise GatewayAway(str(error)) from None
 
 
 def _refusal(status: int) -> str:
