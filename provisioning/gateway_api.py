@@ -5,6 +5,7 @@ The technician's page never believes a box that says "connected": a reading coun
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from urllib.parse import quote
 import httpx
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from kewang.runtime.settings import secret
+from kewang.runtime.settings import SettingsError, secret
 
 LIMIT_BYTES: Final = 1 << 20
 """A longer answer is not read to its end."""
@@ -69,6 +70,27 @@ class Acceptance(_Answer):
         return next((stored for stored in self.sources if stored.source == source and stored.rows), None)
 
 
+class SourceNow(_Answer):
+    """The newest of one source. `camera`: its state's name if it is a camera."""
+
+    stream: str = Field(max_length=16)
+    source: str = Field(max_length=32)
+    camera: str | None = None
+
+
+class DeviceNow(_Answer):
+    """How a device is now: `condition` is `ok`, `silent` or `never`; `last_ms` when it was heard last."""
+
+    device: str
+    condition: str
+    last_ms: int | None = None
+    sources: tuple[SourceNow, ...] = ()
+
+
+class _Devices(_Answer):
+    devices: tuple[DeviceNow, ...]
+
+
 class Flood(_Answer):
     """A device whose messages the gateway drops because there are far too many."""
 
@@ -113,17 +135,22 @@ class GatewayApi:
 
     async def acceptance(self, device: str, since_ms: int) -> Acceptance:
         """What is stored of `device` since Unix ms `since_ms`. Raises GatewayAway."""
-        path = f"/api/v1/acceptance/{quote(device, safe='')}"
-        answer = await self._answer(Acceptance, path, {"since_ms": str(since_ms)})
+        query = {"since_ms": str(since_ms)}
+        answer = await self._asked(Acceptance, f"/api/v1/acceptance/{quote(device, safe='')}", query)
         if answer.device != device:
             raise GatewayAway("the gateway answered about another device")
         return answer
 
     async def floods(self) -> tuple[Flood, ...]:
         """Who floods now. Raises GatewayAway."""
-        return (await self._answer(_Floods, "/api/v1/floods", {})).floods
+        return (await self._asked(_Floods, "/api/v1/floods")).floods
 
-    async def _answer(self, model: type[A], path: str, query: dict[str, str]) -> A:
+    async def devices(self) -> dict[str, DeviceNow]:
+        """How every device is now, by id. Raises GatewayAway."""
+        answer = await self._asked(_Devices, "/api/v1/devices", {})
+        return {device.device: device for device in answer.devices}
+
+    async def _asked(self, model: type[A], path: str, query: dict[str, str]) -> A:
         try:
             return model.model_validate_json(await self._get(path, query))
         except httpx.HTTPError as error:
@@ -132,8 +159,7 @@ class GatewayApi:
             raise GatewayAway("the gateway's answer can't be read: are both of the same version?") from None
 
     async def _get(self, path: str, query: dict[str, str]) -> bytes:
-        # The token is read each time: a new one works without a restart.
-        headers = {"Authorization": f"Bearer {secret(self._token_file)}"} if self._token_file else {}
+        headers = await asyncio.to_thread(self._shown)
         body = bytearray()
         async with self._client.stream("GET", path, params=query, headers=headers) as response:
             # 503 carries the same body, with `trouble`.
@@ -144,6 +170,13 @@ class GatewayApi:
                 if len(body) > LIMIT_BYTES:
                     raise GatewayAway("the gateway's answer is too long")
         return bytes(body)
+
+    def _shown(self) -> dict[str, str]:
+        """The token, read each time: a new one works without a restart."""
+        try:
+            return {"Authorization": f"Bearer {secret(self._token_file)}"} if self._token_file else {}
+        except SettingsError as error:
+            raise GatewayAway(str(error)) from None
 
 
 def _refusal(status: int) -> str:

@@ -1,7 +1,7 @@
 """Lets in who is logged in at provisioning: its signed cookie is verified here, nobody is asked.
 
 Open to all stay `/health` and `/ready` (a yes or no for whoever watches the server) and the style sheets. What
-provisioning asks has a token of its own (`services.py`); `/metrics` takes that one too.
+provisioning alone asks needs its token (`services.py`); the rest for programs takes the token or a login.
 """
 
 import hmac
@@ -18,6 +18,7 @@ from gateway.ports import Clock
 from kewang.wire import session
 
 _OPEN: Final = ("/health", "/ready", "/ui/", "/api/v1/acceptance/", "/api/v1/heard", "/api/v1/floods")
+_FOR_PROGRAMS: Final = ("/metrics", "/api/v1/")
 
 
 class Login:
@@ -36,7 +37,7 @@ class Login:
         key = self._access.session_key
         if key is None or asked.url.path.startswith(_OPEN):
             return True
-        if asked.url.path == "/metrics" and bearer(asked.headers, self._access.service_token):
+        if asked.url.path.startswith(_FOR_PROGRAMS) and bearer(asked.headers, self._access.service_token):
             return True
         cookie = asked.cookies.get(session.COOKIE, "")
         return session.verify(cookie, key, self._clock.wall_ms() / 1000) is not None

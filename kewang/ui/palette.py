@@ -22,6 +22,10 @@ class Theme:
     alarm: str = "#e06a12"
     warn: str = "#e69f00"
     info: str = "#56b4e9"
+    good: str = "#2bb98c"
+    """Only where something was waited for and has arrived: on the technician's page."""
+    alarm_strong: str = "#ec7c2c"
+    """The alarm for a phone in the sun."""
     on_colour: str = "#000000"
 
 
@@ -32,9 +36,14 @@ WALL_FROM_PX: Final = 1600
 
 TEXT_PAIRS: Final = (
     *((text, ground) for text in ("ink", "dim") for ground in ("ground", "card", "sunk")),
-    *(("on_colour", colour) for colour in ("alarm", "warn", "info")),
+    *(("on_colour", colour) for colour in ("alarm", "warn", "info", "good", "alarm_strong")),
 )
 """(text, ground) as the style sheets combine them; each has a contrast of 4.5 or more."""
+SUN_PAIRS: Final = (
+    *(("ink", ground) for ground in ("ground", "card", "sunk")),
+    *(("on_colour", colour) for colour in ("good", "warn", "info", "alarm_strong")),
+)
+"""(text, ground) on the technician's page, which is read in the sun; each has a contrast of 7 or more."""
 
 
 def contrast(first: str, second: str) -> float:

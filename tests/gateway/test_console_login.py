@@ -46,7 +46,8 @@ async def test_health_and_the_services_are_let_in_by_their_own_rules() -> None:
         assert (await shown.client.get("/metrics", headers=bearer)).status_code == 200
         assert (await shown.client.get("/api/v1/heard", headers=bearer)).status_code == 200
         assert (await shown.client.get("/api/v1/heard", headers=cookie())).status_code == 401
-        assert (await shown.client.get("/api/v1/devices", headers=bearer)).status_code == 401
+        assert (await shown.client.get("/api/v1/devices", headers=bearer)).status_code == 200
+        assert (await shown.client.get("/", headers=bearer)).status_code == 401
 
 
 async def test_without_a_key_the_page_is_open() -> None:

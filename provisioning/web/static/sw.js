@@ -1,14 +1,14 @@
 // The service worker: the pages' files and the shell of a visit without a signal, and sending when the signal is back.
-// KEWANG_VERSION and KEWANG_FILES are put in by the server: a change of any file makes a new worker.
+// The server puts a line before this file, `const KEWANG = {version, files}`: a change of any file makes a new worker.
 "use strict";
 importScripts("/t/static/queue.js");
-const FILES = "kewang-files-KEWANG_VERSION";
+const FILES = `kewang-files-${KEWANG.version}`;
 const KNOWN = "kewang-known";
 const PATIENCE_MS = 6000;
 
 self.addEventListener("install", (event) => event.waitUntil((async () => {
   const files = await caches.open(FILES);
-  await files.addAll(KEWANG_FILES.map((file) => new Request(file, { cache: "reload" })));
+  await files.addAll(KEWANG.files.map((file) => new Request(file, { cache: "reload" })));
   await self.skipWaiting();
 })()));
 
