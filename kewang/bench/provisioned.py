@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509 import CertificateSigningRequestBuilder, Name
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509 import CertificateSigningRequestBuilder, Name, ObjectIdentifier
 
 from kewang.bench.parts import accepts_tcp
 from kewang.bench.process import Part, find_program, free_port
+from kewang.bench.programs import GatewayProgram
 from kewang.runtime.broker import BrokerSettings, TlsSettings
-from provisioning.authority import Authority, Lifetimes, create
+from provisioning.authority import Authority, Lifetimes, create, making
+from provisioning.authority.issuing import read_issuer
+from provisioning.authority.making import Issuer
 from provisioning.guard import Guard, GuardSettings, Wanted
 from provisioning.guard.client import Client, Door, Will, context
 from provisioning.guard.haproxy import haproxy_cfg
@@ -22,6 +29,7 @@ from provisioning.guard.settings import ListenerSettings, ProxySettings
 from provisioning.guard.signals import Calls
 
 HOST = "127.0.0.1"
+_numbers = itertools.count(1)
 
 
 class GuardedMosquitto(Part):
@@ -62,10 +70,26 @@ class Haproxy(Part):
         return accepts_tcp(HOST, self.port)
 
 
+class SecuredGateway(GatewayProgram):
+    """The gateway with the certificate that the authority made for it."""
+
+    def __init__(self, folder: Path, broker: BrokerSettings, store_url: str) -> None:
+        super().__init__(folder, broker.port, store_url)
+        self.tls = broker.tls
+
+    def write_config(self) -> Path:
+        file = super().write_config()
+        if self.tls:
+            keys = self.tls.model_dump(mode="json")
+            lines = "".join(f"{key} = {json.dumps(value)}\n" for key, value in keys.items())
+            file.write_text(f"{file.read_text()}\n[broker.tls]\n{lines}")
+        return file
+
+
 class ProvisionedBroker:
     """Authority, guard and broker in one folder, on free ports. As context manager the broker runs, its rules proven.
 
-    `at` is told each step of the guard. Raises MissingPart, PartFailed.
+    Raises MissingPart, PartFailed.
     """
 
     def __init__(
@@ -74,7 +98,6 @@ class ProvisionedBroker:
         *,
         lifetimes: Lifetimes | None = None,
         max_devices: int = 2000,
-        at: Callable[[str], None] = lambda step: None,
     ) -> None:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
@@ -93,7 +116,8 @@ class ProvisionedBroker:
         )
         self.part = GuardedMosquitto(folder / "mosquitto", self.settings.folder, self.settings.kick_port)
         self.signal = Calls(self.part.hang_up, self.part.stop, self.part.start)
-        self.guard = Guard(self.settings, self.authority, self.signal, folder / "guard", at=at)
+        self._meddle: Callable[[str], object] | None = None
+        self.guard = Guard(self.settings, self.authority, self.signal, folder / "guard", at=self._at)
 
     def __enter__(self) -> ProvisionedBroker:
         written = self.guard.apply(Wanted())
@@ -112,12 +136,30 @@ class ProvisionedBroker:
     def __exit__(self, *_: object) -> None:
         self.part.stop()
 
+    @contextmanager
+    def meddling(self, meddle: Callable[[str], object]) -> Iterator[None]:
+        """`meddle` is told each step of the guard before it begins."""
+        self._meddle = meddle
+        try:
+            yield
+        finally:
+            self._meddle = None
+
+    def _at(self, step: str) -> None:
+        if self._meddle:
+            self._meddle(step)
+
+    def canary(self, name: str) -> Identity:
+        """The certificate of one of the guard's canaries."""
+        own = self.authority.service(name)
+        return Identity(name, own.certificate, own.key, "")
+
     def enrol(self, device: str, *, at_ms: int | None = None) -> Identity:
         """A box with a key and a certificate, issued at `at_ms` (now)."""
         key = ec.generate_private_key(ec.SECP256R1())
         request = CertificateSigningRequestBuilder().subject_name(Name([])).sign(key, hashes.SHA256())
         leaf = self.authority.issue_device(
-            device, request.public_bytes(serialization.Encoding.PEM), now_ms() if at_ms is None else at_ms
+            device, request.public_bytes(Encoding.PEM), now_ms() if at_ms is None else at_ms
         )
         return Identity.written(self.folder / "boxes", device, leaf.chain, key, leaf.serial)
 
@@ -130,6 +172,25 @@ class ProvisionedBroker:
         own = self.authority.service(name)
         identity = Identity(name, own.certificate, own.key, "")
         return self.at_door(self.settings.services.port, identity, client_id or name, None)
+
+    def forged(
+        self,
+        name: str,
+        *,
+        issuer: Issuer | None = None,
+        usage: ObjectIdentifier = making.CLIENT,
+        at_ms: int | None = None,
+        lifetime_ms: int = making.DAY_MS,
+    ) -> Identity:
+        """A certificate that the authority would never make, signed by the device CA itself or by `issuer`."""
+        issuer = issuer or read_issuer(self.authority.folder, "device-ca")
+        key = making.new_key()
+        now = now_ms() if at_ms is None else at_ms
+        made = making.leaf(
+            name, key.public_key(), issuer, usage, now_ms=now, lifetime_ms=lifetime_ms, back_ms=3_600_000
+        )
+        chain = made.public_bytes(Encoding.PEM) + issuer.certificate.public_bytes(Encoding.PEM)
+        return Identity.written(self.folder / "boxes", name, chain, key, making.serial_of(made))
 
     def at_door(self, port: int, identity: Identity, client_id: str, will: Will | None) -> Client:
         """A client with `identity` at any port."""
@@ -157,15 +218,11 @@ class Identity:
     ) -> Identity:
         """Write both below `folder`."""
         folder.mkdir(parents=True, exist_ok=True)
-        stem = f"{name if name.replace('-', '').isalnum() else abs(hash(name))}-{time.monotonic_ns()}"
+        stem = f"box-{next(_numbers)}"
         certificate, file = folder / f"{stem}.pem", folder / f"{stem}.key"
         certificate.write_bytes(chain)
         file.touch(0o600)
-        file.write_bytes(
-            key.private_bytes(
-                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-            )
-        )
+        file.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
         return cls(name, certificate, file, serial)
 
 

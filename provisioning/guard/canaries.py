@@ -1,9 +1,11 @@
 """Proof on a running broker: those who may, can; those who may not, can't. Two fences make "nothing came" certain."""
 
 import secrets
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -44,7 +46,15 @@ class Doors:
     def client(self, name: str) -> Client:
         """A client with the certificate of `name`, at the listener for its kind."""
         host, port = self.devices if name in names.BOXES else self.services
-        return Client(Door(host, port, context(self.root_pem, *self.identities[name])), name, limit_s=self.limit_s)
+        certificate, key = self.identities[name]
+        tls = _context(self.root_pem, certificate, key, certificate.stat().st_mtime_ns)
+        return Client(Door(host, port, tls), name, limit_s=self.limit_s)
+
+
+@lru_cache(maxsize=32)
+def _context(root_pem: bytes, certificate: Path, key: Path, _written_ns: int) -> ssl.SSLContext:
+    """Reading keys is a good part of a proof's time, so it is done once for each certificate."""
+    return context(root_pem, certificate, key)
 
 
 def prove(doors: Doors, nonce: str) -> list[str]:

@@ -5,7 +5,7 @@ import hashlib
 import os
 import shutil
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -36,13 +36,24 @@ class Folder:
         self.path.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
         self._hand_over(self.path, _FOLDER_MODE)
 
-    def stage(self, files: FileSet) -> None:
-        """Write `files` beside those in use, down to the disk. What an earlier change left there is gone."""
+    def stage(self, files: FileSet, unlike: Mapping[str, str] | None = None) -> list[str]:
+        """Write `files` beside those in use; the names of those that are to be put in place, which are on the disk.
+
+        `unlike`: digests of what is in use; a file that is so already is staged for the trial alone. What an earlier
+        change left there is gone.
+        """
         self.unstage()
         self.staged.mkdir(mode=_FOLDER_MODE)
         self._hand_over(self.staged, _FOLDER_MODE)
+        in_use = unlike or {}
+        changed = [
+            name
+            for name, content in files.items()
+            if sha256(content) != in_use.get(name) or self.altered({name: in_use[name]})
+        ]
         for name, content in files.items():
-            self._write(self.staged / name, content)
+            self._write(self.staged / name, content, durable=name in changed)
+        return changed
 
     def unstage(self) -> None:
         """Forget what is staged."""
@@ -52,7 +63,11 @@ class Folder:
         """What is staged as `name`, as it is on the disk. Raises OSError."""
         return (self.staged / name).read_bytes()
 
-    def put_in_place(self, files: FileSet) -> None:
+    def staged_amiss(self, digests: Mapping[str, str]) -> list[str]:
+        """Names that are staged with other content, mode or owner than they should have; or missing."""
+        return [name for name, digest in digests.items() if not self._is_ours(self.staged / name, digest)]
+
+    def put_in_place(self, files: Iterable[str]) -> None:
         """Rename what is staged over what is in use; each file is the old or the new one, never half of one."""
         for name in files:
             os.replace(self.staged / name, self.path / name)
@@ -77,13 +92,14 @@ class Folder:
         except OSError:
             return False
 
-    def _write(self, file: Path, content: bytes) -> None:
+    def _write(self, file: Path, content: bytes, *, durable: bool) -> None:
         number = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, MODE)
         with open(number, "wb") as out:
             out.write(content)
             self._hand_over(file, MODE)
             out.flush()
-            os.fsync(out.fileno())
+            if durable:
+                os.fsync(out.fileno())
 
     def _hand_over(self, path: Path, mode: int) -> None:
         os.chown(path, -1, self._gid())
@@ -110,6 +126,7 @@ def digests(files: FileSet) -> dict[str, str]:
 
 def write_private(file: Path, content: bytes) -> None:
     """Write a file that only we can read; whoever reads it finds the old or the new content. Raises OSError."""
+    # Under another name first: a power cut must not leave half of what we go back to.
     draft = file.with_name(f"{file.name}.new")
     draft.unlink(missing_ok=True)
     with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:

@@ -67,11 +67,14 @@ class Guard:
             except (AuthorityError, OSError) as error:
                 self.memory.alarm("signer", str(error))
                 raise
+            with steps("stage"):
+                self._folder.prepare()
+                changed = self._folder.stage(change.files, self.memory.notes().digests)
             problems = self._tried(change, steps)
             if problems:
                 self._folder.unstage()
                 return self._ended("refused", problems, steps)
-            return self._put_in_force(change, steps)
+            return self._put_in_force(change, changed, steps)
 
     def look(self) -> Report | None:
         """Whether somebody else changed the files: heals them by what was proven last. None: all is as it was left.
@@ -158,11 +161,9 @@ class Guard:
 
     def _tried(self, change: Change, steps: "_Steps") -> list[str]:
         """What is wrong with a change that has not touched anything yet."""
-        with steps("stage"):
-            self._folder.prepare()
-            self._folder.stage(change.files)
         with steps("read back"):
-            problems = lint(change, self._folder.read_staged)
+            amiss = self._folder.staged_amiss(digests(change.files))
+            problems = lint(change, self._folder.read_staged) + [f"{name} is not as it was written" for name in amiss]
         if problems:
             return problems
         with steps("try"):
@@ -173,22 +174,20 @@ class Guard:
             except TrialFailed as error:
                 return [str(error)]
 
-    def _put_in_force(self, change: Change, steps: "_Steps") -> Report:
+    def _put_in_force(self, change: Change, changed: list[str], steps: "_Steps") -> Report:
         notes, denied = self.memory.notes(), tuple(sorted(change.wanted.denied))
-        with steps("keep"):
-            self.memory.keep(change.nonce, change.files)
-            self.memory.note(replace(notes, pending=True))
         with steps("put in place"):
-            self._folder.put_in_place(change.files)
+            self.memory.note(replace(notes, pending=True))
+            self._folder.put_in_place(changed)
         problems = self._signalled(steps, change.nonce)
         if problems and not canaries.answers(self._doors()):
-            self._noted(Notes(change.nonce, digests(change.files), denied, stopped=notes.stopped))
+            self._keep(change, Notes(change.nonce, digests(change.files), denied, stopped=notes.stopped), steps)
             return self._ended("written", problems, steps)
         kicked = [device for device in denied if device not in notes.kicked]
         problems = problems or self._cut_off(kicked, steps) + self._proven(change.nonce, steps)
         if problems:
             return self._restored(notes, problems, steps)
-        self._noted(Notes(change.nonce, digests(change.files), denied, kicked=denied))
+        self._keep(change, Notes(change.nonce, digests(change.files), denied, kicked=denied), steps)
         return self._ended("proven", (), steps, kicked)
 
     def _signalled(self, steps: "_Steps", nonce: str = "") -> list[str]:
@@ -256,6 +255,12 @@ class Guard:
                 except OSError as error:
                     problems = [*problems, str(error)]
         return self._ended("stopped", problems, steps)
+
+    def _keep(self, change: Change, notes: Notes, steps: "_Steps") -> None:
+        """What holds now is what we go back to when a later change does not."""
+        with steps("keep"):
+            self.memory.keep(change.nonce, change.files)
+            self._noted(notes)
 
     def _noted(self, notes: Notes) -> None:
         self.memory.note(notes)

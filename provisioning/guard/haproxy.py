@@ -53,7 +53,7 @@ backend broker
 
 
 def check(file: Path) -> list[str]:
-    """What HAProxy itself says is wrong with `file` (`haproxy -c`); nothing if it is good. Raises OSError without it."""
+    """What HAProxy itself says is wrong with `file` (`haproxy -c`). Raises OSError where there is none."""
     found = shutil.which("haproxy") or shutil.which("haproxy", path=_SYSTEM_FOLDERS)
     if found is None:
         raise OSError("haproxy is not on this machine: install Debian's package haproxy, or leave out guard.proxy")

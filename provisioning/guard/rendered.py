@@ -74,14 +74,11 @@ def lint(change: Change, read: Callable[[str], bytes]) -> list[str]:
         conf.SERVICES_CRL: lambda it: lists.lint(it, change.service_chain, change.service_serials, change.now_ms),
     }
     problems: list[str] = []
-    for name, content in change.files.items():
+    for name in change.files:
         try:
-            found = read(name)
-            told = checks[name](found) if name in checks else []
+            told = checks[name](read(name)) if name in checks else []
         except (OSError, ValueError) as error:
-            problems.append(f"{name}: {error}")
-            continue
-        told += ["is not what was written"] if sha256(found) != sha256(content) and not told else []
+            told = [str(error)]
         problems += [f"{name}: {each}" for each in told]
     return problems
 
