@@ -4,6 +4,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -17,9 +18,10 @@ from gateway.settings import ConsoleSettings, GatewaySettings
 from gateway.stores import open_settings_store
 from gateway.subscription import MqttSubscription
 from kewang.runtime.clock import SystemClock
-from kewang.runtime.settings import secret
+from kewang.runtime.settings import SettingsError, secret
 from kewang.web.server import Server, config_of
 from kewang.wire.placement import Placement
+from kewang.wire.session import key_of
 from kewang.wire.state import State
 
 log = logging.getLogger(__name__)
@@ -134,7 +136,14 @@ def page_address(listening: socket.socket) -> str:
 def _access(shown: ConsoleSettings) -> Access:
     """Raises SettingsError for a secret that can't be used."""
     token, key = shown.service_token_file, shown.session_key_file
-    return Access(secret(token) if token else None, secret(key).encode() if key else None, shown.login_url)
+    return Access(secret(token) if token else None, _session_key(key) if key else None, shown.login_url)
+
+
+def _session_key(file: Path) -> bytes:
+    try:
+        return key_of(secret(file))
+    except ValueError as error:
+        raise SettingsError(f"console.session_key_file: {file}: {error}: copy session.key of provisioning") from None
 
 
 def _console(settings: GatewaySettings, pipeline: Pipeline, store: Store, stopping: asyncio.Event) -> uvicorn.Server:

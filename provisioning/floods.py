@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
 from typing import Final
 
 from kewang.runtime.backoff import Backoff
@@ -21,12 +20,11 @@ _ACTOR: Final = Actor.system("floods")
 async def keep_quarantining(
     inventory: Inventory,
     gateway: GatewayApi,
-    changed: Callable[[], None],
     stopping: asyncio.Event,
     *,
     poll_s: float = POLL_S,
 ) -> None:
-    """Ask the gateway who floods, every `poll_s`, and quarantine who does; `changed` is called after each act."""
+    """Ask the gateway who floods, every `poll_s`, and quarantine who does, until `stopping`."""
     backoff = Backoff("asking the gateway who floods", log, longest_s=30)
     while not await wait_or(stopping, poll_s):
         try:
@@ -36,17 +34,15 @@ async def keep_quarantining(
             continue
         backoff.succeeded()
         for flood in floods:
-            if await asyncio.to_thread(_quarantine, inventory, flood):
-                changed()
+            await asyncio.to_thread(_quarantine, inventory, flood)
 
 
-def _quarantine(inventory: Inventory, flood: Flood) -> bool:
-    """Whether the device is in quarantine from now on; False if it is already refused, or not ours."""
+def _quarantine(inventory: Inventory, flood: Flood) -> None:
+    """Unless it is refused already, or not ours."""
     try:
         with inventory.writing(_ACTOR) as work:
             devices.quarantine(work, flood.device, f"flood: {flood.dropped} messages dropped by the gateway")
     except Refused as refused:
         log.info("flood of %s: %s", flood.device, refused)
-        return False
-    log.warning("%s floods and is in quarantine: look at the box, then release it", flood.device)
-    return True
+    else:
+        log.warning("%s floods and is in quarantine: look at the box, then release it", flood.device)

@@ -143,7 +143,7 @@ class GatewayApi:
 
     async def floods(self) -> tuple[Flood, ...]:
         """Who floods now. Raises GatewayAway."""
-        return (await self._asked(_Floods, "/api/v1/floods")).floods
+        return (await self._asked(_Floods, "/api/v1/floods", {})).floods
 
     async def devices(self) -> dict[str, DeviceNow]:
         """How every device is now, by id. Raises GatewayAway."""

@@ -83,7 +83,7 @@ async def keep_published(
             async with connected(broker, client_id) as client:
                 published: Placements = {}
                 while not stopping.is_set():
-                    published = await _publish(client, keeper.placements(), published)
+                    published = await _publish(client, await asyncio.to_thread(keeper.placements), published)
                     backoff.succeeded()
                     await _until(stopping, _lost(client), refresh_s)
         except OSError as error:

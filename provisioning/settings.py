@@ -9,6 +9,7 @@ from sqlalchemy import make_url
 
 from kewang.runtime.broker import BrokerSettings
 from kewang.runtime.settings import Settings, load, secret
+from provisioning.guard.settings import GuardSettings
 
 STATE_FOLDER: Final = Path("/var/lib/kewang/provisioning")
 
@@ -39,6 +40,9 @@ class WebSettings(Settings):
         None, description="The city's certificate for this name (PEM, with its chain); phones need HTTPS."
     )
     key_file: Path | None = Field(None, description="Its private key (PEM), readable by its owner only.")
+    office_phone: str = Field(
+        "", pattern=r"^[0-9]{0,15}$", description="The office's WhatsApp number without signs (62811...), for help."
+    )
     language: Literal["id", "en"] = Field("id", description="Language of a page until its reader chooses one.")
     time_zone: str = Field("Asia/Jayapura", description="Time zone of the city, by its name (Asia/Makassar).")
 
@@ -66,10 +70,8 @@ class DevicesSettings(Settings):
     names: tuple[str, ...] = Field(
         ("localhost", "127.0.0.1"), description="Host names and addresses in the service certificates."
     )
-
-
-class GuardSettings(Settings):
-    """The guard of the broker's files."""
+    broker_host: str = Field("localhost", max_length=253, description="Name of the broker as boxes reach it.")
+    broker_port: int = Field(8883, ge=1, le=65535, description="Its port for boxes.")
 
 
 class GatewayApiSettings(Settings):
@@ -94,7 +96,9 @@ class ProvisionSettings(Settings):
     web: WebSettings = WebSettings()
     devices: DevicesSettings = DevicesSettings()
     broker: BrokerSettings = BrokerSettings()
-    guard: GuardSettings = GuardSettings()
+    guard: GuardSettings | None = Field(
+        None, description="The guard of the broker's files; without this section the broker is yours to keep."
+    )
     gateway: GatewayApiSettings = GatewayApiSettings()
 
     def inventory_url(self) -> str:

@@ -35,6 +35,14 @@ class SessionPayload(BaseModel):
     exp: Annotated[int, Field(ge=0, le=MAX_DATE_MS // 1000)]
 
 
+def key_of(text: str) -> bytes:
+    """The key as it stands in its file: base64url. Raises ValueError for one that is none, or too short."""
+    key = _to_bytes(text.strip().rstrip("="))
+    if len(key) < KEY_BYTES:
+        raise ValueError(f"a key of {KEY_BYTES} bytes or more is needed")
+    return key
+
+
 def encode(payload: SessionPayload, key: bytes) -> str:
     """The cookie's value. Raises ValueError for a key that is too short."""
     said = _to_text(payload.model_dump_json().encode())

@@ -1,0 +1,168 @@
+"""Provisioning put together from its settings; the only module that knows all of its parts.
+
+web (people) ──┐                      ┌── guard ──> broker's files, signal, kick, canaries
+device API ────┴── inventory, authority ── placements ──> broker (retained `p`)
+                                      └── floods <── gateway; what runs out by itself
+"""
+
+import asyncio
+import logging
+import socket
+import ssl
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+from fastapi import FastAPI
+
+from kewang.runtime.broker import BrokerSettings, TlsSettings
+from kewang.runtime.settings import SettingsError, secret
+from kewang.web.server import Server, TlsServer, config_of, tls_context
+from kewang.wire.placement import Placement
+from provisioning import keys
+from provisioning.authority import Authority, open_authority
+from provisioning.devices.office import Office, Terms
+from provisioning.devices.serving import DeviceApi
+from provisioning.floods import keep_quarantining
+from provisioning.gateway_api import GatewayAddress, GatewayApi
+from provisioning.guard import Guard, GuardSettings, Keeping, keep_guarded
+from provisioning.guard.signals import signal_by
+from provisioning.inventory import Inventory, open_inventory
+from provisioning.inventory.placements import placements
+from provisioning.placements import keep_published
+from provisioning.refusals import Refused
+from provisioning.refused import wanted
+from provisioning.settings import ProvisionSettings, WebSettings
+from provisioning.upkeep import keep_tidy
+from provisioning.web.app import create_web
+from provisioning.web.options import WebOptions
+
+log = logging.getLogger(__name__)
+
+_LOOK_S: Final = 0.25
+"""How often the guard asks whom the inventory refuses: a revocation waits for no longer than this."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What everything stands on."""
+
+    settings: ProvisionSettings
+    inventory: Inventory
+    authority: Authority
+    broker: BrokerSettings
+
+
+@contextmanager
+def opened(settings: ProvisionSettings) -> Iterator[Parts]:
+    """The parts of a provisioning that `kewang provision init` has made. Raises SettingsError, InventoryError,
+    AuthorityError, OSError, each with the next step."""
+    authority = open_authority(settings.state_folder)
+    with closing(open_inventory(settings.inventory_url(), settings.state_folder)) as inventory:
+        yield Parts(settings, inventory, authority, _as_provisioning(settings, authority))
+
+
+async def serve(settings: ProvisionSettings, stopping: asyncio.Event) -> None:
+    """Run until `stopping`. Raises as `opened`, before it starts."""
+    with opened(settings) as parts:
+        people, boxes = People(settings.web), _device_api(parts)
+        async with GatewayApi(_gateway(settings)) as gateway, asyncio.TaskGroup() as group:
+            app = create_web(parts.inventory, _options(settings), gateway)
+            group.create_task(people.run(app, stopping), name="web")
+            group.create_task(boxes.run(stopping), name="devices")
+            group.create_task(keep_published(parts.broker, _places(parts.inventory), stopping), name="placements")
+            group.create_task(keep_quarantining(parts.inventory, gateway, stopping), name="floods")
+            group.create_task(keep_tidy(parts.inventory, parts.authority, stopping), name="upkeep")
+            if settings.guard:
+                group.create_task(_guarded(parts, settings.guard, stopping), name="guard")
+
+
+class People:
+    """Serves the web app: by TLS with the city's certificate, or plain behind a proxy that has it."""
+
+    def __init__(self, settings: WebSettings) -> None:
+        """Raises OSError when the port is taken, SettingsError when the certificate can't be used."""
+        self._tls = _tls(settings)
+        self._listening = socket.create_server((settings.host, settings.port), backlog=128)
+        log.info("web app: port %d, as %s", self._listening.getsockname()[1], settings.public_url)
+
+    async def run(self, app: FastAPI, stopping: asyncio.Event) -> None:
+        """Serve until `stopping`."""
+        config = config_of(app)
+        server = TlsServer(config, self._tls) if self._tls else Server(config)
+        async with asyncio.TaskGroup() as group:
+            serving = group.create_task(server.serve([self._listening]), name="web-server")
+            await stopping.wait()
+            server.should_exit = True
+            await serving
+
+
+def _tls(settings: WebSettings) -> ssl.SSLContext | None:
+    if settings.cert_file is None:
+        return None
+    if settings.key_file is None:
+        raise SettingsError("web.key_file is missing: cert_file and key_file go together")
+    secret(settings.key_file)
+    try:
+        return tls_context(str(settings.cert_file), str(settings.key_file))
+    except (OSError, ssl.SSLError) as error:
+        raise SettingsError(f"web.cert_file: {error}: check cert_file and key_file") from None
+
+
+def _options(settings: ProvisionSettings) -> WebOptions:
+    web = settings.web
+    return WebOptions(
+        keys.session_key(settings.state_folder),
+        https=web.public_url.startswith("https:"),
+        language=web.language,
+        zone=settings.zone(),
+        office_phone=web.office_phone,
+    )
+
+
+def _gateway(settings: ProvisionSettings) -> GatewayAddress:
+    token = settings.gateway.token_file or settings.state_folder / keys.GATEWAY_TOKEN
+    return GatewayAddress(settings.gateway.url, token)
+
+
+def _as_provisioning(settings: ProvisionSettings, authority: Authority) -> BrokerSettings:
+    """The broker as the settings say; a guarded one on its listener for services, by the certificate `provisioning`."""
+    if settings.guard is None:
+        return settings.broker
+    leaf, services = authority.service("provisioning"), settings.guard.services
+    tls = TlsSettings(ca_file=authority.folder / "service-root.pem", cert_file=leaf.certificate, key_file=leaf.key)
+    return BrokerSettings(host=services.host, port=services.port, tls=tls)
+
+
+def _device_api(parts: Parts) -> DeviceApi:
+    told, inventory = parts.settings.devices, parts.inventory
+    office = Office(
+        inventory,
+        parts.authority,
+        Terms(told.broker_host, told.broker_port),
+        seal_key=keys.seal_key(parts.settings.state_folder),
+        clock_ms=inventory.clock_ms,
+    )
+    return DeviceApi(office, parts.authority.service("api"), told.host, told.port)
+
+
+def _places(inventory: Inventory) -> Callable[[], Mapping[str, Placement]]:
+    """What the inventory says of places now, for a reader that waits out trouble."""
+
+    def read() -> Mapping[str, Placement]:
+        try:
+            return placements(inventory)
+        except Refused as error:
+            raise SettingsError(str(error)) from None
+
+    return read
+
+
+async def _guarded(parts: Parts, settings: GuardSettings, stopping: asyncio.Event) -> None:
+    guard = Guard(settings, parts.authority, signal_by(settings.signal), parts.settings.state_folder / "guard")
+    keeping = Keeping(
+        partial(wanted, parts.inventory), partial(placements, parts.inventory), parts.broker, poll_s=_LOOK_S
+    )
+    await keep_guarded(guard, keeping, asyncio.Event(), stopping)
