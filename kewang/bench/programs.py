@@ -105,8 +105,11 @@ class EdgeProgram(Part):
         box_interval_s: float = 30.0,
         keepalive_s: int = 30,
         cameras: Callable[[], Sequence[Mapping[str, object]]] = tuple,
+        enrolment: Mapping[str, object] | None = None,
     ) -> None:
         super().__init__(folder)
+        self.enrolment = enrolment
+        """Section `[enrolment]`; with it the broker is the one that the office names."""
         self.device, self.broker_port, self.attached = device, broker_port, tuple(attached)
         self.clock, self.faster, self.flush_s, self.budget_mb = clock, faster, flush_s, budget_mb
         self.box_interval_s, self.keepalive_s = box_interval_s, keepalive_s
@@ -124,7 +127,8 @@ class EdgeProgram(Part):
         config = self.folder / "edge.toml"
         config.write_text(
             _toml(device=self.device, clock=self.clock, wall_offset_ms=self.wall_offset_ms)
-            + _toml("broker", host=HOST, port=self.broker_port, keepalive=self.keepalive_s)
+            + (_toml("enrolment", **self.enrolment) if self.enrolment else "")
+            + _toml("broker", keepalive=self.keepalive_s, **self._broker())
             + _toml("outbox", path=str(self.outbox), budget_mb=self.budget_mb, flush_s=self.flush_s)
             + _toml("timers", faster=self.faster)
             + _toml("[sources]", driver="box", interval_s=self.box_interval_s)
@@ -132,6 +136,9 @@ class EdgeProgram(Part):
             + "".join(_toml("[sources]", driver="camera", **camera) for camera in self.cameras())
         )
         return config
+
+    def _broker(self) -> dict[str, object]:
+        return {} if self.enrolment else {"host": HOST, "port": self.broker_port}
 
     def command(self) -> Sequence[str]:
         return [sys.executable, "-m", "kewang", "edge", "run", "-c", str(self.write_config())]
