@@ -53,9 +53,10 @@ def _wrong_kind(stage: Stage) -> list[Attack]:
     service = _enters(stage, as_gateway, services)
     rogue_root = _rogue(read_issuer(broker.authority.folder, "device-ca"))
     leaf_as_ca = Issuer(_certificate(stage.a), _key(stage.a))
+    by_leaf = broker.forged("amb-box-forged", issuer=leaf_as_ca, above=stage.a.certificate.read_bytes())
     listed = [
         ("a CA of others with our names", broker.forged(A, issuer=rogue_root), None, good),
-        ("a box's certificate used as a CA", broker.forged("amb-box-forged", issuer=leaf_as_ca), None, good),
+        ("a box's certificate used as a CA", by_leaf, None, good),
         ("a certificate for servers", broker.forged(A, usage=making.SERVER), None, good),
         ("a box called gateway, at the services", broker.forged("gateway"), services, service),
         ("a box, at the services", stage.a, services, service),

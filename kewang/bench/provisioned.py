@@ -5,9 +5,11 @@ from __future__ import annotations
 import itertools
 import json
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 
 from cryptography.hazmat.primitives import hashes
@@ -16,8 +18,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509 import CertificateSigningRequestBuilder, Name, ObjectIdentifier
 
 from kewang.bench.parts import accepts_tcp
-from kewang.bench.process import Part, find_program, free_port
+from kewang.bench.process import Part, PartFailed, find_program, free_port
 from kewang.bench.programs import GatewayProgram
+from kewang.bench.speakers import Papers
 from kewang.runtime.broker import BrokerSettings, TlsSettings
 from provisioning.authority import Authority, Lifetimes, create, making
 from provisioning.authority.issuing import read_issuer
@@ -86,6 +89,32 @@ class SecuredGateway(GatewayProgram):
         return file
 
 
+class SpeakersProgram(Part):
+    """Boxes that publish, in a process of their own; ready when all of them are connected."""
+
+    name = "speakers"
+
+    def __init__(self, folder: Path, boxes: Sequence[Papers], ear: Papers, interval_s: float) -> None:
+        super().__init__(folder)
+        self._plan = {"boxes": [asdict(each) for each in boxes], "ear": asdict(ear), "interval_s": interval_s}
+        self._report = folder / "report.json"
+
+    def command(self) -> Sequence[str]:
+        plan = self.folder / "plan.json"
+        plan.write_text(json.dumps(self._plan))
+        return [sys.executable, "-m", "kewang.bench.speakers", str(plan), str(self._report)]
+
+    def is_ready(self) -> bool:
+        return self._report.exists()
+
+    def report(self) -> dict[str, int]:
+        """What it says at its end. Raises PartFailed."""
+        told: dict[str, int] = json.loads(self._report.read_text()) if self._report.exists() else {}
+        if self.is_running or not told.get("sent"):
+            raise PartFailed(f"the boxes did not end well:\n{self.log_tail()}")
+        return told
+
+
 class ProvisionedBroker:
     """Authority, guard and broker in one folder, on free ports. As context manager the broker runs, its rules proven.
 
@@ -98,6 +127,7 @@ class ProvisionedBroker:
         *,
         lifetimes: Lifetimes | None = None,
         max_devices: int = 2000,
+        guard: type[Guard] = Guard,
     ) -> None:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
@@ -117,7 +147,7 @@ class ProvisionedBroker:
         self.part = GuardedMosquitto(folder / "mosquitto", self.settings.folder, self.settings.kick_port)
         self.signal = Calls(self.part.hang_up, self.part.stop, self.part.start)
         self._meddle: Callable[[str], object] | None = None
-        self.guard = Guard(self.settings, self.authority, self.signal, folder / "guard", at=self._at)
+        self.guard = guard(self.settings, self.authority, self.signal, folder / "guard", at=self._at)
 
     def __enter__(self) -> ProvisionedBroker:
         written = self.guard.apply(Wanted())
@@ -178,18 +208,22 @@ class ProvisionedBroker:
         name: str,
         *,
         issuer: Issuer | None = None,
+        above: bytes = b"",
         usage: ObjectIdentifier = making.CLIENT,
         at_ms: int | None = None,
         lifetime_ms: int = making.DAY_MS,
     ) -> Identity:
-        """A certificate that the authority would never make, signed by the device CA itself or by `issuer`."""
+        """A certificate that the authority would never make, signed by the device CA itself or by `issuer`.
+
+        `above`: PEM of the issuer's own issuers, shown to the broker.
+        """
         issuer = issuer or read_issuer(self.authority.folder, "device-ca")
         key = making.new_key()
         now = now_ms() if at_ms is None else at_ms
         made = making.leaf(
             name, key.public_key(), issuer, usage, now_ms=now, lifetime_ms=lifetime_ms, back_ms=3_600_000
         )
-        chain = made.public_bytes(Encoding.PEM) + issuer.certificate.public_bytes(Encoding.PEM)
+        chain = made.public_bytes(Encoding.PEM) + issuer.certificate.public_bytes(Encoding.PEM) + above
         return Identity.written(self.folder / "boxes", name, chain, key, making.serial_of(made))
 
     def at_door(self, port: int, identity: Identity, client_id: str, will: Will | None) -> Client:
@@ -197,11 +231,25 @@ class ProvisionedBroker:
         tls = context(self.authority.service_root, identity.certificate, identity.key)
         return Client(Door(HOST, port, tls), client_id, will=will)
 
+    def papers(self, identity: Identity) -> Papers:
+        """For a speaker at the boxes' listener."""
+        return self._papers(identity, self.settings.devices.port)
+
+    def gateway_papers(self) -> Papers:
+        """For an ear at the services' listener, with a client id of its own."""
+        own = self.authority.service("gateway")
+        return self._papers(Identity("gateway-ear", own.certificate, own.key, ""), self.settings.services.port)
+
+    def _papers(self, identity: Identity, port: int) -> Papers:
+        root = self.as_service("gateway").tls
+        return Papers(identity.name, str(identity.certificate), str(identity.key), str(root and root.ca_file), port)
+
     def as_service(self, name: str) -> BrokerSettings:
         """Settings with which our programs connect."""
         own = self.authority.service(name)
         root = self.folder / "service-root.pem"
-        root.write_bytes(self.authority.service_root)
+        if not root.exists():
+            root.write_bytes(self.authority.service_root)
         tls = TlsSettings(ca_file=root, cert_file=own.certificate, key_file=own.key)
         return BrokerSettings(host=HOST, port=self.settings.services.port, tls=tls)
 

@@ -270,6 +270,34 @@ def probes(
     emit(result, as_json)
 
 
+@app.command()
+def revoke(
+    bystanders: Annotated[int, typer.Option(min=1, help="Boxes that go on publishing.")] = 300,
+    many: Annotated[int, typer.Option(min=1, help="Boxes that are revoked at once, after the first one.")] = 100,
+    sabotage: Annotated[
+        str, typer.Option(help="none, no-kick, no-list or no-placement: left out, to be found out.")
+    ] = "none",
+    seed: Seed = 1,
+    as_json: AsJson = False,
+) -> None:
+    """How long a revoked box can still do harm: cut off, refused and dropped within 1 s; a hundred within 3 s.
+
+    Real broker under the real guard, real gateway; the other boxes lose no connection and no message.
+
+    Example: kewang bench revoke --json
+    """
+    from kewang.bench.envelope import emit
+    from kewang.bench.revoke import SABOTAGES, RevokePlan, measure
+
+    if sabotage not in SABOTAGES:
+        raise typer.BadParameter(f"{sabotage!r} is none of {', '.join(SABOTAGES)}", param_hint="--sabotage")
+    with part_errors():
+        result = measure(
+            RevokePlan(bystanders, many, sabotage=sabotage, seed=seed), lambda text: typer.echo(text, err=True)
+        )
+    emit(result, as_json)
+
+
 @app.command("all")
 def all_(as_json: AsJson = False, only: Annotated[str, typer.Option(help="Only these, by commas.")] = "") -> None:
     """Every measurement with its default sizes, one after the other, one line each; exit 1 if one is not ok.
