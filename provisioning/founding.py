@@ -49,9 +49,7 @@ def found(settings: ProvisionSettings, actor: Actor, login: str = "admin") -> Fo
 def _create(settings: ProvisionSettings, now_ms: int) -> Authority:
     names = settings.devices.names
     hosts = tuple(dict.fromkeys((settings.devices.broker_host, *names)))
-    return create(
-        settings.state_folder, city=settings.city, broker_hosts=hosts, api_hosts=names, now_ms=now_ms
-    )
+    return create(settings.state_folder, city=settings.city, broker_hosts=hosts, api_hosts=names, now_ms=now_ms)
 
 
 def _guard(settings: ProvisionSettings, authority: Authority) -> Guard:

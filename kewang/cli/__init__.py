@@ -18,6 +18,7 @@ _PROGRAMS: Final = {
     "gateway": ("kewang.cli.gateway", "The gateway on the server: set up the database, run it, try a database."),
     "demo": ("kewang.cli.demo", "A whole city on this machine, with a live page, until Ctrl-C."),
     "sim": ("kewang.cli.sim", "Simulated boards behind a real Modbus server, and fleets of devices over MQTT."),
+    "provision": ("kewang.cli.provision", "Who the devices are: enrolment, inventory, people, the broker's rules."),
     "placements": ("kewang.cli.placements", "Tell the gateways where the devices are."),
     "command": ("kewang.cli.command", "Tell a device to do something, and hear what became of it."),
     "ledger": ("kewang.cli.ledger", "Is every reading accounted for? From the database alone."),
@@ -31,6 +32,7 @@ _EXTRAS: Final = {
     "demo": "demo",
     "bench": "dev",
     "placements": "provisioning",
+    "provision": "provisioning",
     "command": "provisioning",
 }
 """Extras that bring what a program needs; the others need `gateway`."""
