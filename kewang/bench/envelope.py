@@ -25,7 +25,13 @@ from kewang.bench.process import MissingPart, find_program
 
 SCHEMA: Final = 1
 _VERSION = re.compile(r"\d+\.\d+(?:\.\d+)?[^\s,]*")
-_ASK: Final = {"mosquitto": "-h", "influxd": "version", "nats-server": "--version", "telegraf": "version"}
+_ASK: Final = {
+    "mosquitto": "-h",
+    "influxd": "version",
+    "nats-server": "--version",
+    "telegraf": "version",
+    "haproxy": "-v",
+}
 
 
 def envelope(

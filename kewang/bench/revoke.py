@@ -24,7 +24,7 @@ from kewang.bench.line import prepare
 from kewang.bench.process import Part, PartFailed, wait_for
 from kewang.bench.provisioned import Identity, ProvisionedBroker, SecuredGateway, SpeakersProgram, now_ms
 from kewang.bench.revoke_inventory import SABOTAGES, guard_of, inventory_of
-from kewang.bench.speakers import Papers, Speaker, until
+from kewang.bench.speakers import Speaker, until
 from kewang.bench.stored import SqliteDatabase
 from provisioning.guard import Keeping, keep_guarded
 from provisioning.guard.notes import Notes
@@ -33,8 +33,10 @@ ONE_LIMIT_MS: Final = 1000
 HUNDRED_LIMIT_MS: Final = 3000
 _VICTIM_S: Final = 0.005
 _MANY_VICTIMS_S: Final = 0.1
-_KNOCKS: Final = 3
-"""A box that is refused tries so often before it is believed to be out."""
+_KNOCKS: Final = 2
+"""A box that was refused tries so often again before it is believed to be out."""
+_HANDSHAKES: Final = 10
+"""Boxes that knock at one time."""
 _SETTLE_S: Final = 1.0
 _LIMIT_S: Final = 60.0
 
@@ -148,6 +150,7 @@ class _City:
         self.speakers = SpeakersProgram(folder / "speakers", papers, broker.gateway_papers(), plan.interval_s)
         self.inventory.lives |= {each.name: "installed" for each in [*bystanders, *self.victims]}
         self.problems: list[str] = []
+        self._at_once = asyncio.Semaphore(_HANDSHAKES)
         self.dropped_by_gateway = 0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._changed: asyncio.Event | None = None
@@ -208,7 +211,7 @@ class _City:
 
     async def _revoked(self, boxes: Sequence[Identity], interval_s: float) -> Figures:
         """Let `boxes` speak, revoke them, and see what they can do from then on."""
-        stopping = asyncio.Event()
+        stopping, self._at_once = asyncio.Event(), asyncio.Semaphore(_HANDSHAKES)
         speakers = [Speaker(self.broker.papers(box), interval_s) for box in boxes]
         await asyncio.gather(*(each.connect() for each in speakers))
         speaking = [asyncio.create_task(self._life_of(each, stopping)) for each in speakers]
@@ -221,6 +224,9 @@ class _City:
             await until(lambda: all(each.cut_s for each in speakers), 2 * HUNDRED_LIMIT_MS / 1000)
         stopping.set()
         knocks = await asyncio.gather(*speaking)
+        for _ in range(_KNOCKS):
+            again = [await self._knock(each) for each in speakers]
+            knocks = [None if late is None else first for first, late in zip(knocks, again, strict=True)]
         return self._figures(speakers, knocks, act_s, act_ms)
 
     def _figures(
@@ -238,19 +244,18 @@ class _City:
         )
 
     async def _life_of(self, speaker: Speaker, stopping: asyncio.Event) -> float | None:
-        """Speak until cut off, then come again at once; when it was refused for the first time, None if ever let in."""
+        """Speak until cut off, then come again at once; when it was refused, None if it is let in."""
         await speaker.speak(stopping)
-        refused_s = [await self._knock(speaker.papers) for _ in range(_KNOCKS)]
-        return None if None in refused_s else refused_s[0]
+        return await self._knock(speaker)
 
-    async def _knock(self, papers: Papers) -> float | None:
+    async def _knock(self, speaker: Speaker) -> float | None:
         """When it was refused; None if it is let in."""
-        knocking = Speaker(papers, 1)
-        try:
-            await knocking.connect()
-        except OSError:
-            return time.monotonic()
-        await knocking.close()
+        async with self._at_once:
+            try:
+                await speaker.connect()
+            except OSError:
+                return time.monotonic()
+        await speaker.close()
         return None
 
     def _last_stored(self, names: set[str], act_ms: int) -> float | None:

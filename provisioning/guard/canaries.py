@@ -2,8 +2,6 @@
 
 import secrets
 import ssl
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -13,6 +11,7 @@ from kewang.wire import topics
 from provisioning.guard import names
 from provisioning.guard.client import NOT_AUTHORIZED, Client, Door, Refused, context
 from provisioning.guard.conf import Place
+from provisioning.guard.kick import kick
 from provisioning.guard.ports import Issuer
 
 _ANYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1", "*": "127.0.0.1"}
@@ -89,14 +88,6 @@ def answers(doors: Doors) -> bool:
         return False
 
 
-@contextmanager
-def _named(what: str) -> Iterator[None]:
-    try:
-        yield
-    except Refused as error:
-        raise Refused(f"{what}: {error}") from error
-
-
 def _is_read(watch: Client, good: Client, nonce: str) -> list[str]:
     fresh = names.fresh(nonce)
     problems = []
@@ -136,7 +127,7 @@ def _fenced(watch: Client, good: Client) -> list[str]:
 
 
 def _kicked(doors: Doors, good: Client) -> list[str]:
-    kick(doors, [names.GOOD])
+    kick(doors.kick, [names.GOOD], doors.limit_s)
     try:
         good.wait(lambda: not good.is_connected)
     except Refused:
@@ -152,10 +143,3 @@ def _enters(doors: Doors, name: str) -> list[str]:
             return [f"{name}, whose certificate is revoked, is let in"]
     except (Refused, OSError):
         return []
-
-
-def kick(doors: Doors, devices: list[str]) -> None:
-    """Cut off `devices`: somebody else takes their client id, for a moment. Raises Refused, TimeoutError, OSError."""
-    for device in devices:
-        with _named(f"cutting off {device}"), Client(doors.kick, device, limit_s=doors.limit_s):
-            pass

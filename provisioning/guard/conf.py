@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from provisioning.guard.kick import AT_ONCE
 from provisioning.guard.settings import GuardSettings, ListenerSettings
 
 CONF: Final = "mosquitto.conf"
@@ -25,7 +26,7 @@ _QUEUED: Final = 100_000
 _QUEUED_BYTES: Final = 256_000_000
 """What waits for the gateway in a busy moment. Mosquitto's own 20 and 1000 would throttle and drop."""
 _SERVICES: Final = 32
-_KICKERS: Final = 16
+_KICKERS: Final = AT_ONCE + 10
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from provisioning.guard import acl, canaries, conf, lists, names
 from provisioning.guard.canaries import Doors
 from provisioning.guard.client import Refused
 from provisioning.guard.files import FileSet, Folder, digests
+from provisioning.guard.kick import kick
 from provisioning.guard.notes import Memory, Notes
 from provisioning.guard.ports import Issuer, Signal, Wanted
 from provisioning.guard.rendered import Change, kick_password, lint, rendered
@@ -215,7 +216,7 @@ class Guard:
     def _cut_off(self, devices: list[str], steps: "_Steps") -> list[str]:
         with steps("cut off"):
             try:
-                canaries.kick(self._doors(), devices)
+                kick(self._doors().kick, devices, self.settings.limit_s)
             except (Refused, OSError) as error:
                 return [str(error)]
             return []
