@@ -91,7 +91,9 @@ class GatewayServer:
         ]
         birth = {"st": "on", "bt": "abc", "n": 1, "fw": "1.0"} if heard else None
         said = {"device": device, "heard_ms": heard, "birth": birth, "sources": sources}
-        return web.json_response({**said, "now_ms": _now_ms(), "trouble": self.trouble}, status=503 if self.trouble else 200)
+        return web.json_response(
+            {**said, "now_ms": _now_ms(), "trouble": self.trouble}, status=503 if self.trouble else 200
+        )
 
     async def _devices(self, request: web.Request) -> web.StreamResponse:
         if (first := self._first(request)) is not None:
@@ -117,4 +119,3 @@ def _camera(values: dict[str, float]) -> str:
 
 def _now_ms() -> int:
     return time.time_ns() // 1_000_000
-

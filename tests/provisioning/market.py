@@ -83,7 +83,9 @@ def picture(label: str = "LAPAK", size: tuple[int, int] = (320, 180)) -> bytes:
     draw.rectangle((0, size[1] * 2 // 3, size[0], size[1]), fill=(150, 130, 100))
     for n in range(4):
         left = size[0] * (2 * n + 1) // 9
-        draw.rectangle((left, size[1] // 3, left + size[0] // 7, size[1] * 4 // 5), fill=(190 - 30 * n, 70 + 30 * n, 60))
+        draw.rectangle(
+            (left, size[1] // 3, left + size[0] // 7, size[1] * 4 // 5), fill=(190 - 30 * n, 70 + 30 * n, 60)
+        )
     draw.text((size[0] // 20, size[1] // 20), label, fill=(20, 20, 20), font_size=size[1] // 9)
     kept = io.BytesIO()
     image.save(kept, "JPEG", quality=85)
@@ -169,7 +171,9 @@ class Town:
         await self.client.get("/login")
         shown = (await self.client.get("/login")).text
         token = shown.split('name="csrf" value="')[1].split('"')[0]
-        return await self.client.post("/login", data={"login": login, "password": password, "csrf": token, "next": "/t/"})
+        return await self.client.post(
+            "/login", data={"login": login, "password": password, "csrf": token, "next": "/t/"}
+        )
 
 
 @asynccontextmanager
@@ -181,7 +185,9 @@ async def town(folder: Path, *, port: int = 0, options: WebOptions | None = None
     inventory = open_inventory(f"sqlite:///{folder / 'inventory.db'}", folder / "state")
     try:
         settle(inventory)
-        chosen = options or WebOptions(bytes(range(32)), https=False, zone=WIT, city="Ambon", office_phone="6281100000", poll_s=0.3)
+        chosen = options or WebOptions(
+            bytes(range(32)), https=False, zone=WIT, city="Ambon", office_phone="6281100000", poll_s=0.3
+        )
         async with GatewayServer() as gateway, GatewayApi(GatewayAddress(gateway.url, token)) as api:
             app = create_web(inventory, chosen, api)
             async with served(app, asyncio.Event(), port) as address:
