@@ -189,3 +189,14 @@ def no_room(what: str) -> Refused:
         audited=False,
         what=what,
     )
+
+
+def key_trouble(what: str) -> Refused:
+    """P-507: a key file is missing, damaged or readable by others."""
+    return Refused(
+        "P-507",
+        "key",
+        _("A key of the server can't be used: %(what)s. Nothing was changed."),
+        _("Tell the administrator."),
+        what=what,
+    )

@@ -2,13 +2,17 @@
 
 from typing import Final
 
-from provisioning.inventory.work import Work
+from kewang.wire.errors import printable
+from provisioning.inventory import Work
 from provisioning.refusals import not_allowed, other_district
 
 _OFFICE: Final = frozenset({"operator", "admin"})
 _FIELD: Final = frozenset({"technician"}) | _OFFICE
 _ADMIN: Final = frozenset({"admin"})
 _SYSTEM: Final = frozenset({"system"})
+
+APPROVALS_AN_HOUR: Final = 30
+"""Devices that a technician may approve or replace within an hour."""
 
 RIGHTS: Final = {
     "device.add": _OFFICE,
@@ -61,15 +65,15 @@ def may(role: str, act: str) -> bool:
     return role in RIGHTS[act]
 
 
-def must(work: Work, act: str, subject: str) -> None:
+def must(work: Work, act: str, subject: object) -> None:
     """Raises P-403 without the right. What is being tried is remembered for the row of a refusal."""
-    work.doing.update(act=act, subject=subject)
+    work.doing.update(act=act, subject=printable(str(subject), 64))
     if not may(work.actor.role, act):
         raise not_allowed(act)
 
 
 def must_be_near(work: Work, district: str | None) -> None:
-    """Raises P-403 when a technician works outside of the own district."""
+    """Raises P-403 when a technician works outside of the own district; what has no district is everybody's."""
     actor = work.actor
-    if actor.role == "technician" and actor.district is not None and actor.district != district:
+    if actor.role == "technician" and None not in (actor.district, district) and actor.district != district:
         raise other_district(district)

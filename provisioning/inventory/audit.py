@@ -8,6 +8,7 @@ from typing import Any, Final
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from kewang.wire.errors import printable
 from provisioning.inventory.people_tables import Audit
 from provisioning.inventory.work import Doing, Work
 from provisioning.refusals import Refused
@@ -39,7 +40,7 @@ def record(work: Work, act: str, subject: str, detail: Mapping[str, Any] | None 
         time_ms=work.now_ms,
         actor=work.actor.name,
         act=act,
-        subject=subject,
+        subject=printable(subject, 64),
         detail=canonical(detail or {}),
         previous=before.hash if before else FIRST,
     )

@@ -47,7 +47,8 @@ class Site(Base):
 class Device(Base):
     """A box. `fingerprint` is of its first key, the one on the label; it never changes while the row lives.
 
-    `state_by` and `state_ms`: who brought it into its state, and when. `site` before approval is where it is planned.
+    `state_by` and `state_ms`: who brought it into its state, and when; `placed_by` and `placed_ms`: who put it where it
+    is. `site` before approval is where it is planned. `config_ms`: version of its sources.
     """
 
     __tablename__ = "device"
@@ -76,6 +77,8 @@ class Device(Base):
     state_by: Mapped[str] = mapped_column(default="")
     state_ms: Mapped[int]
     before_quarantine: Mapped[str | None]
+    placed_by: Mapped[str | None]
+    placed_ms: Mapped[int | None]
     preapproved: Mapped[bool] = mapped_column(default=False)
     site: Mapped[str | None] = mapped_column(ForeignKey("site.id"))
     lat: Mapped[float | None]
@@ -84,6 +87,7 @@ class Device(Base):
     hw: Mapped[str] = mapped_column(default="")
     fw: Mapped[str] = mapped_column(default="")
     replaces: Mapped[str | None] = mapped_column(ForeignKey("device.id"))
+    config_ms: Mapped[int] = mapped_column(default=0)
     created_ms: Mapped[int]
     changed_ms: Mapped[int]
 

@@ -36,9 +36,9 @@ CREATE TABLE certificate (
     CONSTRAINT ck_certificate_role CHECK (role IN ('device', 'service'))
 );
 
-CREATE INDEX ix_certificate_subject_from_ms ON certificate (subject, from_ms);
-
 CREATE INDEX ix_certificate_fingerprint ON certificate (fingerprint);
+
+CREATE INDEX ix_certificate_subject_from_ms ON certificate (subject, from_ms);
 
 CREATE TABLE person (
     login TEXT NOT NULL,
@@ -116,6 +116,8 @@ CREATE TABLE device (
     state_by TEXT NOT NULL,
     state_ms BIGINT NOT NULL,
     before_quarantine TEXT,
+    placed_by TEXT,
+    placed_ms BIGINT,
     preapproved BOOLEAN NOT NULL,
     site TEXT,
     lat DOUBLE PRECISION,
@@ -124,6 +126,7 @@ CREATE TABLE device (
     hw TEXT NOT NULL,
     fw TEXT NOT NULL,
     replaces TEXT,
+    config_ms BIGINT NOT NULL,
     created_ms BIGINT NOT NULL,
     changed_ms BIGINT NOT NULL,
     CONSTRAINT pk_device PRIMARY KEY (id),
@@ -143,9 +146,9 @@ CREATE TABLE device (
     CONSTRAINT fk_device_replaces FOREIGN KEY(replaces) REFERENCES device (id)
 );
 
-CREATE INDEX ix_device_state ON device (state);
-
 CREATE INDEX ix_device_site ON device (site);
+
+CREATE INDEX ix_device_state ON device (state);
 
 CREATE TABLE login_session (
     id_hash TEXT NOT NULL,
@@ -300,7 +303,7 @@ CREATE TABLE photo (
     CONSTRAINT fk_photo_visit FOREIGN KEY(visit) REFERENCES visit (id)
 );
 
-CREATE INDEX ix_photo_expires_ms ON photo (expires_ms);
-
 CREATE INDEX ix_photo_device_kind ON photo (device, kind);
+
+CREATE INDEX ix_photo_expires_ms ON photo (expires_ms);
 

@@ -36,9 +36,9 @@ CREATE TABLE certificate (
     CONSTRAINT ck_certificate_role CHECK (role IN ('device', 'service'))
 );
 
-CREATE INDEX ix_certificate_subject_from_ms ON certificate (subject, from_ms);
-
 CREATE INDEX ix_certificate_fingerprint ON certificate (fingerprint);
+
+CREATE INDEX ix_certificate_subject_from_ms ON certificate (subject, from_ms);
 
 CREATE TABLE person (
     login TEXT NOT NULL,
@@ -102,9 +102,9 @@ CREATE TABLE audit (
     CONSTRAINT ck_audit_previous CHECK (previous NOT GLOB '*[^0-9a-f]*' AND length(previous) BETWEEN 64 AND 64)
 );
 
-CREATE INDEX ix_audit_actor_time_ms ON audit (actor, time_ms);
-
 CREATE INDEX ix_audit_subject_number ON audit (subject, number);
+
+CREATE INDEX ix_audit_actor_time_ms ON audit (actor, time_ms);
 
 CREATE TABLE device (
     id TEXT NOT NULL,
@@ -116,6 +116,8 @@ CREATE TABLE device (
     state_by TEXT NOT NULL,
     state_ms BIGINT NOT NULL,
     before_quarantine TEXT,
+    placed_by TEXT,
+    placed_ms BIGINT,
     preapproved BOOLEAN NOT NULL,
     site TEXT,
     lat DOUBLE,
@@ -124,6 +126,7 @@ CREATE TABLE device (
     hw TEXT NOT NULL,
     fw TEXT NOT NULL,
     replaces TEXT,
+    config_ms BIGINT NOT NULL,
     created_ms BIGINT NOT NULL,
     changed_ms BIGINT NOT NULL,
     CONSTRAINT pk_device PRIMARY KEY (id),
@@ -279,9 +282,9 @@ CREATE TABLE task (
     CONSTRAINT fk_task_assignee FOREIGN KEY(assignee) REFERENCES person (login)
 );
 
-CREATE INDEX ix_task_assignee_state ON task (assignee, state);
-
 CREATE INDEX ix_task_device_state ON task (device, state);
+
+CREATE INDEX ix_task_assignee_state ON task (assignee, state);
 
 CREATE TABLE photo (
     id INTEGER NOT NULL,
