@@ -7,10 +7,15 @@
   const NEXT_MS = [1000, 2000, 4000, 8000, 15000];
   let tries = 0;
   let timer = 0;
+  let since = 0;
 
-  const show = async (state) => {
+  // What is on its way for less than two seconds is nobody's worry.
+  const show = async (found) => {
     const count = await queue.waiting();
-    bar.hidden = count === 0;
+    const state = found !== "sent" && found !== "busy" ? found : await held() ? "held" : "sending";
+    if (count === 0) since = 0;
+    since ||= performance.now();
+    bar.hidden = count === 0 || (state === "sending" && performance.now() - since < 2000);
     for (const place of bar.querySelectorAll("[data-count]")) place.textContent = count;
     for (const words of bar.querySelectorAll("[data-when]")) words.hidden = words.dataset.when !== state;
     document.body.classList.toggle("away", state === "away");
@@ -49,11 +54,15 @@
     document.documentElement.dataset.ready = "1";
   };
 
+  const ended = document.querySelector("[data-ended]")?.dataset.ended;
+
+  // Visits that the server does not know yet; the others are on the page already.
   const unfinished = async () => {
     const list = document.getElementById("unfinished");
     if (!list) return;
+    const shown = new Set([...document.querySelectorAll("#open-visits [data-visit]")].map((item) => item.dataset.visit));
     const pattern = list.querySelector("template");
-    for (const visit of (await queue.read("visits")).filter((one) => one.person === person && !one.told?.finished)) {
+    for (const visit of (await queue.read("visits")).filter((one) => one.person === person && !one.told?.finished && !shown.has(one.id))) {
       const item = pattern.content.cloneNode(true);
       item.querySelector("a").href = `/t/visit/${visit.id}`;
       item.querySelector("[data-fill=device]").textContent = visit.device.toUpperCase();
@@ -68,7 +77,6 @@
   document.addEventListener("visibilitychange", () => { if (!document.hidden) send(); });
   document.addEventListener("click", (event) => { if (event.target.closest("[data-send]")) self.kewangField.send(); });
   document.addEventListener("change", (event) => { if (event.target.matches("[data-goes]")) event.target.form.requestSubmit(); });
-  send();
-  unfinished();
+  (ended ? queue.forget(ended) : Promise.resolve()).then(send).then(unfinished).catch(() => { /* No storage here. */ });
   ready().catch(() => { /* No signal: what is kept already is used. */ });
 })();

@@ -15,6 +15,7 @@
     return (!kinds || kinds.split(" ").includes(visit.kind)) && (!cameras || visit.cameras);
   };
   const done = () => new Set([...visit.done, ...visit.told?.done ?? []]);
+  const begun = () => visit.done.some((step) => step !== "start") || (visit.told?.done ?? []).some((step) => step !== "start");
   const open = () => sections.filter(fits).find((section) => !done().has(section.dataset.step));
 
   const show = (section) => {
@@ -22,6 +23,8 @@
     main.dataset.at = section.dataset.step;
     const steps = sections.filter(fits);
     for (const place of main.querySelectorAll("[data-fill=progress]")) place.value = steps.indexOf(section) / (steps.length - 1);
+    main.querySelector(".leave").hidden = !begun();
+    for (const button of section.querySelectorAll("[data-go]")) button.hidden = !visit.cameras || done().has(button.dataset.go);
     if (section.dataset.step === "site") propose(section);
     for (const live of section.querySelectorAll("[data-live]")) watch(live);
     scrollTo(0, 0);
@@ -32,7 +35,7 @@
       for (const place of main.querySelectorAll(`[data-fill=${name}]`)) place.textContent = text;
     if (visit.refused) return refuse(visit.refused);
     if (visit.told?.finished && location.pathname !== `/t/visit/${visit.id}/end`) return end();
-    show(open() ?? sections.find((section) => section.dataset.step === "readings"));
+    show(open() ?? sections.find((section) => section.dataset.step === "sent"));
   };
 
   const end = async () => {
@@ -45,7 +48,6 @@
     const panel = document.getElementById("refused");
     for (const name of ["text", "next", "code"])
       panel.querySelector(`[data-fill=${name}]`).textContent = said[name] ?? "";
-    panel.querySelector("[data-other]").hidden = !said.other;
     for (const section of sections) section.hidden = true;
     panel.hidden = false;
   };
@@ -62,10 +64,13 @@
     const form = event.target.closest("form[data-answers]");
     if (!form || !visit) return;
     event.preventDefault();
-    const fields = Object.fromEntries([...new FormData(form, event.submitter)].filter(([name]) => name !== "csrf" && name !== "request"));
+    const said = [...new FormData(form, event.submitter)].filter(([name]) => name !== "csrf" && name !== "request");
+    const step = form.dataset.answers;
+    const { device, fingerprint, kind, old } = visit;
+    const begins = step === "start" || step === "site" ? { device, fingerprint, kind, old } : {};
     try {
-      if (form.dataset.answers === "start") await queue.keep(visit, {});
-      await answer(form.dataset.answers, fields);
+      await answer(step, form.hasAttribute("data-local") ? null : { ...Object.fromEntries(said), ...begins });
+      if (step === "leave") location.assign("/t/");
     } catch {
       form.submit();
     }
@@ -155,11 +160,26 @@
     htmx.process(live);
   };
 
+  // The buttons stand beside what is asked again, so that no tap is lost when it is swapped; here they come and go.
+  const swapped = (event) => {
+    away(false);
+    const live = event.target.closest("[data-live]");
+    for (const form of live?.closest("[data-step]").querySelectorAll("form[data-when]") ?? [])
+      form.hidden = !live.querySelector(`[data-${form.dataset.when}]`);
+  };
+
+  const swapping = (event) => {
+    const { target, serverResponse, xhr } = event.detail;
+    if (xhr.status === 401) self.kewangField.send();
+    if (target.kewangShown === serverResponse) { event.detail.shouldSwap = false; away(false); }
+    else if (xhr.status === 200) target.kewangShown = serverResponse;
+  };
+
   const away = (gone) => document.body.classList.toggle("away", gone);
   document.addEventListener("htmx:sendError", () => away(true));
   document.addEventListener("htmx:timeout", () => away(true));
-  document.addEventListener("htmx:afterSwap", () => away(false));
-  document.addEventListener("htmx:beforeSwap", (event) => { if (event.detail.xhr.status === 401) self.kewangField.send(); });
+  document.addEventListener("htmx:afterSwap", swapped);
+  document.addEventListener("htmx:beforeSwap", swapping);
 
   // ---- where this page begins: the server's page, the phone's own record, or the label's address without a signal
   const fresh = () => {
@@ -182,13 +202,16 @@
   const begin = async () => {
     const asked = main.dataset.visit || location.pathname.match(/^\/t\/visit\/([0-9a-f-]{36})/)?.[1];
     const made = fresh();
+    const scanned = location.pathname.toLowerCase().startsWith("/d/");
+    const known = made && !main.dataset.device ? listed(made.device) : null;
     const all = await queue.read("visits");
-    const kept = all.find((one) => one.id === asked)
-      ?? all.find((one) => !asked?.length && made && one.device === made.device && one.person === person && !one.told?.finished);
-    if (!kept && !made) { document.getElementById("nothing").hidden = false; return; }
+    const same = (one) => made && one.device === made.device && one.kind === made.kind && one.person === person && !one.told?.finished;
+    const kept = all.find((one) => one.id === asked) ?? (scanned ? all.find(same) : undefined);
+    if (!kept && (!made || known?.installed)) { document.getElementById(made ? "installed" : "nothing").hidden = false; return; }
     visit = kept ?? { ...made, person, done: [], told: null, refused: null };
     const told = main.dataset.done === undefined ? null : { done: main.dataset.done.split(" ").filter(Boolean), finished: false };
-    visit = { ...visit, told: told ?? visit.told, words: { device: visit.device.toUpperCase(), ...made?.words, ...visit.words } };
+    if (kept && kept.id !== main.dataset.visit && told) told.done = kept.told?.done ?? [];
+    visit = { ...visit, told: told ?? visit.told, words: { device: visit.device.toUpperCase(), planned: main.dataset.planned, ...made?.words, ...visit.words } };
     if (visit.done.length || visit.told?.done.length) await queue.keep(visit, {});
     render();
   };
