@@ -7,6 +7,7 @@ import uuid
 from typing import Any, Final
 
 from kewang.wire.batch import MAX_DATE_MS
+from kewang.wire.identity import is_made, is_reserved, looks_made
 from kewang.wire.names import is_device, is_source
 from provisioning.refusals import Refused, bad_input
 
@@ -111,6 +112,16 @@ def device(value: Any) -> str:
     raise refuse("device", _("%(field_word)s must have 3 to 32 characters of a-z, 0-9 and '-'."))
 
 
+def new_device(value: Any) -> str:
+    """An id that a box may be given: not one of our own names, and not a made one that was mistyped."""
+    name = device(value)
+    if is_reserved(name):
+        raise refuse("device", _("%(field_word)s is a name that no box may have."))
+    if looks_made(name) and not is_made(name):
+        raise refuse("device", _("%(field_word)s is mistyped: its last character does not fit."))
+    return name
+
+
 def source(value: Any) -> str:
     """The name of a source."""
     if isinstance(value, str) and is_source(value):
@@ -120,9 +131,10 @@ def source(value: Any) -> str:
 
 def fingerprint(value: Any) -> str:
     """A key's fingerprint; small letters are made capitals."""
+    given: object = value.strip().upper() if isinstance(value, str) else value
     return _matching(
         "fingerprint",
-        value.strip().upper() if isinstance(value, str) else value,
+        given,
         _FINGERPRINT,
         _("%(field_word)s must have 26 characters of A-Z and 2-7, as on the label."),
     )
