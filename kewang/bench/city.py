@@ -88,7 +88,7 @@ class City:
 
     def __init__(self, plan: CityPlan, folder: Path | None = None) -> None:
         self.plan = plan
-        make_broker = broker_of(plan)
+        self._make_broker = broker_of(plan)
         if plan.store == "influxd":
             find_program("influxd")
         self.folder = folder or Path(tempfile.mkdtemp(prefix="kewang-"))
@@ -96,7 +96,7 @@ class City:
         self.started_s = time.monotonic()
         self.endings: list[Ending] = []
         self.excused: dict[Series, set[int]] = defaultdict(set)
-        self.broker = make_broker(self.folder / "broker")
+        self.broker = self._broker()
         self.house: House = (InfluxHouse if plan.store == "influxd" else SqliteHouse)(self.folder / "store")
         self.database = self.house.database
         self.links = Links([device.name for device in plan.devices], self.broker.port) if plan.linked else None
@@ -118,11 +118,15 @@ class City:
         """Start everything. Raises MissingPart, PartFailed, TimeoutError."""
         self.started_s = time.monotonic()
         self._at_once(filter(None, [self.broker, self.house.part, self.boards, self.cameras, self.gateway]))
-        if any(device.placement for device in self.plan.devices):
-            self._keeper.start()
+        self._place()
         # A gateway that listens already answers each agent's birth; else they would wait for their next heartbeat.
         wait_for(lambda: self.gateway.get("/ready") is not None, READY_LIMIT_S)
         self._at_once(self.edges.values())
+
+    def _place(self) -> None:
+        """Let the gateway know where the devices are. Broker and gateway run, the agents do not yet."""
+        if any(device.placement for device in self.plan.devices):
+            self._keeper.start()
 
     def _at_once(self, parts: Iterable[Part]) -> None:
         with ThreadPoolExecutor(16, "start") as pool:
@@ -250,6 +254,9 @@ class City:
         for (device, source, _, _), dropped in highest.items():
             declared[device, source] += dropped
         return declared
+
+    def _broker(self) -> Broker:
+        return self._make_broker(self.folder / "broker")
 
     def _gateway(self) -> GatewayProgram:
         return GatewayProgram(

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from firmware_sim.faults import Fault, switch
 from kewang.bench.process import Part, PartFailed, free_port, free_ports
@@ -46,15 +47,20 @@ class GatewayProgram(Part):
         """Address of the live page."""
         return f"http://{HOST}:{self.port}/"
 
+    def values(self) -> dict[str, Any]:
+        """What the settings file says."""
+        return {
+            "id": "gw-city",
+            "clock": "trusted",
+            "broker": {"host": HOST, "port": self.broker_port},
+            "store": {"url": self.store_url},
+            "console": {"host": HOST, "port": self.port, "language": self.language},
+            "timers": {"faster": self.faster},
+        }
+
     def write_config(self) -> Path:
         """The settings file, written anew."""
-        self.config.write_text(
-            _toml(id="gw-city", clock="trusted")
-            + _toml("broker", host=HOST, port=self.broker_port)
-            + _toml("store", url=self.store_url)
-            + _toml("console", host=HOST, port=self.port, language=self.language)
-            + _toml("timers", faster=self.faster)
-        )
+        self.config.write_text(toml_of(self.values()))
         return self.config
 
     def command(self) -> Sequence[str]:
@@ -221,3 +227,12 @@ def _toml(section: str = "", /, **values: object) -> str:
     """A TOML section; JSON writes these types as TOML does."""
     head = f"\n[{section}]\n" if section else ""
     return head + "".join(f"{key} = {json.dumps(value)}\n" for key, value in values.items())
+
+
+def toml_of(values: Mapping[str, Any], section: str = "") -> str:
+    """Values as TOML, tables within tables as `[section.of]`; JSON writes the single values as TOML does."""
+    plain = {key: value for key, value in values.items() if not isinstance(value, Mapping)}
+    head = f"\n[{section}]\n" if section and plain else ""
+    lines = "".join(f"{key} = {json.dumps(value)}\n" for key, value in plain.items())
+    tables = ((key, value) for key, value in values.items() if isinstance(value, Mapping))
+    return head + lines + "".join(toml_of(value, f"{section}.{key}".lstrip(".")) for key, value in tables)

@@ -7,17 +7,18 @@ import json
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509 import CertificateSigningRequestBuilder, Name, ObjectIdentifier
 
-from kewang.bench.parts import accepts_tcp
+from kewang.bench.parts import Broker, accepts_tcp
 from kewang.bench.process import Part, PartFailed, find_program, free_port
 from kewang.bench.programs import GatewayProgram
 from kewang.bench.speakers import Papers
@@ -35,14 +36,14 @@ HOST = "127.0.0.1"
 _numbers = itertools.count(1)
 
 
-class GuardedMosquitto(Part):
+class GuardedMosquitto(Broker):
     """Mosquitto on the files of a guard; it starts only after the guard has written them."""
 
     name = "mosquitto"
 
     def __init__(self, folder: Path, files: Path, port: int) -> None:
-        super().__init__(folder)
-        self.files, self.port = files, port
+        super().__init__(folder, port)
+        self.files = files
 
     def command(self) -> Sequence[str]:
         return [str(find_program("mosquitto")), "-c", str(self.files / "mosquitto.conf")]
@@ -74,19 +75,28 @@ class Haproxy(Part):
 
 
 class SecuredGateway(GatewayProgram):
-    """The gateway with the certificate that the authority made for it."""
+    """The gateway with the certificate that the authority made for it; `console`: more keys of that section."""
 
-    def __init__(self, folder: Path, broker: BrokerSettings, store_url: str) -> None:
-        super().__init__(folder, broker.port, store_url)
-        self.tls = broker.tls
+    def __init__(
+        self,
+        folder: Path,
+        broker: BrokerSettings,
+        store_url: str,
+        *,
+        console: Mapping[str, object] | None = None,
+        port: int | None = None,
+        faster: float = 1.0,
+        language: str = "id",
+    ) -> None:
+        super().__init__(folder, broker.port, store_url, port=port, faster=faster, language=language)
+        self.broker, self.console = broker, dict(console or {})
 
-    def write_config(self) -> Path:
-        file = super().write_config()
-        if self.tls:
-            keys = self.tls.model_dump(mode="json")
-            lines = "".join(f"{key} = {json.dumps(value)}\n" for key, value in keys.items())
-            file.write_text(f"{file.read_text()}\n[broker.tls]\n{lines}")
-        return file
+    def values(self) -> dict[str, Any]:
+        """What the settings file says."""
+        values = super().values()
+        values["broker"] = self.broker.model_dump(mode="json", exclude_none=True)
+        values["console"] |= self.console
+        return values
 
 
 class SpeakersProgram(Part):

@@ -19,7 +19,7 @@ from typing import Any, Final, Self
 from kewang.bench.guard import Guard
 from kewang.bench.parts import accepts_tcp
 from kewang.bench.process import Part, PartFailed, find_program, free_port
-from kewang.bench.programs import HOST
+from kewang.bench.programs import HOST, toml_of
 from kewang.bench.provisioned import GuardedMosquitto
 from kewang.runtime.broker import BrokerSettings, TlsSettings
 from provisioning.acts import devices, people, sites
@@ -187,12 +187,3 @@ def _settings(folder: Path, gateway_port: int, web_port: int) -> ProvisionSettin
         guard=guard,
         gateway=GatewayApiSettings(url=f"http://{HOST}:{gateway_port}"),
     )
-
-
-def toml_of(values: Mapping[str, Any], section: str = "") -> str:
-    """Values as TOML, tables within tables as `[section.of]`; JSON writes the single values as TOML does."""
-    plain = {key: value for key, value in values.items() if not isinstance(value, Mapping)}
-    head = f"\n[{section}]\n" if section and plain else ""
-    lines = "".join(f"{key} = {json.dumps(value)}\n" for key, value in plain.items())
-    tables = ((key, value) for key, value in values.items() if isinstance(value, Mapping))
-    return head + lines + "".join(toml_of(value, f"{section}.{key}".lstrip(".")) for key, value in tables)
