@@ -44,6 +44,8 @@ class DemoOptions:
     port: int | None = None
     language: str = "id"
     seed: int = 1
+    secure: bool = False
+    """With certificates: authority, guarded broker, and the technician's page for a spare box."""
 
 
 class Demo:
@@ -58,14 +60,30 @@ class Demo:
     def run(self) -> dict[str, Any]:
         """The result. Raises PortTaken, MissingPart, PartFailed, TimeoutError."""
         started_s = time.monotonic()
-        with City(self._plan()) as city:
+        with self._city() as city:
             if not kernel_synchronised():
                 told = "This machine's clock is not synchronised: the demo trusts it all the same (clock = trusted)."
                 self.console.print(told, style="yellow")
             self._show_address(city)
+            if self.options.secure:
+                self._show_office(city)
             self._watch(city, started_s)
             drained = self._finish(city)
             return self._result(city, summed(city.truth().values()), drained, started_s)
+
+    def _city(self) -> City:
+        if not self.options.secure:
+            return City(self._plan())
+        from kewang.bench.secured_city import SecuredCity
+
+        return SecuredCity(self._plan())
+
+    def _show_office(self, city: City) -> None:
+        """The spare box's label as a QR code, and who may log in."""
+        from kewang.bench.secured_city import SecuredCity, invitation
+
+        assert isinstance(city, SecuredCity)
+        self.console.print(Panel(invitation(city), title="kewang provision", expand=False, padding=(1, 3)))
 
     def _plan(self) -> CityPlan:
         options = self.options

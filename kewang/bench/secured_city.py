@@ -1,8 +1,12 @@
 """The city with certificates: each agent asks the office for its own and for its sources, the broker is guarded."""
 
+import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
+
+import segno
+from rich.text import Text
 
 from firmware_sim.layout import map_file
 from kewang.bench.city import CAMERA, SOURCE, City, CityPlan, Device
@@ -11,20 +15,32 @@ from kewang.bench.process import Part, free_port
 from kewang.bench.programs import HOST, EdgeProgram, GatewayProgram
 from kewang.bench.provisioned import SecuredGateway
 from kewang.bench.secured import BENCH, SecuredOffice, identity
-from provisioning.acts import devices, sites, sources
+from provisioning.acts import devices, people, sites, sources
 
 SPARE: Final = "amb-box-spare"
+TECHNICIAN: Final = "rudi"
 _SITE_KEYS: Final = ("lat", "lon", "uplink", "feeder", "link")
+
+
+class SpareBox(EdgeProgram):
+    """A box that waits for a technician: it answers nobody before."""
+
+    def is_ready(self) -> bool:
+        return self.is_running
 
 
 class SecuredCity(City):
     """A City whose `office` is real; `spare` is one box more, which nobody has approved yet."""
 
     office: SecuredOffice
+    spare_label: str
+    """The key's fingerprint on the spare box's label."""
+    password: str
+    """Of the technician."""
 
     def __init__(self, plan: CityPlan, folder: Path | None = None) -> None:
         super().__init__(plan, folder)
-        self.spare = self._edge(Device(SPARE))
+        self.spare = self._edge(Device(SPARE), SpareBox)
         self.spare.guard = self.guard
         self.office.program.guard = self.guard
 
@@ -60,9 +76,9 @@ class SecuredCity(City):
             language=plan.language,
         )
 
-    def _edge(self, device: Device) -> EdgeProgram:
+    def _edge(self, device: Device, kind: type[EdgeProgram] = EdgeProgram) -> EdgeProgram:
         plan, folder = self.plan, self.folder / "edges" / device.name
-        return EdgeProgram(
+        return kind(
             folder,
             device.name,
             self.broker.port,
@@ -87,8 +103,9 @@ class SecuredCity(City):
                 devices.add(work, devices.NewDevice(device.name, kind, label, site=site, preapproved=True))
                 for source in self._sources(device):
                     sources.put(work, device.name, source)
-            spare = identity(self.spare.write_config())["fingerprint"]
+            spare = self.spare_label = identity(self.spare.write_config())["fingerprint"]
             devices.add(work, devices.NewDevice(SPARE, "sensor", spare))
+            _, self.password = people.add(work, people.NewPerson(TECHNICIAN, "Rudi", "technician"))
 
     def _sources(self, device: Device) -> list[sources.NewSource]:
         found = []
@@ -101,6 +118,19 @@ class SecuredCity(City):
             keys = {key: value for key, value in camera.items() if key != "name"}
             found.append(sources.NewSource(CAMERA, "camera", keys, {}))
         return found
+
+
+def invitation(city: SecuredCity) -> Text:
+    """What a person needs to put up the spare box: its label, and a login."""
+    page = f"{city.office.web_url}/d/{SPARE}/{city.spare_label}"
+    out = io.StringIO()
+    segno.make(page, error="m", micro=False).terminal(out, compact=True)
+    admin = city.office.founded
+    told = Text.from_ansi(out.getvalue().rstrip("\n"))
+    told.append(f"\n\nLabel of the spare box {SPARE}:\n{page}\n", "bold")
+    told.append(f"\nLog in as {TECHNICIAN}, password {city.password} (technician)\n")
+    told.append(f"or as {admin.login}, password {admin.password}: {city.office.web_url}/office")
+    return told
 
 
 def _site(placement: Mapping[str, Any]) -> sites.NewSite:

@@ -25,6 +25,9 @@ def demo(
         int | None, typer.Option(min=1, max=65535, help="Port of the page; default 8080 or a free one.")
     ] = None,
     lang: Annotated[str, typer.Option(help="Language of the page until its reader chooses: id or en.")] = "id",
+    secure: Annotated[
+        bool, typer.Option("--secure", help="With certificates, a guarded broker and the technician's page.")
+    ] = False,
     seed: Annotated[int, typer.Option(help="Seed of what the boards say and of what is killed.")] = 1,
     as_json: AsJson = False,
 ) -> None:
@@ -38,7 +41,9 @@ def demo(
 
     if lang not in ("id", "en"):
         raise typer.BadParameter("id or en", param_hint="--lang")
-    emit(_run(DemoOptions(seconds, influx, chaos, devices, port, lang, seed)), as_json)
+    if secure and chaos:
+        raise typer.BadParameter("--chaos and --secure do not go together", param_hint="--secure")
+    emit(_run(DemoOptions(seconds, influx, chaos, devices, port, lang, seed, secure)), as_json)
 
 
 def _run(options: "DemoOptions") -> dict[str, Any]:
