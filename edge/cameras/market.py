@@ -19,40 +19,62 @@ _BLOCK: Final = 5
 _AROUND: Final = 5
 """Pixels of half size around each one whose mean is taken off: shadows and clouds go, persons stay."""
 _STEPS: Final = 127.0
+_LEAST_EDGES: Final = 50
+"""Fewer edges in sight (of 45 × 80) say nothing of the light."""
+_ALMOST: Final = np.float32(0.999)
+"""Of full strength: at 1 a gradient would have no end."""
 
 
 @dataclass
 class MarketView:
     """One mode's market. `last` (90, 160): half-size luma of the last picture. Directions of edges (90, 160): `settled`
     of what stays, followed in small steps, which leave out what passes; `clean` of the accepted clean view, None
-    without one. Directions, because the light of the hour leaves them as they are."""
+    without one. Directions, because the light of the hour leaves them as they are. `unsettled`: looks until `settled`
+    is up to date, and can be told from."""
 
     limits: MarketLimits
     last: Plane | None = None
     settled: Edges | None = None
     clean: Edges | None = None
+    unsettled: int = field(init=False)
 
-    def accept_clean(self, seen: Look) -> None:
-        """`seen` shows the place as it should be."""
-        self.settled, self.clean = seen.edges.copy(), seen.edges.copy()
+    def __post_init__(self) -> None:
+        self.unsettled = self.limits.unsettled_looks
+
+    def resume(self) -> None:
+        """The camera is back in this mode: what it saw hours ago is no neighbour of what it sees now."""
+        self.last, self.unsettled = None, self.limits.unsettled_looks
+
+    def accept_clean(self, seen: Look, known: bool) -> None:
+        """The place is as it should be. `seen` shows it, maybe with persons in it: what stays is the better witness, as
+        long as it is of this view (`known`)."""
+        if self.settled is None or self.unsettled or not known:
+            self.settled, self.unsettled = seen.edges.copy(), 0
+        self.clean = self.settled.copy()
 
     def saw(self, seen: Look) -> float | None:
         """Take a picture in; the share (0–100) of fine blocks in motion since the last one of this mode, None for the
         first."""
         moving = None if self.last is None else motion(seen.half, self.last, self.limits)
         self.last = seen.half
-        if self.settled is None:
-            self.settled = seen.edges.copy()
-        else:
-            change = seen.edges - self.settled
-            far = np.maximum(np.abs(change) / np.float32(self.limits.settle_step), 1)
-            self.settled = self.settled + change / far
-            self._cleaner()
+        edges = seen.edges if self.clean is None else in_light_of(seen.edges, self.clean, self.limits)
+        self._settle(edges)
         return None if moving is None else 100 * float((_fine(moving) > self.limits.motion_share).mean())
 
+    def _settle(self, edges: Edges) -> None:
+        step = self.limits.unsettled_step if self.unsettled else self.limits.settle_step
+        self.unsettled = max(0, self.unsettled - 1)
+        if self.settled is None:
+            self.settled = edges.copy()
+            return
+        change = edges - self.settled
+        self.settled = self.settled + change / np.maximum(np.abs(change) / np.float32(step), 1)
+        self._cleaner()
+
     def clutter(self, zone: NDArray[np.bool_]) -> float | None:
-        """Share (0–100) of the zone's fine blocks with edges that the clean view has not; None without either."""
-        if self.settled is None or self.clean is None or not zone.any():
+        """Share (0–100) of the zone's fine blocks with edges that the clean view has not; None without either, and until
+        what stays is known."""
+        if self.settled is None or self.clean is None or self.unsettled or not zone.any():
             return None
         added = added_edges(self.settled, self.clean) > self.limits.added_edges
         return 100 * float((_fine(added)[zone] > self.limits.added_share).mean())
@@ -89,6 +111,7 @@ class Market:
     zones: Zones
     views: dict[bool, MarketView] = field(init=False)
     zone: NDArray[np.bool_] = field(init=False)
+    _infrared: bool | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         self.views = {mode: MarketView(self.limits) for mode in (False, True)}
@@ -98,6 +121,9 @@ class Market:
         """`activity_pct` and `clutter_pct`, as far as they can be told. Only of pictures in which nothing stands before
         the view: half a market says nothing of the whole, and a truck that leaves is no activity."""
         view = self.views[infrared]
+        if infrared != self._infrared:
+            self._infrared = infrared
+            view.resume()
         found = {"activity_pct": view.saw(seen), "clutter_pct": view.clutter(self.zone)}
         return {name: value for name, value in found.items() if value is not None}
 
@@ -137,6 +163,24 @@ def mean_around(plane: Plane, reach: int) -> Plane:
     columns = np.cumsum(np.pad(rows[size:] - rows[:-size], ((0, 0), (1, 0))), axis=1)
     mean: Plane = (columns[:, size:] - columns[:, :-size]) * np.float32(1 / (size * size))
     return mean
+
+
+def in_light_of(edges: Edges, clean: Edges, limits: MarketLimits) -> Edges:
+    """The edges (90, 160) as strong as in the light of the clean view: dusk, fog and a flat sky fade them all alike.
+
+    How much, the clean view's own edges tell, at the median of those that are in sight: what stands before them points
+    elsewhere. With gradients g and softness s both are g / (g + s), so that the faded gradient is found back.
+    """
+    now, before = edges[::2, ::2], clean[::2, ::2]
+    strong, known = np.abs(now), np.abs(before)
+    same = (known > limits.light_edges) & ((now * np.conj(before)).real > limits.light_agreement * strong * known)
+    if same.sum() < _LEAST_EDGES:
+        return edges
+    strong, known = np.minimum(strong[same], _ALMOST), np.minimum(known[same], _ALMOST)
+    fading = float(np.median(strong * (1 - known) / ((1 - strong) * known)))
+    fading = min(max(fading, 1 / limits.light_times), limits.light_times)
+    even: Edges = edges / (np.float32(fading) + np.float32(1 - fading) * np.abs(edges))
+    return even
 
 
 def added_edges(now: Edges, clean: Edges) -> Plane:

@@ -109,6 +109,11 @@ class MarketLimits:
     motion_spreads: float
     motion_share: float
     settle_step: float
+    unsettled_step: float
+    unsettled_looks: int
+    light_edges: float
+    light_agreement: float
+    light_times: float
     added_edges: float
     added_share: float
     cleaner_edges: float

@@ -102,7 +102,7 @@ def clutter(pieces: int, seen: Market, first: int) -> float:
 
 def test_clutter_grows_with_litter_and_goes_when_it_is_swept() -> None:
     seen = market()
-    seen.views[False].accept_clean(shown(GROUND, 0))
+    seen.views[False].accept_clean(shown(GROUND, 0), known=False)
     found = [clutter(pieces, seen, 1 + 50 * place) for place, pieces in enumerate((0, 4, 10, 20))]
     assert found == sorted(found)
     assert found[0] < 2
@@ -112,7 +112,7 @@ def test_clutter_grows_with_litter_and_goes_when_it_is_swept() -> None:
 
 def test_clutter_needs_a_clean_view_and_a_zone() -> None:
     seen, without_zone = market(), Market(LIMITS, [])
-    without_zone.views[False].accept_clean(shown(GROUND, 0))
+    without_zone.views[False].accept_clean(shown(GROUND, 0), known=False)
     for moment in (1, 2):
         assert "clutter_pct" not in seen.metrics(shown(GROUND, moment), False)
         assert "clutter_pct" not in without_zone.metrics(shown(GROUND, moment), False)
@@ -120,7 +120,7 @@ def test_clutter_needs_a_clean_view_and_a_zone() -> None:
 
 def test_an_accepted_view_with_litter_becomes_clean_when_it_is_swept() -> None:
     seen = market()
-    seen.views[False].accept_clean(shown(littered(6), 0))
+    seen.views[False].accept_clean(shown(littered(6), 0), known=False)
     clutter(0, seen, 1)
     for again in range(3):
         clutter(0, seen, 100 * (again + 1))
