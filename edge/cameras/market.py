@@ -18,9 +18,12 @@ _BLOCK: Final = 5
 """Pixels of half size: fine blocks of 10 × 10 pixels, about a person's width in the middle of a market."""
 _AROUND: Final = 5
 """Pixels of half size around each one whose mean is taken off: shadows and clouds go, persons stay."""
+_VEHICLE: Final = (11, 4)
+"""Fine blocks, high and wide: what of a vehicle is in the picture when it begins to come into the view."""
 _STEPS: Final = 127.0
 _LEAST_EDGES: Final = 50
 """Fewer edges in sight (of 45 × 80) say nothing of the light."""
+_TINY: Final = np.float32(1e-6)
 _ALMOST: Final = np.float32(0.999)
 """Of full strength: at 1 a gradient would have no end."""
 
@@ -54,12 +57,14 @@ class MarketView:
 
     def saw(self, seen: Look) -> float | None:
         """Take a picture in; the share (0–100) of fine blocks in motion since the last one of this mode, None for the
-        first."""
-        moving = None if self.last is None else motion(seen.half, self.last, self.limits)
+        first, and where a vehicle came or went: it would count as a crowd."""
+        change = None if self.last is None else changed(seen.half, self.last)
         self.last = seen.half
         edges = seen.edges if self.clean is None else in_light_of(seen.edges, self.clean, self.limits)
         self._settle(edges)
-        return None if moving is None else 100 * float((_fine(moving) > self.limits.motion_share).mean())
+        if change is None or large_piece(change, self.limits):
+            return None
+        return 100 * float((_fine(motion(change, self.limits)) > self.limits.motion_share).mean())
 
     def _settle(self, edges: Edges) -> None:
         step = self.limits.unsettled_step if self.unsettled else self.limits.settle_step
@@ -68,12 +73,12 @@ class MarketView:
             self.settled = edges.copy()
             return
         change = edges - self.settled
-        self.settled = self.settled + change / np.maximum(np.abs(change) / np.float32(step), 1)
+        self.settled = self.settled + change * np.minimum(np.float32(step) / (np.abs(change) + _TINY), 1)
         self._cleaner()
 
     def clutter(self, zone: NDArray[np.bool_]) -> float | None:
-        """Share (0–100) of the zone's fine blocks with edges that the clean view has not; None without either, and until
-        what stays is known."""
+        """Share (0–100) of the zone's fine blocks with edges that the clean view has not; None without a zone or a
+        clean view, and until what stays is known."""
         if self.settled is None or self.clean is None or self.unsettled or not zone.any():
             return None
         added = added_edges(self.settled, self.clean) > self.limits.added_edges
@@ -142,18 +147,30 @@ def zone_blocks(zones: Zones) -> NDArray[np.bool_]:
     return found
 
 
-def motion(half: Plane, last: Plane, limits: MarketLimits) -> NDArray[np.bool_]:
-    """Pixels (90, 160) that differ from the last picture more than noise and light explain.
-
-    The exposure is taken out by the best gain, shadows and clouds by the mean around, rain and noise by their spread
-    (1.48 median = deviation).
-    """
+def changed(half: Plane, last: Plane) -> Plane:
+    """Change of luma (90, 160) since the last picture; the exposure is taken out by the best gain."""
     gain = float((half * last).sum()) / max(float((last * last).sum()), 1.0)
-    change = half - last * np.float32(gain)
+    change: Plane = half - last * np.float32(gain)
+    return change
+
+
+def motion(change: Plane, limits: MarketLimits) -> NDArray[np.bool_]:
+    """Pixels (90, 160) that changed more than noise and light explain.
+
+    Shadows and clouds are taken out by the mean around, rain and noise by their spread (1.48 median = deviation).
+    """
     away = np.abs(change - mean_around(change, _AROUND))
     spread = 1.48 * float(np.median(away))
     moving: NDArray[np.bool_] = away > max(limits.motion_luma, limits.motion_spreads * spread)
     return moving
+
+
+def large_piece(change: Plane, limits: MarketLimits) -> bool:
+    """Whether something changed in one piece, higher and wider than any person; a crowd leaves gaps."""
+    high, wide = _VEHICLE
+    sums = np.pad(_fine(np.abs(change)) > limits.vehicle_luma, ((1, 0), (1, 0))).cumsum(0).cumsum(1)
+    within = sums[high:, wide:] - sums[:-high, wide:] - sums[high:, :-wide] + sums[:-high, :-wide]
+    return bool(within.max() >= limits.vehicle_share * high * wide)
 
 
 def mean_around(plane: Plane, reach: int) -> Plane:
@@ -179,14 +196,14 @@ def in_light_of(edges: Edges, clean: Edges, limits: MarketLimits) -> Edges:
     strong, known = np.minimum(strong[same], _ALMOST), np.minimum(known[same], _ALMOST)
     fading = float(np.median(strong * (1 - known) / ((1 - strong) * known)))
     fading = min(max(fading, 1 / limits.light_times), limits.light_times)
-    even: Edges = edges / (np.float32(fading) + np.float32(1 - fading) * np.abs(edges))
+    even: Edges = edges * (1 / (np.float32(fading) + np.float32(1 - fading) * np.abs(edges)))
     return even
 
 
 def added_edges(now: Edges, clean: Edges) -> Plane:
     """How much of the edges (90, 160; 0–1) the clean view's edges don't explain: where there are more, or others."""
     strength = np.abs(clean)
-    along = (now * np.conj(clean)).real / (strength + np.float32(1e-6))
+    along = (now * np.conj(clean)).real / (strength + _TINY)
     added: Plane = np.abs(now) - np.clip(along, 0, strength)
     return added
 
@@ -197,8 +214,9 @@ def _edges_of(parts: NDArray[np.generic]) -> Edges:
     return edges
 
 
-def _fine(pixels: NDArray[np.bool_]) -> Plane:
-    """Share (0–1) of set pixels in each fine block (18, 32)."""
+def _fine(pixels: NDArray[np.bool_] | Plane) -> Plane:
+    """Mean of each fine block (18, 32); of set pixels it is their share (0–1)."""
     rows, columns = _HALF[0] // _BLOCK, _HALF[1] // _BLOCK
-    shares: Plane = pixels.reshape(rows, _BLOCK, columns, _BLOCK).mean((1, 3), dtype=np.float32)
-    return shares
+    sums = pixels.reshape(rows, _BLOCK, -1).sum(1, np.float32).reshape(rows, columns, _BLOCK).sum(2)
+    means: Plane = sums * np.float32(1 / _BLOCK**2)
+    return means

@@ -108,6 +108,8 @@ class MarketLimits:
     motion_luma: float
     motion_spreads: float
     motion_share: float
+    vehicle_luma: float
+    vehicle_share: float
     settle_step: float
     unsettled_step: float
     unsettled_looks: int
