@@ -21,8 +21,8 @@ _AROUND: Final = 5
 _VEHICLE: Final = (11, 4)
 """Fine blocks, high and wide: what of a vehicle is in the picture when it begins to come into the view."""
 _STEPS: Final = 127.0
-_LEAST_EDGES: Final = 50
-"""Fewer edges in sight (of 45 × 80) say nothing of the light."""
+_LEAST_EDGES: Final = 25
+"""Fewer edges in sight (of 30 × 54) say nothing of the light."""
 _TINY: Final = np.float32(1e-6)
 _ALMOST: Final = np.float32(0.999)
 """Of full strength: at 1 a gradient would have no end."""
@@ -160,7 +160,7 @@ def motion(change: Plane, limits: MarketLimits) -> NDArray[np.bool_]:
     Shadows and clouds are taken out by the mean around, rain and noise by their spread (1.48 median = deviation).
     """
     away = np.abs(change - mean_around(change, _AROUND))
-    spread = 1.48 * float(np.median(away))
+    spread = 1.48 * float(np.median(away[::2, ::2]))
     moving: NDArray[np.bool_] = away > max(limits.motion_luma, limits.motion_spreads * spread)
     return moving
 
@@ -188,7 +188,7 @@ def in_light_of(edges: Edges, clean: Edges, limits: MarketLimits) -> Edges:
     How much, the clean view's own edges tell, at the median of those that are in sight: what stands before them points
     elsewhere. With gradients g and softness s both are g / (g + s), so that the faded gradient is found back.
     """
-    now, before = edges[::2, ::2], clean[::2, ::2]
+    now, before = edges[::3, ::3].copy(), clean[::3, ::3].copy()
     strong, known = np.abs(now), np.abs(before)
     same = (known > limits.light_edges) & ((now * np.conj(before)).real > limits.light_agreement * strong * known)
     if same.sum() < _LEAST_EDGES:
