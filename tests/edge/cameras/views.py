@@ -76,10 +76,15 @@ def foggy(luma: Luma, left: float) -> Luma:
 
 def tinted(shown: Picture) -> Picture:
     """All colours shifted towards pink."""
+    return coloured(shown, 12, 38)
+
+
+def coloured(shown: Picture, cb: float, cr: float, left: float = 1.0) -> Picture:
+    """A cast of so much Cb and Cr over everything, and of the colours themselves `left` (0–1)."""
     out = shown.copy()
     planes = out[ROWS:].reshape(2, -1)
-    planes[0] += 12
-    planes[1] += 38
+    for plane, cast in zip(planes, (cb, cr), strict=True):
+        plane[:] = np.clip(128 + (plane.astype(np.float64) - 128) * left + cast, 0, 255)
     return out
 
 
