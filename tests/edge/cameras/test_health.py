@@ -207,6 +207,21 @@ def test_colour_of_a_green_place(left: float, cast: tuple[float, float], expecte
     assert verdict.reason is expected
 
 
+def lamplit(change: Callable[[views.Luma], views.Luma], noise: float) -> Shown:
+    return lambda moment: views.picture(views.lamplit(change(views.PLACE)), moment, noise=noise, infrared=True)
+
+
+def test_lamps_that_turn_along_do_not_hide_that_the_camera_is_moved() -> None:
+    days = Days()
+    assert told(days.minutes(40, lamplit(lambda luma: luma, 4))) == OK
+    for _ in range(8):
+        assert told(days.look(lamplit(views.truck, 4))) == OK
+    assert told(days.minutes(3, lamplit(lambda luma: luma, 4))) == OK
+    verdict, after_s = days.until_told(lamplit(lambda luma: views.place(2), 4), 420)
+    assert told(verdict) == (CameraState.DEGRADED, CameraReason.MOVED)
+    assert after_s <= 300
+
+
 @pytest.mark.parametrize(
     ("shown", "minutes"),
     [

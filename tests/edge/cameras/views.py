@@ -69,6 +69,13 @@ def truck(luma: Luma) -> Luma:
     return out
 
 
+def lamplit(luma: Luma) -> Luma:
+    """By the camera's own infrared lamps: bright in the middle, dark at the rim, wherever it looks."""
+    down, across = np.mgrid[0:ROWS, 0:COLUMNS]
+    away = ((across - COLUMNS / 2) / COLUMNS) ** 2 * 1.7 + ((down - ROWS / 2) / COLUMNS) ** 2
+    return (luma * 0.6 + 34) * (0.28 + 1.05 / (1 + 5 * away))
+
+
 def foggy(luma: Luma, left: float) -> Luma:
     """Of all contrast `left` (0–1) is left before a bright veil."""
     return luma * left + 170 * (1 - left)
