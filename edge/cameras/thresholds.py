@@ -77,11 +77,14 @@ class SoftLimits:
     lost_share: float
     view_lost_share: float
     chance_lost_share: float
+    gone_match: float
+    flat_relief: float
     view_relief: float
     view_straight: float
     view_one_way: float
     tint_chroma: float
     tinted_share: float
+    tinted_kept: float
 
 
 @dataclass(frozen=True, slots=True)
