@@ -27,6 +27,12 @@ def fail(message: str, code: int) -> NoReturn:
     raise typer.Exit(code)
 
 
+def check_language(language: str) -> None:
+    """A language that we don't speak ends the program."""
+    if language not in ("id", "en"):
+        fail(f"--lang {language!r}: write id or en", USAGE)
+
+
 @contextmanager
 def settings_errors() -> Iterator[None]:
     """Wrong settings end the program with what is wrong, not with a traceback."""

@@ -1,7 +1,6 @@
 """`kewang edge camera`: look at a camera, watch it, tell the agent that its view is right."""
 
 import asyncio
-import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -9,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from kewang.cli import edge_camera_told as told
-from kewang.cli.common import FOUND, UNREACHABLE, USAGE, AsJson, fail, print_json, settings_errors
-from kewang.cli.edge_camera_discover import discover
+from kewang.cli.common import FOUND, UNREACHABLE, USAGE, AsJson, check_language, fail, print_json, settings_errors
+from kewang.cli.edge_camera_discover import Language, PasswordFile, discover, password_of
 from kewang.wire.cameras import CameraReason
 from kewang.wire.command import ACCEPT_VIEW
 
@@ -24,10 +23,8 @@ app.command()(discover)
 _UNANSWERED: Final = frozenset({CameraReason.DNS, CameraReason.REFUSED, CameraReason.TIMEOUT, CameraReason.UNROUTABLE})
 Where = Annotated[str, typer.Argument(metavar="URL", help="Its stream; with --config the name of a source.")]
 User = Annotated[str | None, typer.Option(help="User of the camera; best one that may only watch.")]
-PasswordFile = Annotated[Path | None, typer.Option(help="File with its password, chmod 600; else it is asked for.")]
 Kind = Annotated[str, typer.Option(help="auto, rtsp, mjpeg, snapshot or other.")]
 Config = Annotated[Path | None, typer.Option("--config", "-c", help="Look as the agent with these settings does.")]
-Language = Annotated[str, typer.Option("--lang", help="Language of the answer: id or en.")]
 Onvif = Annotated[bool, typer.Option("--onvif", help="Ask it by ONVIF too: clock, uptime, recording.")]
 
 
@@ -135,19 +132,14 @@ def _target(
 ) -> "Target":
     """What to look at. Wrong words end the program."""
     from edge.cameras.probe import Target
-    from kewang.runtime.settings import secret
 
-    if language not in ("id", "en"):
-        fail(f"--lang {language!r}: write id or en", USAGE)
+    check_language(language)
     if kind not in ("auto", "rtsp", "mjpeg", "snapshot", "other"):
         fail(f"--kind {kind!r}: write auto, rtsp, mjpeg, snapshot or other", USAGE)
     if config:
         settings, beside = _source(config, where)
         return Target.of_settings(settings, beside)
-    if password_file and not user:
-        fail("--password-file without --user: give both", USAGE)
-    with settings_errors():
-        password = secret(password_file) if password_file else _asked(user)
+    password = password_of(user, password_file)
     try:
         return Target.of_url(where, user, password, kind=kind, onvif=onvif)
     except ValueError as error:
@@ -165,14 +157,6 @@ def _source(config: Path, name: str) -> "tuple[CameraSettings, Path]":
     if name not in cameras:
         fail(f"{config} has no camera {name!r}: name one of {', '.join(cameras) or '(it has none)'}", USAGE)
     return cameras[name], settings.outbox.path.parent
-
-
-def _asked(user: str | None) -> str | None:
-    """The password of `user`, typed in by a person; None without one."""
-    if user is None or not sys.stdin.isatty():
-        return None
-    password: str = typer.prompt(f"password of {user}", hide_input=True, default="", show_default=False, err=True)
-    return password or None
 
 
 def _is_well(found: "Found") -> bool:
