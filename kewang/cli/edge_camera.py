@@ -1,7 +1,10 @@
 """`kewang edge camera`: look at a camera, watch it, tell the agent that its view is right."""
 
 import asyncio
-from contextlib import suppress
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -81,7 +84,7 @@ def watch(
     every_s: Annotated[float, typer.Option(min=1, max=3600, help="Seconds between two looks.")] = 10.0,
     language: Language = "id",
 ) -> None:
-    """Look at a camera again and again, a line for each look, until Ctrl-C.
+    """Look at a camera again and again, until Ctrl-C: a table of the last looks on a terminal, else a line for each.
 
     Example: kewang edge camera watch rtsp://192.168.1.64/stream2 --user viewer --password-file camera.password
     """
@@ -192,8 +195,21 @@ async def _watch(target: "Target", every_s: float, language: str) -> None:
     from edge.cameras.probe import Prober
 
     prober, loop = Prober(target), asyncio.get_running_loop()
-    typer.echo(typer.style(target.address.url, bold=True))
-    while True:
-        began_s = loop.time()
-        typer.echo(told.line(await prober.look(), language))
-        await asyncio.sleep(max(0.0, began_s + every_s - loop.time()))
+    with _shown(target.address.url, language) as show:
+        while True:
+            began_s = loop.time()
+            show(await prober.look())
+            await asyncio.sleep(max(0.0, began_s + every_s - loop.time()))
+
+
+@contextmanager
+def _shown(url: str, language: str) -> "Iterator[Callable[[Found], None]]":
+    """How a look is shown: in the table of a terminal, or by a line."""
+    if sys.stdout.isatty() and os.environ.get("TERM") != "dumb":
+        from kewang.cli.edge_camera_live import shown
+
+        with shown(url, language) as show:
+            yield show
+    else:
+        typer.echo(url)
+        yield lambda found: typer.echo(told.line(found, language))
