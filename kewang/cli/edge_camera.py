@@ -13,6 +13,7 @@ import typer
 from kewang.cli import edge_camera_told as told
 from kewang.cli.common import FOUND, UNREACHABLE, USAGE, AsJson, check_language, fail, print_json, settings_errors
 from kewang.cli.edge_camera_discover import Language, PasswordFile, discover, password_of
+from kewang.cli.edge_camera_words import problems
 from kewang.wire.cameras import CameraReason
 from kewang.wire.command import ACCEPT_VIEW
 
@@ -140,21 +141,22 @@ def _target(
     if kind not in ("auto", "rtsp", "mjpeg", "snapshot", "other"):
         fail(f"--kind {kind!r}: write auto, rtsp, mjpeg, snapshot or other", USAGE)
     if config:
-        settings, beside = _source(config, where)
+        settings, beside = _source(config, where, language)
         return Target.of_settings(settings, beside)
-    password = password_of(user, password_file)
+    password = password_of(user, password_file, language)
     try:
         return Target.of_url(where, user, password, kind=kind, onvif=onvif)
     except ValueError as error:
-        fail(str(error) if "://" in where else f"{error}; the name of a source needs --config", USAGE)
+        text = str(error) if "://" in where else f"{error}; the name of a source needs --config"
+        fail(problems(text, language), USAGE)
 
 
-def _source(config: Path, name: str) -> "tuple[CameraSettings, Path]":
+def _source(config: Path, name: str, language: str) -> "tuple[CameraSettings, Path]":
     """Settings of the camera `name`, and the folder of the agent's state."""
     from edge.cameras.settings import CameraSettings
     from edge.settings import read_settings
 
-    with settings_errors():
+    with settings_errors(lambda text: problems(text, language)):
         settings = read_settings(config)
     cameras = {source.name: source for source in settings.sources if isinstance(source, CameraSettings)}
     if name not in cameras:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from kewang.cli.common import FOUND, UNREACHABLE, USAGE, AsJson, check_language, fail, print_json, settings_errors
+from kewang.cli.edge_camera_words import problems
 from kewang.runtime.clock import kernel_synchronised
 from kewang.runtime.settings import secret
 from kewang.wire.cameras import FIRST_STEPS, REASON_WORDS, CameraReason
@@ -105,7 +106,7 @@ def discover(
         kewang edge camera discover --host 192.168.1.64 --user viewer --password-file camera.password
     """
     check_language(language)
-    asker, password = Asker(user, password_file), password_of(user, password_file)
+    asker, password = Asker(user, password_file), password_of(user, password_file, language)
     try:
         seen = asyncio.run(_see(_named(host), user, password, wait_s))
     except OSError as error:
@@ -121,12 +122,12 @@ def discover(
     raise typer.Exit(0 if ok else FOUND)
 
 
-def password_of(user: str | None, password_file: Path | None) -> str | None:
+def password_of(user: str | None, password_file: Path | None, language: str) -> str | None:
     """The password of `user`, from its file or typed in by a person; None without one. Wrong words end the program."""
     if password_file and not user:
         fail("--password-file without --user: give both", USAGE)
     if password_file:
-        with settings_errors():
+        with settings_errors(lambda text: problems(text, language)):
             return secret(password_file)
     if user is None or not sys.stdin.isatty():
         return None

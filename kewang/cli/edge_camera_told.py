@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import typer
 
+from kewang.cli.edge_camera_words import said
 from kewang.wire.cameras import FIRST_STEPS, REASON_WORDS, STATE_WORDS, CameraReason, CameraState
 from kewang.wire.catalogue import METRICS, Metric
 
@@ -64,7 +65,7 @@ def remarks(found: "Found", language: str) -> Iterator[tuple[str, str]]:
     """Word and text: what was seen, what is suspected, and what to do first about it and about what is certain."""
     english, reason, suspected = language != "id", found.verdict.reason, found.suspected
     if found.detail:
-        yield "seen", found.detail
+        yield "seen", said(found.detail, language)
     if reason in FIRST_STEPS and not (reason is CameraReason.LEARNING and suspected in FIRST_STEPS):
         yield "first", FIRST_STEPS[reason][english]
     if suspected is not CameraReason.NONE:
@@ -79,8 +80,8 @@ def _row(name: str, value: str, language: str) -> str:
 
 def value(metric: Metric, measured: float, language: str) -> str:
     """With its unit, or the word for a code; numbers end in the same column."""
-    said = metric.word(measured, language)
-    return f"{said:>12}" if said else f"{measured:>12.{metric.decimals}f} {metric.unit}".rstrip()
+    coded = metric.word(measured, language)
+    return f"{coded:>12}" if coded else f"{measured:>12.{metric.decimals}f} {metric.unit}".rstrip()
 
 
 def as_json(found: "Found", target: "Target", saved: Path | None) -> dict[str, Any]:
@@ -127,7 +128,7 @@ def line(found: "Found", language: str) -> str:
     ]
     suspected = found.suspected is not CameraReason.NONE
     doubt = f"{word('suspected', language)}: {REASON_WORDS[found.suspected][english]}" if suspected else ""
-    told = "; ".join(filter(None, [REASON_WORDS[verdict.reason][english], doubt, found.detail]))
+    told = "; ".join(filter(None, [REASON_WORDS[verdict.reason][english], doubt, said(found.detail, language)]))
     return f"{time.strftime('%H:%M:%S')} {state} {told:<28} {', '.join(values)}"
 
 
