@@ -19,6 +19,13 @@ from kewang.bench.cameras_served import CamerasProgram, painted_cameras
 
 LIMIT_S = 60.0
 COLUMNS = 80
+PROGRAM = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from kewang.cli import main
+main()
+"""
+"""Ctrl-C ends it, even where tests run in the background of a shell, which has its children ignore SIGINT."""
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _MOMENT = re.compile(r"\d\d:\d\d:\d\d")
 
@@ -33,7 +40,7 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CamerasProgram]:
 @contextmanager
 def watching(url: str, output: int, *words: str) -> Iterator[subprocess.Popen[bytes]]:
     """The command as a process that writes to the file `output`."""
-    program = [sys.executable, "-c", "from kewang.cli import main; main()", "edge", "camera", "watch", url, *words]
+    program = [sys.executable, "-c", PROGRAM, "edge", "camera", "watch", url, *words]
     environment = os.environ | {"TERM": "xterm-256color"}
     with subprocess.Popen([*program, "--every-s", "1"], stdout=output, stdin=output, env=environment) as process:
         try:
