@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import pytest
 
-from edge.onvif import Endpoint, OnvifFacts, Recording, Tamper, look
+from edge.onvif import Endpoint, OnvifFacts, Recording, look
 from firmware_sim.cameras.onvif import OnvifFault, OnvifServices, OnvifState, serving
 from firmware_sim.cameras.onvif_answers import TAMPER, Account, Stream
-from kewang.wire.cameras import CameraReason
+from kewang.wire.cameras import CameraReason, Tamper
 
 USER, PASSWORD = "admin", "pa55-Wörd<&>"
 BITS = {
