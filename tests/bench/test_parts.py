@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import socket
 import urllib.parse
 import urllib.request
@@ -15,6 +16,7 @@ import psutil
 import pytest
 
 from kewang.bench import process
+from kewang.bench.cpu import cost
 from kewang.bench.parts import Broker, Influxd, Mosquitto, accepts_tcp, answers_mqtt
 from kewang.bench.process import MissingPart, Part, PartFailed, find_program, free_port
 
@@ -124,6 +126,18 @@ def test_a_part_that_cannot_start_says_why(tmp_path: Path) -> None:
     with pytest.raises(PartFailed, match="no_such_option"):
         broker.start()
     assert not broker.is_running
+
+
+def test_processor_time_is_that_of_proc_but_finer(mosquitto: Mosquitto) -> None:
+    before = psutil.Process(mosquitto.pid).cpu_times()
+    cpu_s = cost(mosquitto).cpu_s
+    after = psutil.Process(mosquitto.pid).cpu_times()
+    tick_s = 1 / os.sysconf("SC_CLK_TCK")
+    assert before.user + before.system - 2 * tick_s <= cpu_s <= after.user + after.system + 2 * tick_s
+    assert cpu_s % tick_s > 0
+    mosquitto.kill9()
+    with pytest.raises(PartFailed, match="ended while it was measured"):
+        cost(mosquitto)
 
 
 def test_a_missing_program_names_the_command_that_brings_it() -> None:
