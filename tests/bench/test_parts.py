@@ -5,10 +5,14 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import random
 import socket
+import subprocess
+import sys
 import urllib.parse
 import urllib.request
 from collections.abc import Callable
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import aiomqtt
@@ -18,7 +22,7 @@ import pytest
 from kewang.bench import process
 from kewang.bench.cpu import cost
 from kewang.bench.parts import Broker, Influxd, Mosquitto, accepts_tcp, answers_mqtt
-from kewang.bench.process import MissingPart, Part, PartFailed, find_program, free_port
+from kewang.bench.process import MissingPart, Part, PartFailed, Ports, find_program, free_port, free_ports
 
 
 async def delivered_through(broker: Broker, user: str | None = None, password: str | None = None) -> bytes:
@@ -150,3 +154,47 @@ def test_free_ports_are_not_listened_on() -> None:
     assert port in process._PORTS
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", port))
+
+
+ASKED = (1, 200, 100, 1)
+ASKS = """
+import sys
+from kewang.bench.process import free_ports
+print(*(free_ports(int(count)) for count in sys.argv[1:]), flush=True)
+sys.stdin.read()
+"""
+
+
+def test_processes_are_never_given_the_same_port() -> None:
+    """Each asks for more than a block, and all ask before anybody listens."""
+    given: list[int] = []
+    with ExitStack() as stack:
+        asking = [stack.enter_context(_asking()) for _ in range(4)]
+        for each in asking:
+            assert each.stdout
+            for first, count in zip(map(int, each.stdout.readline().split()), ASKED, strict=True):
+                given += range(first, first + count)
+    assert len(given) == len(set(given)) == 4 * sum(ASKED)
+
+
+def _asking() -> subprocess.Popen[str]:
+    """A process that is given ports, says which, and lives until its input ends."""
+    return subprocess.Popen(
+        [sys.executable, "-c", ASKS, *map(str, ASKED)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+
+
+def test_ports_given_out_long_ago_are_given_again_before_none_is() -> None:
+    wanted = range(random.randrange(30_000, 32_000), 32_500)[: 2 * Ports.BLOCK]
+    with closing(Ports(wanted)) as ports, closing(Ports(wanted[:1])) as late:
+        given = [ports.give(Ports.BLOCK - 1) for _ in range(3)]
+        assert given[0] == given[2] != given[1]
+        with pytest.raises(PartFailed, match="other programs hold all ports"):
+            late.give(1)
+        ports.close()
+        assert late.give(1) == wanted[0]
+
+
+def test_more_ports_than_a_block_are_refused() -> None:
+    with pytest.raises(ValueError, match="at most 250"):
+        free_ports(251)
