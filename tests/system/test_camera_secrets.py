@@ -18,7 +18,8 @@ from kewang.wire.cameras import CameraReason
 from tests.system.camera_town import USER, CameraTown
 
 SECRET = "kunci:Rahasia/7x@Mardika%20"
-LIMIT_S = 90.0
+LIMIT_S = 150.0
+pytestmark = [pytest.mark.xdist_group("camera secrets"), pytest.mark.timeout(480)]
 SPELLINGS = {
     SECRET,
     quote(SECRET, safe=""),
