@@ -25,7 +25,7 @@ def lint_imports(checkout: Path) -> subprocess.CompletedProcess[str]:
         env={"PYTHONPATH": str(checkout), "PATH": "/usr/bin:/bin", "COLUMNS": "200"},
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=200,
         check=False,
     )
 

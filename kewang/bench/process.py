@@ -22,8 +22,8 @@ from typing import ClassVar, Final, Self
 
 from kewang.bench.guard import Guard
 
-READY_LIMIT_S = 20.0
-STOP_LIMIT_S = 10.0
+READY_LIMIT_S = 60.0
+STOP_LIMIT_S = 30.0
 _POLL_S = 0.02
 _PARTS_BIN = Path(".parts/bin")
 _SYSTEM_FOLDERS = ("/usr/local/sbin", "/usr/sbin")
