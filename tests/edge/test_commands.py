@@ -17,7 +17,7 @@ from kewang.wire.command import Command, Result
 from tests.fake_source import FakeCamera, FakeSource
 from tests.wire.shapes import json_values
 
-LIMIT_S = 10.0
+LIMIT_S = 60.0
 NOW_MS = 1_785_000_000_000
 
 
