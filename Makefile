@@ -3,6 +3,8 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 BIN := .venv/bin
+# Much of the suite waits for something: twice as many as the cores of a small machine.
+WORKERS ?= 4
 
 .PHONY: help venv parts demo test check fuzz bench lock clean
 
@@ -28,7 +30,7 @@ check: venv ## style, types and architecture
 	@$(BIN)/lint-imports --no-logo
 
 test: venv parts check ## everything: check, then the whole test suite
-	@$(BIN)/pytest
+	@$(BIN)/pytest --numprocesses=$(WORKERS) --dist=loadgroup
 
 fuzz: venv parts ## mutated payloads through decoder and gateway, mutated camera conversations through the RTSP client
 	@$(BIN)/kewang bench fuzz

@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 from websockets.asyncio.client import ClientConnection, connect
 
-LIMIT_S = 30.0
+LIMIT_S = 60.0
 
 
 class Tab:

@@ -20,6 +20,12 @@ settings.register_profile("kewang", deadline=None)
 settings.load_profile("kewang")
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Several workers begin with the slow tests, so that none of these is left to run alone at the end."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 @pytest.fixture(autouse=True)
 def nothing_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
     """Fail a test that leaves a child process, or an asyncio task, running. Set up first, so it looks last."""

@@ -89,7 +89,7 @@ def test_the_edge_imports_with_nothing_but_its_own_packages(extra: str) -> None:
         cwd=CHECKOUT,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=200,
         check=False,
     )
     assert done.returncode == 0, done.stderr
@@ -101,7 +101,7 @@ def test_the_wheel_holds_every_file_of_the_packages(tmp_path: Path) -> None:
         [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", tmp_path, CHECKOUT],
         check=True,
         capture_output=True,
-        timeout=100,
+        timeout=200,
     )
     (wheel,) = tmp_path.glob("kewang-*.whl")
     inside = set(zipfile.ZipFile(wheel).namelist())

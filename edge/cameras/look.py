@@ -10,6 +10,9 @@ from edge.cameras.facts import Transport
 from edge.cameras.health import Assessment, CameraHealth
 from edge.cameras.slots import shared
 from edge.cameras.streams import Manner, Stream
+from edge.net.address import Address
+from edge.onvif import Endpoint
+from edge.onvif import look as ask_onvif
 from kewang.wire.cameras import CameraReason
 
 
@@ -51,6 +54,17 @@ class Eye:
             # Beside a clock that is not right itself, a difference says nothing about the camera's.
             transport = replace(transport, clock_offset_s=None)
         return await shared().in_thread(self._judge, transport, _now_s())
+
+    async def ask(self, endpoint: Endpoint, address: Address, timeout_s: float) -> None:
+        """Ask by ONVIF, with the login of `address`; what it tells goes out with the next assessment."""
+        login = (address.user, address.password)
+        facts = await ask_onvif(endpoint, *login, timeout_s, stream_path=address.path, streams=False)
+        self.health.noted(
+            clock_offset_s=facts.clock_offset_s if self._clock_synced() else None,
+            recording=facts.recording,
+            tamper=facts.tamper,
+            uptime_s=facts.uptime_s,
+        )
 
     def _judge(self, transport: Transport, now_s: float) -> Look:
         transport, decoded = picture_of(transport)

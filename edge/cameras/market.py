@@ -18,41 +18,68 @@ _BLOCK: Final = 5
 """Pixels of half size: fine blocks of 10 × 10 pixels, about a person's width in the middle of a market."""
 _AROUND: Final = 5
 """Pixels of half size around each one whose mean is taken off: shadows and clouds go, persons stay."""
+_VEHICLE: Final = (11, 4)
+"""Fine blocks, high and wide: what of a vehicle is in the picture when it begins to come into the view."""
 _STEPS: Final = 127.0
+_LEAST_EDGES: Final = 25
+"""Fewer edges in sight (of 30 × 54) say nothing of the light."""
+_TINY: Final = np.float32(1e-6)
+_ALMOST: Final = np.float32(0.999)
+"""Of full strength: at 1 a gradient would have no end."""
 
 
 @dataclass
 class MarketView:
     """One mode's market. `last` (90, 160): half-size luma of the last picture. Directions of edges (90, 160): `settled`
     of what stays, followed in small steps, which leave out what passes; `clean` of the accepted clean view, None
-    without one. Directions, because the light of the hour leaves them as they are."""
+    without one. Directions, because the light of the hour leaves them as they are. `unsettled`: looks until `settled`
+    is up to date, and can be told from."""
 
     limits: MarketLimits
     last: Plane | None = None
     settled: Edges | None = None
     clean: Edges | None = None
+    unsettled: int = field(init=False)
 
-    def accept_clean(self, seen: Look) -> None:
-        """`seen` shows the place as it should be."""
-        self.settled, self.clean = seen.edges.copy(), seen.edges.copy()
+    def __post_init__(self) -> None:
+        self.unsettled = self.limits.unsettled_looks
+
+    def resume(self) -> None:
+        """The camera is back in this mode: what it saw hours ago is no neighbour of what it sees now."""
+        self.last, self.unsettled = None, self.limits.unsettled_looks
+
+    def accept_clean(self, seen: Look, known: bool) -> None:
+        """The place is as it should be. `seen` shows it, maybe with persons in it: what stays is the better witness, as
+        long as it is of this view (`known`)."""
+        if self.settled is None or self.unsettled or not known:
+            self.settled, self.unsettled = seen.edges.copy(), 0
+        self.clean = self.settled.copy()
 
     def saw(self, seen: Look) -> float | None:
         """Take a picture in; the share (0–100) of fine blocks in motion since the last one of this mode, None for the
-        first."""
-        moving = None if self.last is None else motion(seen.half, self.last, self.limits)
+        first, and where a vehicle came or went: it would count as a crowd."""
+        change = None if self.last is None else changed(seen.half, self.last)
         self.last = seen.half
+        edges = seen.edges if self.clean is None else in_light_of(seen.edges, self.clean, self.limits)
+        self._settle(edges)
+        if change is None or large_piece(change, self.limits):
+            return None
+        return 100 * float((_fine(motion(change, self.limits)) > self.limits.motion_share).mean())
+
+    def _settle(self, edges: Edges) -> None:
+        step = self.limits.unsettled_step if self.unsettled else self.limits.settle_step
+        self.unsettled = max(0, self.unsettled - 1)
         if self.settled is None:
-            self.settled = seen.edges.copy()
-        else:
-            change = seen.edges - self.settled
-            far = np.maximum(np.abs(change) / np.float32(self.limits.settle_step), 1)
-            self.settled = self.settled + change / far
-            self._cleaner()
-        return None if moving is None else 100 * float((_fine(moving) > self.limits.motion_share).mean())
+            self.settled = edges.copy()
+            return
+        change = edges - self.settled
+        self.settled = self.settled + change * np.minimum(np.float32(step) / (np.abs(change) + _TINY), 1)
+        self._cleaner()
 
     def clutter(self, zone: NDArray[np.bool_]) -> float | None:
-        """Share (0–100) of the zone's fine blocks with edges that the clean view has not; None without either."""
-        if self.settled is None or self.clean is None or not zone.any():
+        """Share (0–100) of the zone's fine blocks with edges that the clean view has not; None without a zone or a
+        clean view, and until what stays is known."""
+        if self.settled is None or self.clean is None or self.unsettled or not zone.any():
             return None
         added = added_edges(self.settled, self.clean) > self.limits.added_edges
         return 100 * float((_fine(added)[zone] > self.limits.added_share).mean())
@@ -89,6 +116,7 @@ class Market:
     zones: Zones
     views: dict[bool, MarketView] = field(init=False)
     zone: NDArray[np.bool_] = field(init=False)
+    _infrared: bool | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         self.views = {mode: MarketView(self.limits) for mode in (False, True)}
@@ -98,6 +126,9 @@ class Market:
         """`activity_pct` and `clutter_pct`, as far as they can be told. Only of pictures in which nothing stands before
         the view: half a market says nothing of the whole, and a truck that leaves is no activity."""
         view = self.views[infrared]
+        if infrared != self._infrared:
+            self._infrared = infrared
+            view.resume()
         found = {"activity_pct": view.saw(seen), "clutter_pct": view.clutter(self.zone)}
         return {name: value for name, value in found.items() if value is not None}
 
@@ -116,18 +147,30 @@ def zone_blocks(zones: Zones) -> NDArray[np.bool_]:
     return found
 
 
-def motion(half: Plane, last: Plane, limits: MarketLimits) -> NDArray[np.bool_]:
-    """Pixels (90, 160) that differ from the last picture more than noise and light explain.
-
-    The exposure is taken out by the best gain, shadows and clouds by the mean around, rain and noise by their spread
-    (1.48 median = deviation).
-    """
+def changed(half: Plane, last: Plane) -> Plane:
+    """Change of luma (90, 160) since the last picture; the exposure is taken out by the best gain."""
     gain = float((half * last).sum()) / max(float((last * last).sum()), 1.0)
-    change = half - last * np.float32(gain)
+    change: Plane = half - last * np.float32(gain)
+    return change
+
+
+def motion(change: Plane, limits: MarketLimits) -> NDArray[np.bool_]:
+    """Pixels (90, 160) that changed more than noise and light explain.
+
+    Shadows and clouds are taken out by the mean around, rain and noise by their spread (1.48 median = deviation).
+    """
     away = np.abs(change - mean_around(change, _AROUND))
-    spread = 1.48 * float(np.median(away))
+    spread = 1.48 * float(np.median(away[::2, ::2]))
     moving: NDArray[np.bool_] = away > max(limits.motion_luma, limits.motion_spreads * spread)
     return moving
+
+
+def large_piece(change: Plane, limits: MarketLimits) -> bool:
+    """Whether something changed in one piece, higher and wider than any person; a crowd leaves gaps."""
+    high, wide = _VEHICLE
+    sums = np.pad(_fine(np.abs(change)) > limits.vehicle_luma, ((1, 0), (1, 0))).cumsum(0).cumsum(1)
+    within = sums[high:, wide:] - sums[:-high, wide:] - sums[high:, :-wide] + sums[:-high, :-wide]
+    return bool(within.max() >= limits.vehicle_share * high * wide)
 
 
 def mean_around(plane: Plane, reach: int) -> Plane:
@@ -139,10 +182,28 @@ def mean_around(plane: Plane, reach: int) -> Plane:
     return mean
 
 
+def in_light_of(edges: Edges, clean: Edges, limits: MarketLimits) -> Edges:
+    """The edges (90, 160) as strong as in the light of the clean view: dusk, fog and a flat sky fade them all alike.
+
+    How much, the clean view's own edges tell, at the median of those that are in sight: what stands before them points
+    elsewhere. With gradients g and softness s both are g / (g + s), so that the faded gradient is found back.
+    """
+    now, before = edges[::3, ::3].copy(), clean[::3, ::3].copy()
+    strong, known = np.abs(now), np.abs(before)
+    same = (known > limits.light_edges) & ((now * np.conj(before)).real > limits.light_agreement * strong * known)
+    if same.sum() < _LEAST_EDGES:
+        return edges
+    strong, known = np.minimum(strong[same], _ALMOST), np.minimum(known[same], _ALMOST)
+    fading = float(np.median(strong * (1 - known) / ((1 - strong) * known)))
+    fading = min(max(fading, 1 / limits.light_times), limits.light_times)
+    even: Edges = edges * (1 / (np.float32(fading) + np.float32(1 - fading) * np.abs(edges)))
+    return even
+
+
 def added_edges(now: Edges, clean: Edges) -> Plane:
     """How much of the edges (90, 160; 0–1) the clean view's edges don't explain: where there are more, or others."""
     strength = np.abs(clean)
-    along = (now * np.conj(clean)).real / (strength + np.float32(1e-6))
+    along = (now * np.conj(clean)).real / (strength + _TINY)
     added: Plane = np.abs(now) - np.clip(along, 0, strength)
     return added
 
@@ -153,8 +214,9 @@ def _edges_of(parts: NDArray[np.generic]) -> Edges:
     return edges
 
 
-def _fine(pixels: NDArray[np.bool_]) -> Plane:
-    """Share (0–1) of set pixels in each fine block (18, 32)."""
+def _fine(pixels: NDArray[np.bool_] | Plane) -> Plane:
+    """Mean of each fine block (18, 32); of set pixels it is their share (0–1)."""
     rows, columns = _HALF[0] // _BLOCK, _HALF[1] // _BLOCK
-    shares: Plane = pixels.reshape(rows, _BLOCK, columns, _BLOCK).mean((1, 3), dtype=np.float32)
-    return shares
+    sums = pixels.reshape(rows, _BLOCK, -1).sum(1, np.float32).reshape(rows, columns, _BLOCK).sum(2)
+    means: Plane = sums * np.float32(1 / _BLOCK**2)
+    return means

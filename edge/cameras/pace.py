@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from edge.rtsp.meter import STALL_S, rate
+from edge.rtsp import meter
 
 
 @dataclass(slots=True)
@@ -35,14 +35,14 @@ class Pace:
     def fps(self) -> float | None:
         """Pictures per second; None of fewer than two, and of a burst."""
         # What was held back before we listened comes at once: then the stream's own clock tells more.
-        return rate(self.frames, max(self.last_s - self.first_s, self.told_s))
+        return meter.rate(self.frames, max(self.last_s - self.first_s, self.told_s))
 
     @property
     def stall_limit_s(self) -> float:
         """A gap from here on is a stall: longer than two pictures take, as over RTSP."""
-        return max(STALL_S, 2 / self.fps) if self.fps else STALL_S
+        return meter.stall_limit_s(self.fps)
 
     @property
     def bitrate_kbps(self) -> float | None:
         """Of the pictures themselves."""
-        return self.size_bytes * 8 / 1000 * self.fps / self.frames if self.fps else None
+        return meter.bitrate_kbps(self.size_bytes, self.frames, self.fps) if self.fps else None

@@ -16,13 +16,13 @@ from edge.cameras.settings import CameraSettings, Zone
 from edge.cameras.streams import Manner, stream_of
 from edge.net.address import Address, parse
 from edge.onvif import Endpoint
-from edge.onvif import look as ask_onvif
 from kewang.runtime.clock import kernel_synchronised
 from kewang.wire.cameras import CameraReason
 
 LOOKS: Final = 3
 BETWEEN_S: Final = 2.0
 FURTHER_S: Final = 7.0
+ONVIF_S: Final = 15.0
 LONGEST_S: Final = 30.0
 """So long after the first look another one may begin: a picture fault counts when it has lasted 25 s."""
 _SHORT: Final = frozenset({"fps", "fps_ratio", "stalls", "stall_max_s", "bitrate_kbps", "keyframe_interval_s"})
@@ -50,9 +50,8 @@ class Target:
     @classmethod
     def of_settings(cls, settings: CameraSettings, beside: Path) -> "Target":
         """As the agent whose outbox is in `beside` looks at it."""
-        manner = Manner(settings.timeout_s, settings.watch_s, settings.transport, settings.redirects)
-        memory = settings.memory_file(beside)
-        return cls(settings.address(), settings.kind, manner, settings.zones, settings.ptz, settings.endpoint(), memory)
+        seen = (settings.address(), settings.kind, settings.manner(), settings.zones, settings.ptz, settings.endpoint())
+        return cls(*seen, settings.memory_file(beside))
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,15 +106,7 @@ class Prober:
     async def ask(self) -> None:
         """Ask by ONVIF, if the target says so; it counts from the next look on."""
         if self._target.endpoint:
-            address = self._target.address
-            login = (address.user, address.password)
-            facts = await ask_onvif(self._target.endpoint, *login, stream_path=address.path, streams=False)
-            self._eye.health.noted(
-                clock_offset_s=facts.clock_offset_s if kernel_synchronised() else None,
-                recording=facts.recording,
-                tamper=facts.tamper,
-                uptime_s=facts.uptime_s,
-            )
+            await self._eye.ask(self._target.endpoint, self._target.address, ONVIF_S)
 
     def _add(self, verdict: Verdict, metrics: dict[str, float], transport: Transport, decoded: Decoded | None) -> Found:
         earlier = self._found

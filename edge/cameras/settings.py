@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from edge.cameras.streams import Lower, Manner
 from edge.net.address import Address, parse
 from edge.onvif import Endpoint
 from edge.sources.settings import SecretFile, SettingsPath, SourceSettings, problem
@@ -42,7 +43,7 @@ class CameraSettings(SourceSettings):
         default="auto",
         description="`rtsp`, `mjpeg`, `snapshot`; `other`: what FFmpeg can open (RTMP, HLS). `auto`: by the url.",
     )
-    transport: Literal["auto", "tcp", "udp"] = Field(
+    transport: Lower = Field(
         default="auto", description="How RTSP brings the packets; `auto`: TCP, and UDP if the camera refuses that."
     )
     redirects: bool = Field(default=False, description="Follow the camera when it sends us to another host.")
@@ -107,6 +108,10 @@ class CameraSettings(SourceSettings):
             given = parse(self.onvif_url)
             return Endpoint(given.host, given.port, given.path, given.scheme == "https")
         return Endpoint(self.address().host) if self.onvif else None
+
+    def manner(self) -> Manner:
+        """How to look at it."""
+        return Manner(self.timeout_s, self.watch_s, self.transport, self.redirects)
 
     def memory_file(self, beside: Path | None) -> Path | None:
         """Where its learned view is kept. `beside`: the agent's state folder."""

@@ -111,7 +111,7 @@ class Sight:
         if not known:
             self._restart(found)
         if clean:
-            self.market.views[self.infrared].accept_clean(found.seen)
+            self.market.views[self.infrared].accept_clean(found.seen, known)
         self.slow.forget()
         self._soft.over()
         self._is_blocked = False

@@ -1,35 +1,44 @@
 """What one picture gives away: its measures beside the reference and the picture before, and what they make suspect."""
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edge.cameras import picture as measure
 from edge.cameras.likeness import Likeness, Look, compare, lines, look, pattern
-from edge.cameras.picture import OVERLAY_BLOCKS, Light, Picture
+from edge.cameras.picture import OVERLAY_BLOCKS, Light, Picture, Plane
 from edge.cameras.reference import Reference
 from edge.cameras.thresholds import Thresholds
 from kewang.wire.cameras import CameraReason
 
 _INNER = slice(OVERLAY_BLOCKS, -OVERLAY_BLOCKS)
 """Rows of blocks without the camera's own writing."""
+_BEST_SHARE: Final = 0.3
+"""A vehicle that hides two thirds of the picture leaves as much."""
+_GREY: Final = np.float32(128)
+_TINY: Final = np.float32(1e-6)
 
 
 @dataclass(frozen=True, slots=True)
 class Beside:
     """A picture beside its mode's reference. Shares are 0–1 of the blocks where the reference has edges.
 
-    `lost`: blocks whose edges are not there; `sharpness`: 1 as usual, None if too few edges are left to tell;
-    `contrast`: of the coarse edges, 1 as usual; `fineness`: of
-    whatever edges there are, 1 as usual; `glance`: correlation of the blocks' brightness with the last good
-    pictures; `relief`: how much these brightnesses differ, 1 as usual; `straight`, `one_way`: how straight edges run
-    in the straightest blocks, and all over (0–1); `tinted`: share of all blocks whose colour is off by more than the
-    limit; `tint`: how far, in chroma.
+    `lost`: blocks whose edges are not there; `sharpness`: 1 as usual, None if too few edges are left to tell; `rest`:
+    likewise of the blocks that agree best, however few: what a vehicle leaves of the view is sharp, but light of lamps
+    and other rough strokes that agree by chance have nothing fine in them; `contrast`: of the coarse edges, 1 as
+    usual; `fineness`: of whatever edges there are, 1 as usual; `glance`: correlation of the blocks' brightness with
+    the last good pictures; `relief`: how much these brightnesses differ, 1 as usual; `straight`, `one_way`: how
+    straight edges run in the straightest blocks, and all over (0–1); `tinted`: of the blocks whose edges are there,
+    the share whose colour is off by more than the limit, 0 if too few are there to tell; `tint`: how far all are off,
+    in chroma.
     """
 
     like: Likeness
     lost: float
     sharpness: float | None
+    rest: float | None
     contrast: float
     fineness: float
     glance: float
@@ -97,19 +106,42 @@ def beside(seen: Look, reference: Reference, limits: Thresholds) -> Beside:
     kept = active & (like.agreement >= view.kept_agreement)
     partly = (active & (like.agreement >= view.sharpness_agreement))[_INNER]
     enough = partly.sum() >= view.sharpness_share * max(active[_INNER].sum(), 1)
+    known = kept.any() and kept.sum() >= limits.soft.tinted_kept * active.sum()
     shift = seen.colours - reference.colours
     return Beside(
         like,
         float(1 - kept.sum() / max(active.sum(), 1)),
         reference.sharpness(like, np.pad(partly, ((1, 1), (0, 0)))) if enough else None,
+        reference.sharpness(like, _best(like, reference, active)),
         float(like.coarse.mean()) / max(reference.contrast, 0.1),
         seen.fineness / max(reference.fineness, 0.01),
         pattern(seen.luma, reference.luma),
         float(seen.luma.std() / max(reference.luma.std(), 1)),
         *lines(seen.edges),
-        float((np.hypot(shift[0], shift[1]) > limits.soft.tint_chroma).mean()),
+        float((off_colour(seen.colours, reference.colours)[kept] > limits.soft.tint_chroma).mean()) if known else 0.0,
         float(np.hypot(np.median(shift[0]), np.median(shift[1]))),
     )
+
+
+def _best(like: Likeness, reference: Reference, active: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Of the half of the active blocks (9, 16) in which the view has most detail, those that agree best."""
+    inner = active.copy()
+    inner[:OVERLAY_BLOCKS] = inner[-OVERLAY_BLOCKS:] = False
+    if not inner.any():
+        return inner
+    detail = reference.fine - reference.coarse
+    rich: NDArray[np.bool_] = inner & (detail >= np.median(detail[inner]))
+    best: NDArray[np.bool_] = rich & (like.agreement >= np.quantile(like.agreement[rich], 1 - _BEST_SHARE))
+    return best
+
+
+def off_colour(seen: Plane, usual: Plane) -> Plane:
+    """How far colours (Cb and Cr per block: 2, 9, 16) are from anything between grey and the usual ones, in chroma
+    (9, 16). Fog, rain and dusk take colour away and add none."""
+    colour, full = seen - _GREY, usual - _GREY
+    left = np.clip((colour * full).sum(0) / np.maximum((full * full).sum(0), _TINY), 0, 1)
+    away: Plane = np.hypot(*(colour - left * full))
+    return away
 
 
 def suspicion(
@@ -164,26 +196,39 @@ def _against(found: Signs, beside: Beside, reference: Reference, limits: Thresho
 
 def _unlike(beside: Beside, limits: Thresholds, *, moves: bool) -> CameraReason:
     """Whether hardly anything of the usual view is left, and why. Sharp straight edges mean a view or a vehicle: that
-    takes more to believe, and edges that agree by chance, in rough strokes only, count as lost."""
+    takes more to believe."""
     soft = limits.soft
     lined = beside.straight >= soft.view_straight and beside.one_way < soft.view_one_way
     if lined and beside.fineness >= soft.fineness:
-        by_chance = beside.sharpness is not None and beside.sharpness <= soft.blocked_sharpness
-        if beside.lost < (soft.chance_lost_share if by_chance else soft.view_lost_share):
+        if not _gone(beside, limits):
             return CameraReason.NONE
-        if beside.relief >= soft.view_relief:
-            return CameraReason.NONE if moves else CameraReason.MOVED
-    elif beside.lost >= soft.lost_share and beside.glance >= soft.blur_glance and beside.fineness < soft.fineness:
-        return CameraReason.BLURRED
-    return CameraReason.COVERED if beside.lost >= soft.lost_share else CameraReason.NONE
+        if beside.relief < soft.view_relief:
+            return CameraReason.COVERED
+        return CameraReason.NONE if moves else CameraReason.MOVED
+    if beside.lost < soft.lost_share:
+        return CameraReason.NONE
+    blurred = beside.glance >= soft.blur_glance and beside.fineness < soft.fineness
+    return CameraReason.BLURRED if blurred else CameraReason.COVERED
+
+
+def _gone(beside: Beside, limits: Thresholds) -> bool:
+    """Whether so little of the view is left that no vehicle explains it. Edges that agree by chance, in rough strokes
+    only, count as lost. Beside a vehicle what is left of the view agrees, and it has bright and dark places itself."""
+    soft = limits.soft
+    by_chance = beside.rest is not None and beside.rest <= soft.blocked_sharpness
+    if beside.lost >= (soft.chance_lost_share if by_chance else soft.view_lost_share):
+        return True
+    strange = beside.like.match < soft.gone_match or beside.relief < soft.flat_relief
+    return beside.lost >= soft.lost_share and strange
 
 
 def _blurred(beside: Beside, limits: Thresholds) -> bool:
     """Whether nothing is in focus. A vehicle with smooth sides lowers the sharpness of the rest: that takes more. In
-    infrared light noise passes for fine edges: there those of the known view must tell it alone."""
+    infrared light noise passes for fine edges: there the best of the known view must tell it alone."""
     soft, sharpness = limits.soft, beside.sharpness
+    if beside.fineness >= soft.fineness:
+        unsharp = beside.rest is not None and beside.rest <= soft.blocked_sharpness
+        return unsharp and sharpness is not None and beside.lost < soft.chance_lost_share
     if sharpness is None:
         return False
-    if beside.fineness >= soft.fineness:
-        return beside.lost < soft.chance_lost_share and sharpness <= soft.blocked_sharpness
     return sharpness <= (soft.blocked_sharpness if beside.lost >= soft.blocked_share else soft.blur_sharpness)

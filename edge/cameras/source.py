@@ -14,9 +14,8 @@ from edge.cameras.look import Eye, patiently
 from edge.cameras.memory import Memory
 from edge.cameras.settings import CameraSettings
 from edge.cameras.slots import NoSlot, shared
-from edge.cameras.streams import Manner, Stream, stream_of
+from edge.cameras.streams import Stream, stream_of
 from edge.cameras.tiers import Tier, Tiers
-from edge.onvif import look as ask_onvif
 from edge.ports import Arguments, CommandRefused, SourceError, Values
 from edge.sources.settings import surroundings
 from kewang.wire.cameras import REASON_WORDS, STATE_WORDS, CameraReason, CameraState
@@ -49,13 +48,13 @@ class Camera:
     ) -> None:
         """`stream`: another way to it than the one that its settings name; `rng`: of the jitter of its looks."""
         around = surroundings.get()
-        manner = Manner(settings.timeout_s, settings.watch_s, settings.transport, settings.redirects)
+        manner = settings.manner()
         self._settings, self._manner = settings, manner
         self.name = settings.name
         self.metrics = metrics_of(settings)
         self.timeout_s = 2 * (QUEUE_S + manner.longest_s) + 4 * settings.timeout_s + ONVIF_S
         address, main = settings.address(), settings.main_address()
-        self._address, self._endpoint, self._clock_synced = address, settings.endpoint(), around.clock_synced
+        self._address, self._endpoint = address, settings.endpoint()
         self._health = CameraHealth(_limits(settings), settings.zones, moves=settings.ptz)
         stream = stream or stream_of(address, settings.kind, manner)
         self._eye = Eye(stream, self._health, manner, around.clock_synced)
@@ -165,14 +164,7 @@ class Camera:
                 log.warning("main stream of camera %s was not tried: %s", self.name, error)
         self._health.noted(main=main)
         if self._endpoint:
-            login = (self._settings.user, self._address.password)
-            facts = await ask_onvif(self._endpoint, *login, ONVIF_S, stream_path=self._address.path, streams=False)
-            self._health.noted(
-                clock_offset_s=facts.clock_offset_s if self._clock_synced() else None,
-                recording=facts.recording,
-                tamper=facts.tamper,
-                uptime_s=facts.uptime_s,
-            )
+            await self._eye.ask(self._endpoint, self._address, ONVIF_S)
 
     def _tell(self, verdict: Verdict) -> None:
         """Log a change of state, with what the last look said about it."""

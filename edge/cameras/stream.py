@@ -8,6 +8,7 @@ from typing import Final
 
 from edge.cameras.facts import Transport
 from edge.cameras.thresholds import StreamLimits, Thresholds
+from edge.onvif import Recording
 from kewang.wire.cameras import CameraReason, CameraState
 
 LIMITED: Final = frozenset({CameraReason.BUSY, CameraReason.CODEC})
@@ -17,7 +18,6 @@ UNREACHED: Final = frozenset({CameraReason.DNS, CameraReason.REFUSED, CameraReas
 NORM_LENGTH: Final = 60
 """Sessions whose median is the norm: about an hour."""
 _CORRUPT_LENGTH: Final = 20
-_NOT_RECORDING: Final = 2.0
 _RAW: Final = (
     "tcp_ms",
     "options_ms",
@@ -127,7 +127,7 @@ class Stream:
             return CameraReason.LOW_FPS
         if abs(self.facts.get("clock_offset_s", 0.0)) >= limits.clock_offset_s:
             return CameraReason.CLOCK
-        if self.facts.get("recording") == _NOT_RECORDING:
+        if self.facts.get("recording") == Recording.NO:
             return CameraReason.NOT_RECORDING
         return CameraReason.NONE
 

@@ -77,11 +77,14 @@ class SoftLimits:
     lost_share: float
     view_lost_share: float
     chance_lost_share: float
+    gone_match: float
+    flat_relief: float
     view_relief: float
     view_straight: float
     view_one_way: float
     tint_chroma: float
     tinted_share: float
+    tinted_kept: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +111,14 @@ class MarketLimits:
     motion_luma: float
     motion_spreads: float
     motion_share: float
+    vehicle_luma: float
+    vehicle_share: float
     settle_step: float
+    unsettled_step: float
+    unsettled_looks: int
+    light_edges: float
+    light_agreement: float
+    light_times: float
     added_edges: float
     added_share: float
     cleaner_edges: float

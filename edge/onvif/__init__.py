@@ -3,6 +3,5 @@
 from edge.onvif.discovery import Found, discover
 from edge.onvif.facts import DEVICE_PATH, Endpoint, OnvifFacts, Profile, Recording
 from edge.onvif.look import look
-from kewang.wire.cameras import Tamper
 
-__all__ = ["DEVICE_PATH", "Endpoint", "Found", "OnvifFacts", "Profile", "Recording", "Tamper", "discover", "look"]
+__all__ = ["DEVICE_PATH", "Endpoint", "Found", "OnvifFacts", "Profile", "Recording", "discover", "look"]

@@ -35,7 +35,7 @@ _FIELDS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Information:
-    """Who made the camera, and which one it is; empty = not told."""
+    """Who made the camera, and which one it is, by the names of OnvifFacts; empty = not told."""
 
     manufacturer: str
     model: str

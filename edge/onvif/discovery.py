@@ -3,7 +3,6 @@
 import asyncio
 import errno
 import os
-import re
 import socket
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -15,7 +14,7 @@ from xml.etree.ElementTree import Element
 
 from edge.net.errors import CameraError
 from edge.onvif import markup
-from edge.onvif.facts import Endpoint
+from edge.onvif.facts import SERVICE_PATH, Endpoint
 
 GROUP: Final = "239.255.255.250"
 PORT: Final = 3702
@@ -23,7 +22,6 @@ MAX_FOUND: Final = 256
 _MAX_DATAGRAMS: Final = 2_000
 _MAX_DATAGRAM_BYTES: Final = 16_384
 _REPEAT_S: Final = 0.5
-_PATH: Final = re.compile(r"/[!-~]{0,300}")
 _TYPES: Final = ("dn:NetworkVideoTransmitter", "tds:Device")
 """Cameras answer to one of these, some only to the older, some only to the newer."""
 
@@ -135,7 +133,7 @@ def _endpoint(addresses: Iterable[str], host: str) -> Endpoint:
             port = parts.port
         except ValueError:
             continue
-        if parts.scheme in ("http", "https") and _PATH.fullmatch(parts.path):
+        if parts.scheme in ("http", "https") and SERVICE_PATH.fullmatch(parts.path):
             tls = parts.scheme == "https"
             return Endpoint(host, port or (443 if tls else 80), parts.path, tls)
     return Endpoint(host)

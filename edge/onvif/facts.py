@@ -1,5 +1,6 @@
 """What ONVIF tells of a camera, and how it fails: the currency of this folder."""
 
+import re
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
@@ -10,6 +11,8 @@ from kewang.wire.cameras import CameraReason, Tamper
 
 DEVICE_PATH: Final = "/onvif/device_service"
 """Where every camera has its device service unless discovery says otherwise (ONVIF Core, section 5.1.1)."""
+SERVICE_PATH: Final = re.compile(r"/[!-~]{0,300}")
+"""A path that may go into a request line."""
 
 
 class Recording(IntEnum):

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Final, TypeVar
 from urllib.parse import urlsplit
 
@@ -112,13 +112,7 @@ class _Look:
         told = await self._try(device.information(self._caller))
         self._let_in = told is not None
         if told:
-            self._facts = replace(
-                self._facts,
-                manufacturer=told.manufacturer,
-                model=told.model,
-                firmware=told.firmware,
-                serial=told.serial,
-            )
+            self._facts = replace(self._facts, **asdict(told))
 
     async def _profiles(self, services: Mapping[str, str], stream_path: str | None, streams: bool) -> None:
         if not services.keys() & {"media", "media2"}:

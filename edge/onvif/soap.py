@@ -18,7 +18,7 @@ from edge.net.auth import Login, offers
 from edge.net.errors import CameraError
 from edge.net.http import Head, post
 from edge.onvif import markup
-from edge.onvif.facts import Endpoint, Unsupported
+from edge.onvif.facts import SERVICE_PATH, Endpoint, Unsupported
 from kewang.wire.cameras import CameraReason
 
 MAX_BODY_BYTES: Final = 256 * 1024
@@ -32,7 +32,6 @@ _STATUSES: Final = {
     405: (CameraReason.NOT_FOUND, "no ONVIF service at this path"),
     503: (CameraReason.BUSY, "the camera says it is busy"),
 }
-_PATH: Final = re.compile(r"/[!-~]{0,300}")
 _SUBCODE: Final = re.compile(r"[A-Za-z]{1,40}")
 
 
@@ -114,7 +113,7 @@ class Caller:
         except ValueError:
             return self.endpoint.path
         path = f"{parts.path}?{parts.query}" if parts.query else parts.path
-        return path if _PATH.fullmatch(path) else self.endpoint.path
+        return path if SERVICE_PATH.fullmatch(path) else self.endpoint.path
 
     def _at(self, path: str) -> Address:
         return replace(self.endpoint.address, path=path)

@@ -67,7 +67,8 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.closed.set()
-        said = "the camera closed the connection" + ("" if self._spoke else " without a word")
+        silent = "the camera closed the connection without a word"
+        said = "the camera closed the connection" if self._spoke else silent
         self.end(CameraError(CameraReason.PROTOCOL, said))
 
     def end(self, error: CameraError) -> None:

@@ -72,6 +72,16 @@ def rate(frames: int, span_s: float) -> float | None:
     return (frames - 1) / span_s if 1 < frames <= 1 + FPS_LIMIT * span_s else None
 
 
+def stall_limit_s(fps: float | None) -> float:
+    """A longer gap is a stall: longer than two frames take."""
+    return max(STALL_S, 2 / fps) if fps else STALL_S
+
+
+def bitrate_kbps(size_bytes: int, frames: int, fps: float) -> float:
+    """Kilobits per second of a stream whose `frames` were `size_bytes` together and come at `fps`."""
+    return size_bytes * 8 / 1000 * fps / frames
+
+
 class Meter:
     """One watch of one video. Give it every packet of the stream; ask `wait_s` how long to go on."""
 
@@ -161,8 +171,7 @@ class Meter:
 
     @property
     def stall_limit_s(self) -> float:
-        fps = self.fps or self._video.frame_rate
-        return max(STALL_S, 2 / fps) if fps else STALL_S
+        return stall_limit_s(self.fps or self._video.frame_rate)
 
     def wait_s(self, now_s: float, until_keyframe: bool) -> float:
         """How long to go on from `now_s` without another look; 0 or less: enough was seen."""
@@ -227,7 +236,7 @@ class Meter:
         told["stall_max_s"] = beat.longest_s
         told["fps"] = fps
         if fps is not None:
-            told["bitrate_kbps"] = self._bytes * 8 / 1000 * fps / beat.frames
+            told["bitrate_kbps"] = bitrate_kbps(self._bytes, beat.frames, fps)
         told["keyframe_interval_s"] = self._keyframe_interval_s()
         return told
 

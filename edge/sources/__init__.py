@@ -47,11 +47,10 @@ from typing import Any, ClassVar, Final, Protocol, cast
 
 from edge.ports import Source
 from edge.sources.settings import SourceSettings, nearest
+from kewang.runtime.extras import PICTURE_LIBRARIES, MissingExtra
 from kewang.runtime.settings import SettingsError
 
 GROUP: Final = "kewang.sources"
-PICTURE_LIBRARIES: Final = frozenset({"av", "numpy", "PIL"})
-"""What the extra `camera` brings, which boxes without cameras go without."""
 
 
 class Driver(Protocol):
@@ -77,9 +76,8 @@ def driver(name: str) -> Driver:
     try:
         return cast(Driver, known[name].load())
     except ModuleNotFoundError as error:
-        if error.name in PICTURE_LIBRARIES:
-            needed = f"driver {name!r} needs {error.name}, which is not installed here"
-            raise SettingsError(f"{needed}: pip install 'kewang[camera]' brings it") from None
+        if error.name and error.name in PICTURE_LIBRARIES:
+            raise SettingsError(f"driver {name!r}: {MissingExtra(error.name, 'camera')}") from None
         raise SettingsError(f"driver {name!r} can't be loaded: {error}: install its package again") from None
     except (ImportError, AttributeError) as error:
         raise SettingsError(f"driver {name!r} can't be loaded: {error}: install its package again") from None

@@ -33,6 +33,7 @@ from kewang.bench.process import READY_LIMIT_S, MissingPart, Part, find_program,
 from kewang.bench.programs import Attached, BoardsProgram, EdgeProgram, GatewayProgram
 from kewang.bench.stored import outbox_dropped, outbox_open, outbox_rows, outbox_stored
 from kewang.bench.truth import COMMIT_MS, Ending, Evidence, Series, Truth, compare
+from kewang.runtime import extras
 
 SOURCE: Final = "env-1"
 CAMERA: Final = "cam-1"
@@ -318,13 +319,13 @@ class City:
 
 
 def broker_of(plan: CityPlan) -> type[Broker]:
-    """Mosquitto where it is found, else amqtt; or what the plan names. Raises MissingPart."""
-    if plan.broker == "amqtt":
-        return Amqtt
-    try:
-        find_program("mosquitto")
-    except MissingPart:
-        if plan.broker == "mosquitto":
-            raise
-        return Amqtt
-    return Mosquitto
+    """Mosquitto where it is found, else amqtt; or what the plan names. Raises MissingPart, MissingExtra."""
+    if plan.broker != "amqtt":
+        try:
+            find_program("mosquitto")
+            return Mosquitto
+        except MissingPart:
+            if plan.broker == "mosquitto":
+                raise
+    extras.check("demo")
+    return Amqtt

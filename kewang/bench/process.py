@@ -18,20 +18,17 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import ClassVar, Self
+from typing import ClassVar, Final, Self
 
 from kewang.bench.guard import Guard
 
-READY_LIMIT_S = 20.0
-STOP_LIMIT_S = 10.0
+READY_LIMIT_S = 60.0
+STOP_LIMIT_S = 30.0
 _POLL_S = 0.02
 _PARTS_BIN = Path(".parts/bin")
 _SYSTEM_FOLDERS = ("/usr/local/sbin", "/usr/sbin")
 # Below Linux's ephemeral range: an outgoing connection can't take the port between our look and the part's bind.
 _PORTS = range(15000, 30000)
-_giving = threading.Lock()
-_given: set[int] = set()
-"""Ports given out by this process: several parts may be made before the first of them listens."""
 
 
 class MissingPart(RuntimeError):
@@ -64,20 +61,68 @@ def find_program(program: str) -> Path:
     return Path(found)
 
 
+class Ports:
+    """Gives out ports block by block, each block to one process: parts are made long before they listen."""
+
+    BLOCK: Final = 250
+
+    def __init__(self, ports: range) -> None:
+        self._blocks = [ports[at : at + self.BLOCK] for at in range(0, len(ports), self.BLOCK)]
+        self._claims: dict[range, socket.socket] = {}
+        self._left = range(0)
+        self._giving = threading.Lock()
+
+    def give(self, count: int) -> int:
+        """See `free_ports`."""
+        if count > self.BLOCK:
+            raise ValueError(f"{count} ports in a row: at most {self.BLOCK} are given out")
+        with self._giving:
+            while True:
+                if len(self._left) < count:
+                    self._left = self._next_block()
+                wanted, self._left = self._left[:count], self._left[count:]
+                if all(map(is_free, wanted)):
+                    return wanted.start
+
+    def _next_block(self) -> range:
+        """A block that no living process has, else the one that this process has had for longest."""
+        for block in random.sample(self._blocks, len(self._blocks)):
+            # A name without a file: it belongs to this network namespace, as ports do, and goes with its process.
+            claim = socket.socket(socket.AF_UNIX)
+            try:
+                claim.bind(f"\0kewang-ports-{block.start}")
+            except OSError:
+                claim.close()
+            else:
+                self._claims[block] = claim
+                return block
+        if not self._claims:
+            raise PartFailed("other programs hold all ports for parts: end some of them")
+        oldest = next(iter(self._claims))
+        self._claims[oldest] = self._claims.pop(oldest)
+        return oldest
+
+    def close(self) -> None:
+        """Let other processes have them."""
+        while self._claims:
+            self._claims.popitem()[1].close()
+
+
+_ports = Ports(_PORTS)
+
+
 def free_port() -> int:
     """A TCP port of 127.0.0.1 that nobody listens on now."""
     return free_ports(1)
 
 
 def free_ports(count: int) -> int:
-    """The first of `count` TCP ports in a row that nobody listens on now, and that nobody was given before."""
-    while True:
-        first = random.choice(_PORTS)
-        wanted = range(first, first + count)
-        with _giving:
-            if _given.isdisjoint(wanted) and all(map(is_free, wanted)):
-                _given.update(wanted)
-                return first
+    """The first of `count` TCP ports in a row that nobody listens on now.
+
+    None of them is given to another process of this machine while this one lives, nor, as long as there are others, to
+    this one again. Raises PartFailed when too many processes have asked, ValueError for more than a block.
+    """
+    return _ports.give(count)
 
 
 def is_free(port: int, host: str = "127.0.0.1") -> bool:

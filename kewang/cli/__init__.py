@@ -1,17 +1,19 @@
 """The `kewang` command: one word a program, imported only when it is called.
 
-Exit codes: 0 done; 1 the command ran and found something wrong (it says what); 2 wrong words or settings;
-3 a part it needs (broker, database, disk, port) is not there; 130 interrupted.
+Exit codes: 0 done; 1 the command ran and found something wrong (it says what); 2 wrong words or settings, or a library
+that an extra brings; 3 a part it needs (broker, database, disk, port) is not there; 130 interrupted.
 """
 
 import importlib
 import sys
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, NoReturn
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
 import kewang
+from kewang.cli.common import USAGE
+from kewang.runtime.extras import PICTURE_LIBRARIES, MissingExtra
 
 _PROGRAMS: Final = {
     "edge": ("kewang.cli.edge", "The agent on a device: run it, check its settings, see how it is doing."),
@@ -30,13 +32,12 @@ _EXTRAS: Final = {
     "edge": "edge",
     "sim": "sim",
     "demo": "demo",
-    "bench": "dev",
+    "bench": "demo",
     "placements": "provisioning",
     "provision": "provisioning",
     "command": "provisioning",
 }
 """Extras that bring what a program needs; the others need `gateway`."""
-_OF_CAMERAS: Final = frozenset({"av", "numpy", "PIL"})
 _OURS: Final = frozenset({"kewang", "edge", "gateway", "firmware_sim", "provisioning", "dashboards"})
 
 
@@ -83,9 +84,16 @@ def main(*arguments: Any) -> None:
     try:
         app(list(arguments) or None)
     except ModuleNotFoundError as error:
-        if error.name and error.name.split(".")[0] in _OURS:
+        library = (error.name or "").partition(".")[0]
+        if not library or library in _OURS:
             raise
         program = next((word for word in sys.argv[1:] if word in _PROGRAMS), "")
-        extra = "camera" if error.name in _OF_CAMERAS and program == "edge" else _EXTRAS.get(program, "gateway")
-        typer.echo(f"kewang: {error.name} is not installed here: pip install 'kewang[{extra}]' brings it", err=True)
-        sys.exit(3)
+        extra = "camera" if library in PICTURE_LIBRARIES and program == "edge" else _EXTRAS.get(program, "gateway")
+        _end(MissingExtra(library, extra))
+    except MissingExtra as error:
+        _end(error)
+
+
+def _end(error: MissingExtra) -> NoReturn:
+    typer.echo(f"kewang: {error}", err=True)
+    sys.exit(USAGE)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from kewang.cli.common import UNREACHABLE, USAGE, AsJson, fail
+from kewang.runtime import extras
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -26,9 +27,10 @@ def _bench() -> None:
 
 @contextmanager
 def part_errors() -> Iterator[None]:
-    """A missing or failing real part ends the bench: it never falls back to another."""
+    """A missing or failing real part ends the bench, and so does a missing library: it never falls back to another."""
     from kewang.bench.process import MissingPart, PartFailed
 
+    extras.check("demo", but=["amqtt"])
     try:
         yield
     except (MissingPart, PartFailed) as error:

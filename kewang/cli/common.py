@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Final, NoReturn
@@ -27,13 +27,19 @@ def fail(message: str, code: int) -> NoReturn:
     raise typer.Exit(code)
 
 
+def check_language(language: str) -> None:
+    """A language that we don't speak ends the program."""
+    if language not in ("id", "en"):
+        fail(f"--lang {language!r}: write id or en", USAGE)
+
+
 @contextmanager
-def settings_errors() -> Iterator[None]:
-    """Wrong settings end the program with what is wrong, not with a traceback."""
+def settings_errors(in_words: Callable[[str], str] = str) -> Iterator[None]:
+    """Wrong settings end the program with what is wrong, not with a traceback. `in_words`: for another language."""
     try:
         yield
     except SettingsError as error:
-        fail(str(error), USAGE)
+        fail(in_words(str(error)), USAGE)
 
 
 def print_json(value: Any) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kewang.cli.common import UNREACHABLE, AsJson, fail
+from kewang.runtime import extras
 
 if TYPE_CHECKING:
     from kewang.bench.demo import DemoOptions
@@ -34,7 +35,8 @@ def demo(
     """A whole city on this machine: broker, simulated boards, devices (this machine is one), gateway and live page.
 
     Needs no root and no server, runs until Ctrl-C, leaves nothing behind, and ends with the proof that nothing is
-    missing. Exit code 0: nothing was lost, doubled or wrong; 1: something was; 3: a part is missing.
+    missing. Exit code 0: nothing was lost, doubled or wrong; 1: something was; 2: wrong words, or a library is missing;
+    3: a part is missing.
     """
     from kewang.bench.demo import DemoOptions
     from kewang.bench.envelope import emit
@@ -43,6 +45,7 @@ def demo(
         raise typer.BadParameter("id or en", param_hint="--lang")
     if secure and chaos:
         raise typer.BadParameter("--chaos and --secure do not go together", param_hint="--secure")
+    extras.check("demo", but=["amqtt"])
     emit(_run(DemoOptions(seconds, influx, chaos, devices, port, lang, seed, secure)), as_json)
 
 

@@ -1,16 +1,19 @@
 """`kewang edge camera`: look at a camera, watch it, tell the agent that its view is right."""
 
 import asyncio
+import os
 import sys
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from kewang.cli import edge_camera_told as told
-from kewang.cli.common import FOUND, UNREACHABLE, USAGE, AsJson, fail, print_json, settings_errors
-from kewang.cli.edge_camera_discover import discover
+from kewang.cli.common import FOUND, UNREACHABLE, USAGE, AsJson, check_language, fail, print_json, settings_errors
+from kewang.cli.edge_camera_discover import Language, PasswordFile, discover, password_of
+from kewang.cli.edge_camera_words import problems
 from kewang.wire.cameras import CameraReason
 from kewang.wire.command import ACCEPT_VIEW
 
@@ -24,10 +27,8 @@ app.command()(discover)
 _UNANSWERED: Final = frozenset({CameraReason.DNS, CameraReason.REFUSED, CameraReason.TIMEOUT, CameraReason.UNROUTABLE})
 Where = Annotated[str, typer.Argument(metavar="URL", help="Its stream; with --config the name of a source.")]
 User = Annotated[str | None, typer.Option(help="User of the camera; best one that may only watch.")]
-PasswordFile = Annotated[Path | None, typer.Option(help="File with its password, chmod 600; else it is asked for.")]
 Kind = Annotated[str, typer.Option(help="auto, rtsp, mjpeg, snapshot or other.")]
 Config = Annotated[Path | None, typer.Option("--config", "-c", help="Look as the agent with these settings does.")]
-Language = Annotated[str, typer.Option("--lang", help="Language of the answer: id or en.")]
 Onvif = Annotated[bool, typer.Option("--onvif", help="Ask it by ONVIF too: clock, uptime, recording.")]
 
 
@@ -84,7 +85,7 @@ def watch(
     every_s: Annotated[float, typer.Option(min=1, max=3600, help="Seconds between two looks.")] = 10.0,
     language: Language = "id",
 ) -> None:
-    """Look at a camera again and again, a line for each look, until Ctrl-C.
+    """Look at a camera again and again, until Ctrl-C: a table of the last looks on a terminal, else a line for each.
 
     Example: kewang edge camera watch rtsp://192.168.1.64/stream2 --user viewer --password-file camera.password
     """
@@ -135,44 +136,32 @@ def _target(
 ) -> "Target":
     """What to look at. Wrong words end the program."""
     from edge.cameras.probe import Target
-    from kewang.runtime.settings import secret
 
-    if language not in ("id", "en"):
-        fail(f"--lang {language!r}: write id or en", USAGE)
+    check_language(language)
     if kind not in ("auto", "rtsp", "mjpeg", "snapshot", "other"):
         fail(f"--kind {kind!r}: write auto, rtsp, mjpeg, snapshot or other", USAGE)
     if config:
-        settings, beside = _source(config, where)
+        settings, beside = _source(config, where, language)
         return Target.of_settings(settings, beside)
-    if password_file and not user:
-        fail("--password-file without --user: give both", USAGE)
-    with settings_errors():
-        password = secret(password_file) if password_file else _asked(user)
+    password = password_of(user, password_file, language)
     try:
         return Target.of_url(where, user, password, kind=kind, onvif=onvif)
     except ValueError as error:
-        fail(str(error) if "://" in where else f"{error}; the name of a source needs --config", USAGE)
+        text = str(error) if "://" in where else f"{error}; the name of a source needs --config"
+        fail(problems(text, language), USAGE)
 
 
-def _source(config: Path, name: str) -> "tuple[CameraSettings, Path]":
+def _source(config: Path, name: str, language: str) -> "tuple[CameraSettings, Path]":
     """Settings of the camera `name`, and the folder of the agent's state."""
     from edge.cameras.settings import CameraSettings
     from edge.settings import read_settings
 
-    with settings_errors():
+    with settings_errors(lambda text: problems(text, language)):
         settings = read_settings(config)
     cameras = {source.name: source for source in settings.sources if isinstance(source, CameraSettings)}
     if name not in cameras:
         fail(f"{config} has no camera {name!r}: name one of {', '.join(cameras) or '(it has none)'}", USAGE)
     return cameras[name], settings.outbox.path.parent
-
-
-def _asked(user: str | None) -> str | None:
-    """The password of `user`, typed in by a person; None without one."""
-    if user is None or not sys.stdin.isatty():
-        return None
-    password: str = typer.prompt(f"password of {user}", hide_input=True, default="", show_default=False, err=True)
-    return password or None
 
 
 def _is_well(found: "Found") -> bool:
@@ -208,8 +197,21 @@ async def _watch(target: "Target", every_s: float, language: str) -> None:
     from edge.cameras.probe import Prober
 
     prober, loop = Prober(target), asyncio.get_running_loop()
-    typer.echo(typer.style(target.address.url, bold=True))
-    while True:
-        began_s = loop.time()
-        typer.echo(told.line(await prober.look(), language))
-        await asyncio.sleep(max(0.0, began_s + every_s - loop.time()))
+    with _shown(target.address.url, language) as show:
+        while True:
+            began_s = loop.time()
+            show(await prober.look())
+            await asyncio.sleep(max(0.0, began_s + every_s - loop.time()))
+
+
+@contextmanager
+def _shown(url: str, language: str) -> "Iterator[Callable[[Found], None]]":
+    """How a look is shown: in the table of a terminal, or by a line."""
+    if sys.stdout.isatty() and os.environ.get("TERM") != "dumb":
+        from kewang.cli.edge_camera_live import shown
+
+        with shown(url, language) as show:
+            yield show
+    else:
+        typer.echo(url)
+        yield lambda found: typer.echo(told.line(found, language))

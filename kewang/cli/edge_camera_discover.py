@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from kewang.cli.common import FOUND, UNREACHABLE, USAGE, AsJson, fail, print_json, settings_errors
+from kewang.cli.common import FOUND, UNREACHABLE, USAGE, AsJson, check_language, fail, print_json, settings_errors
+from kewang.cli.edge_camera_words import problems
 from kewang.runtime.clock import kernel_synchronised
 from kewang.runtime.settings import secret
 from kewang.wire.cameras import FIRST_STEPS, REASON_WORDS, CameraReason
@@ -19,6 +20,8 @@ from kewang.wire.cameras import FIRST_STEPS, REASON_WORDS, CameraReason
 if TYPE_CHECKING:
     from edge.onvif import Endpoint, OnvifFacts, Profile
 
+PasswordFile = Annotated[Path | None, typer.Option(help="File with its password, chmod 600; else it is asked for.")]
+Language = Annotated[str, typer.Option("--lang", help="Language of the answer: id or en.")]
 MAX_AT_ONCE: Final = 4
 _HOST: Final = re.compile(r"([^\s:/@]+|\[[0-9a-fA-F:.%]+\])(?::([0-9]{1,5}))?")
 _WORDS: Final = {
@@ -73,14 +76,6 @@ class Asker:
     user: str | None
     password_file: Path | None
 
-    def password(self) -> str | None:
-        """The password, from its file or typed in. Raises SettingsError."""
-        if self.password_file:
-            return secret(self.password_file)
-        if self.user is None or not sys.stdin.isatty():
-            return None
-        return str(typer.prompt(f"password of {self.user}", hide_input=True, err=True))
-
     def settings(self, language: str) -> Iterator[str]:
         """Its lines in the settings of a camera. A password that was typed in gets a file to be kept in."""
         if self.user is None:
@@ -93,11 +88,9 @@ class Asker:
 def discover(
     host: Annotated[str | None, typer.Option(help="Ask only this camera: HOST or HOST:PORT of its ONVIF.")] = None,
     user: Annotated[str | None, typer.Option(help="User of the cameras; best one that may only watch.")] = None,
-    password_file: Annotated[
-        Path | None, typer.Option(help="File with its password, chmod 600; else it is asked for.")
-    ] = None,
+    password_file: PasswordFile = None,
     wait_s: Annotated[float, typer.Option(min=0.2, max=60, help="Seconds to wait for answers.")] = 3.0,
-    language: Annotated[str, typer.Option("--lang", help="Language of the answer: id or en.")] = "id",
+    language: Language = "id",
     as_json: AsJson = False,
 ) -> None:
     """Look for cameras by ONVIF on this machine's networks: model, clock, stream addresses, and the settings to paste.
@@ -112,13 +105,8 @@ def discover(
 
         kewang edge camera discover --host 192.168.1.64 --user viewer --password-file camera.password
     """
-    if language not in ("id", "en"):
-        fail(f"--lang {language!r}: write id or en", USAGE)
-    if password_file and not user:
-        fail("--password-file without --user: give both", USAGE)
-    asker = Asker(user, password_file)
-    with settings_errors():
-        password = asker.password()
+    check_language(language)
+    asker, password = Asker(user, password_file), password_of(user, password_file, language)
     try:
         seen = asyncio.run(_see(_named(host), user, password, wait_s))
     except OSError as error:
@@ -132,6 +120,19 @@ def discover(
     else:
         typer.echo("\n".join(_told(seen, asker, language)))
     raise typer.Exit(0 if ok else FOUND)
+
+
+def password_of(user: str | None, password_file: Path | None, language: str) -> str | None:
+    """The password of `user`, from its file or typed in by a person; None without one. Wrong words end the program."""
+    if password_file and not user:
+        fail("--password-file without --user: give both", USAGE)
+    if password_file:
+        with settings_errors(lambda text: problems(text, language)):
+            return secret(password_file)
+    if user is None or not sys.stdin.isatty():
+        return None
+    typed = typer.prompt(f"password of {user}", hide_input=True, default="", show_default=False, err=True)
+    return str(typed) or None
 
 
 def _named(host: str | None) -> tuple[str, int | None] | None:

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 import typer
 
+from kewang.cli.edge_camera_words import said
 from kewang.wire.cameras import FIRST_STEPS, REASON_WORDS, STATE_WORDS, CameraReason, CameraState
 from kewang.wire.catalogue import METRICS, Metric
 
 if TYPE_CHECKING:
     from edge.cameras.probe import Found, Target
 
-_SIGNS: Final = {CameraState.OK: "●", CameraState.DEGRADED: "▲", CameraState.DOWN: "✖", CameraState.UNKNOWN: "◆"}
-_COLOURS: Final = {
+SIGNS: Final = {CameraState.OK: "●", CameraState.DEGRADED: "▲", CameraState.DOWN: "✖", CameraState.UNKNOWN: "◆"}
+COLOURS: Final = {
     CameraState.OK: typer.colors.GREEN,
     CameraState.DEGRADED: typer.colors.YELLOW,
     CameraState.DOWN: typer.colors.RED,
@@ -27,6 +28,7 @@ _WORDS: Final = {
     "first": ("langkah pertama", "first step"),
     "suspected": ("diduga, belum pasti", "suspected, not confirmed"),
     "going on": ("masih dilihat, paling lama {left:.0f} s lagi", "looking on, for {left:.0f} s at most"),
+    "looking": ("sedang dilihat", "looking"),
     "changed": ("berubah", "changed"),
     "plain": ("tanpa tepi: tak dapat dinilai", "no edges: can't be judged"),
     "burnt": ("silau", "burnt out"),
@@ -45,39 +47,41 @@ def word(name: str, language: str) -> str:
 def table(found: "Found", target: "Target", saved: Path | None, language: str) -> Iterator[str]:
     """The answer for people, line by line: what was measured, then what it means, for a small screen shows the end."""
     for metric in METRICS:
-        value = found.metrics.get(metric.name)
-        if metric.stream == "cam" and metric.name not in ("camera_state", "camera_reason") and value is not None:
-            yield f"  {metric.meaning(language):<40} {_value(metric, value, language)}"
+        measured = found.metrics.get(metric.name)
+        if metric.stream == "cam" and metric.name not in ("camera_state", "camera_reason") and measured is not None:
+            yield f"  {metric.meaning(language):<40} {value(metric, measured, language)}"
     english, verdict = language != "id", found.verdict
-    state = f"{_SIGNS[verdict.state]} {STATE_WORDS[verdict.state][english]}"
+    state = f"{SIGNS[verdict.state]} {STATE_WORDS[verdict.state][english]}"
     yield typer.style(target.address.url, bold=True)
-    yield _row("state", typer.style(state, fg=_COLOURS[verdict.state], bold=True), language)
+    yield _row("state", typer.style(state, fg=COLOURS[verdict.state], bold=True), language)
     yield _row("because", REASON_WORDS[verdict.reason][english], language)
-    if found.detail:
-        yield _row("seen", found.detail, language)
     if saved:
         yield _row("saved", str(saved), language)
-    yield from _first_steps(found, language)
+    for name, text in remarks(found, language):
+        yield _row(name, typer.style(text, fg=typer.colors.YELLOW) if name == "suspected" else text, language)
 
 
-def _first_steps(found: "Found", language: str) -> Iterator[str]:
-    """What is suspected, and what to do first about it and about what is certain."""
+def remarks(found: "Found", language: str) -> Iterator[tuple[str, str]]:
+    """Word and text: what was seen, what is suspected, and what to do first about it and about what is certain."""
     english, reason, suspected = language != "id", found.verdict.reason, found.suspected
+    if found.detail:
+        yield "seen", said(found.detail, language)
     if reason in FIRST_STEPS and not (reason is CameraReason.LEARNING and suspected in FIRST_STEPS):
-        yield _row("first", FIRST_STEPS[reason][english], language)
+        yield "first", FIRST_STEPS[reason][english]
     if suspected is not CameraReason.NONE:
-        yield _row("suspected", typer.style(REASON_WORDS[suspected][english], fg=typer.colors.YELLOW), language)
+        yield "suspected", REASON_WORDS[suspected][english]
     if suspected in FIRST_STEPS:
-        yield _row("first", FIRST_STEPS[suspected][english], language)
+        yield "first", FIRST_STEPS[suspected][english]
 
 
 def _row(name: str, value: str, language: str) -> str:
     return f"{word(name, language):<32} {value}"
 
 
-def _value(metric: Metric, value: float, language: str) -> str:
-    said = metric.word(value, language)
-    return f"{said:>12}" if said else f"{value:>12.{metric.decimals}f} {metric.unit}".rstrip()
+def value(metric: Metric, measured: float, language: str) -> str:
+    """With its unit, or the word for a code; numbers end in the same column."""
+    coded = metric.word(measured, language)
+    return f"{coded:>12}" if coded else f"{measured:>12.{metric.decimals}f} {metric.unit}".rstrip()
 
 
 def as_json(found: "Found", target: "Target", saved: Path | None) -> dict[str, Any]:
@@ -110,23 +114,21 @@ def beside_picture(found: "Found", target: "Target", language: str) -> Iterator[
         yield f"{found.transport.codec} {now.width} x {now.height}"
     for metric in METRICS:
         if metric.name in _ON_PICTURE and metric.name in found.metrics:
-            yield f"{metric.meaning(language)}: {_value(metric, found.metrics[metric.name], language).strip()}"
+            yield f"{metric.meaning(language)}: {value(metric, found.metrics[metric.name], language).strip()}"
 
 
 def line(found: "Found", language: str) -> str:
     """One look on one line."""
     verdict, english = found.verdict, language != "id"
-    state = typer.style(
-        f"{_SIGNS[verdict.state]} {STATE_WORDS[verdict.state][english]:<16}", fg=_COLOURS[verdict.state]
-    )
+    state = typer.style(f"{SIGNS[verdict.state]} {STATE_WORDS[verdict.state][english]:<16}", fg=COLOURS[verdict.state])
     values = [
-        f"{metric.meaning(language)} {_value(metric, found.metrics[metric.name], language).strip()}"
+        f"{metric.meaning(language)} {value(metric, found.metrics[metric.name], language).strip()}"
         for metric in METRICS
         if metric.name in _SHOWN_LIVE and metric.name in found.metrics
     ]
     suspected = found.suspected is not CameraReason.NONE
     doubt = f"{word('suspected', language)}: {REASON_WORDS[found.suspected][english]}" if suspected else ""
-    told = "; ".join(filter(None, [REASON_WORDS[verdict.reason][english], doubt, found.detail]))
+    told = "; ".join(filter(None, [REASON_WORDS[verdict.reason][english], doubt, said(found.detail, language)]))
     return f"{time.strftime('%H:%M:%S')} {state} {told:<28} {', '.join(values)}"
 
 

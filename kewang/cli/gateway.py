@@ -9,11 +9,11 @@ import typer
 from kewang.cli.common import (
     FOUND,
     UNREACHABLE,
-    USAGE,
     AsJson,
     Check,
     Config,
     Verbose,
+    check_language,
     fail,
     print_json,
     settings_errors,
@@ -109,8 +109,7 @@ def check(
 
         kewang gateway check --store influx1+http://127.0.0.1:8086/kewang --json
     """
-    if language not in ("id", "en"):
-        fail(f"--lang {language!r}: write id or en", USAGE)
+    check_language(language)
     settings = store_settings(config, url, user, secret_file)
     findings = with_store(settings, _findings, new=True)
     rows = [

@@ -19,7 +19,7 @@ from kewang.bench.disk import SmallDisk
 from kewang.bench.havoc import backup_times
 from kewang.bench.link import Line, Links
 
-LIMIT_S = 10.0
+LIMIT_S = 60.0
 SEEDS = st.integers(0, 10_000)
 
 

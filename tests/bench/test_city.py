@@ -14,7 +14,7 @@ from kewang.bench.city import City, CityPlan, Device
 from kewang.bench.process import wait_for
 from kewang.bench.truth import summed
 
-LIMIT_S = 30.0
+LIMIT_S = 60.0
 PLAN = CityPlan(
     (Device("pasar-1", "market-env", {"site": "pasar"}), Device("kotak-1")),
     broker="mosquitto",

@@ -23,7 +23,7 @@ from kewang.bench.demo import camera_failures
 from kewang.bench.demo_rounds import Blackout, Technician
 from kewang.bench.process import free_port, wait_for
 
-LIMIT_S = 60.0
+LIMIT_S = 120.0
 KEYS = """schema command version commit seed cores parts seconds ok failed devices sites readings_produced
     readings_stored lost duplicates wrong unflushed dropped_declared in_outbox quarantined broker store
     first_reading_s"""

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
+import random
 import socket
+import subprocess
+import sys
 import urllib.parse
 import urllib.request
 from collections.abc import Callable
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import aiomqtt
@@ -15,8 +20,9 @@ import psutil
 import pytest
 
 from kewang.bench import process
+from kewang.bench.cpu import cost
 from kewang.bench.parts import Broker, Influxd, Mosquitto, accepts_tcp, answers_mqtt
-from kewang.bench.process import MissingPart, Part, PartFailed, find_program, free_port
+from kewang.bench.process import MissingPart, Part, PartFailed, Ports, find_program, free_port, free_ports
 
 
 async def delivered_through(broker: Broker, user: str | None = None, password: str | None = None) -> bytes:
@@ -126,6 +132,18 @@ def test_a_part_that_cannot_start_says_why(tmp_path: Path) -> None:
     assert not broker.is_running
 
 
+def test_processor_time_is_that_of_proc_but_finer(mosquitto: Mosquitto) -> None:
+    before = psutil.Process(mosquitto.pid).cpu_times()
+    cpu_s = cost(mosquitto).cpu_s
+    after = psutil.Process(mosquitto.pid).cpu_times()
+    tick_s = 1 / os.sysconf("SC_CLK_TCK")
+    assert before.user + before.system - 2 * tick_s <= cpu_s <= after.user + after.system + 2 * tick_s
+    assert cpu_s % tick_s > 0
+    mosquitto.kill9()
+    with pytest.raises(PartFailed, match="ended while it was measured"):
+        cost(mosquitto)
+
+
 def test_a_missing_program_names_the_command_that_brings_it() -> None:
     with pytest.raises(MissingPart, match="make parts"):
         find_program("no-such-program-anywhere")
@@ -136,3 +154,47 @@ def test_free_ports_are_not_listened_on() -> None:
     assert port in process._PORTS
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", port))
+
+
+ASKED = (1, 200, 100, 1)
+ASKS = """
+import sys
+from kewang.bench.process import free_ports
+print(*(free_ports(int(count)) for count in sys.argv[1:]), flush=True)
+sys.stdin.read()
+"""
+
+
+def test_processes_are_never_given_the_same_port() -> None:
+    """Each asks for more than a block, and all ask before anybody listens."""
+    given: list[int] = []
+    with ExitStack() as stack:
+        asking = [stack.enter_context(_asking()) for _ in range(4)]
+        for each in asking:
+            assert each.stdout
+            for first, count in zip(map(int, each.stdout.readline().split()), ASKED, strict=True):
+                given += range(first, first + count)
+    assert len(given) == len(set(given)) == 4 * sum(ASKED)
+
+
+def _asking() -> subprocess.Popen[str]:
+    """A process that is given ports, says which, and lives until its input ends."""
+    return subprocess.Popen(
+        [sys.executable, "-c", ASKS, *map(str, ASKED)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+
+
+def test_ports_given_out_long_ago_are_given_again_before_none_is() -> None:
+    wanted = range(random.randrange(30_000, 32_000), 32_500)[: 2 * Ports.BLOCK]
+    with closing(Ports(wanted)) as ports, closing(Ports(wanted[:1])) as late:
+        given = [ports.give(Ports.BLOCK - 1) for _ in range(3)]
+        assert given[0] == given[2] != given[1]
+        with pytest.raises(PartFailed, match="other programs hold all ports"):
+            late.give(1)
+        ports.close()
+        assert late.give(1) == wanted[0]
+
+
+def test_more_ports_than_a_block_are_refused() -> None:
+    with pytest.raises(ValueError, match="at most 250"):
+        free_ports(251)

@@ -103,9 +103,10 @@ def test_figures_are_beside_what_the_camera_counted(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_the_agent_with_cameras_is_measured() -> None:
-    plan = AgentPlan(cameras=2, seconds=12, settle_s=12, base_s=3, sensor_interval_s=1)
+    plan = AgentPlan(cameras=2, seconds=10, settle_s=5, sensor_interval_s=1, pace={"reach_s": 1, "picture_s": 2})
     figures = probes_agent.figures(plan)
     assert figures["cameras"] == 2
     assert figures["cameras_well_in_database"] == 2
     assert figures["cpu_ms_per_camera_minute"] > 0 < figures["rss_mb"]
+    assert figures["agent_cpu_percent"] > figures["agent_without_cameras_cpu_percent"] > 0
     assert figures["sensor_longest_wait_s"] >= 0.5

@@ -14,7 +14,7 @@ from pathlib import Path
 from edge.onvif import Endpoint, OnvifFacts, discover, look
 from kewang.wire.cameras import CameraReason
 
-LIMIT_S = 60.0
+LIMIT_S = 120.0
 CAMERA = Endpoint("127.0.0.1", 8080)
 
 

@@ -12,7 +12,7 @@ from gateway.stores import open_store
 
 T = TypeVar("T")
 HOUR_MS = 3_600_000
-LIMIT_S = 60
+LIMIT_S = 120
 
 
 def kewang(*words: str, answer: str = "") -> subprocess.CompletedProcess[str]:

@@ -19,7 +19,7 @@ from kewang.wire.state import GatewayState, State
 
 DEVICE = "ambon-m1"
 WILL = State(st="off", bt="4f1e0c9a77d2", n=1).encode()
-LIMIT_S = 20.0
+LIMIT_S = 60.0
 
 
 def uplink(broker: BrokerSettings) -> MqttUplink:

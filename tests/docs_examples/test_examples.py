@@ -36,7 +36,7 @@ from tests.docs_examples.pages import DOCS, EXAMPLES, Fence, fences, fences_of
 
 SECRETS = ("broker.password", "cam-1.password", "influx.password")
 COMMAND = [sys.executable, "-c", "from kewang.cli import main; main()"]
-LIMIT_S = 60
+LIMIT_S = 120
 
 CITY_CA = """\
 -----BEGIN CERTIFICATE-----

@@ -26,7 +26,7 @@ from tests.fake_outbox import MemoryDisk, MemoryOutbox
 from tests.fake_source import FakeCamera
 from tests.fake_uplink import MemoryLink, MemoryUplink, ScriptedSource
 
-LIMIT_S = 10.0
+LIMIT_S = 60.0
 TIMERS = Timers().faster(100)
 
 
@@ -171,7 +171,7 @@ async def test_an_undated_box_says_its_birth_until_an_ack_brings_the_time() -> N
         give_credit(link, gt=gateway_ms, re=(births[2].bt, births[2].up))
         batch = await next_batch(link)
         assert batch.time_quality == 1
-        assert abs(batch.t0_ms - gateway_ms) < LIMIT_S * 1000
+        assert abs(batch.t0_ms - gateway_ms) < 10_000
 
 
 async def test_a_birth_that_nobody_heard_is_said_again_until_an_ack_comes() -> None:

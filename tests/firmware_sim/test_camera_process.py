@@ -21,7 +21,7 @@ import pytest
 
 from firmware_sim.__main__ import main
 
-LIMIT_S = 30
+LIMIT_S = 60
 
 
 @contextmanager

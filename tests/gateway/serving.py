@@ -19,7 +19,7 @@ from kewang.wire.placement import Placement
 from tests.gateway.town import TownFacts
 
 QUICK = Options(tick_s=0.05, ledger_s=0.05, closed_s=0.05, lost_after_s=0)
-LIMIT_S = 20.0
+LIMIT_S = 60.0
 
 
 def now_ms() -> int:

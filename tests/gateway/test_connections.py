@@ -11,7 +11,7 @@ import uvicorn
 
 from kewang.web.connections import BoundedHttp
 
-LIMIT_S = 20.0
+LIMIT_S = 60.0
 REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 
 

@@ -21,7 +21,7 @@ from provisioning.commands import new_command, send
 from tests.fake_source import FakeCamera
 
 DEVICE = "ambon-m1"
-LIMIT_S = 20.0
+LIMIT_S = 60.0
 ARGS: Arguments = {"source": "cam-1", "clean": True}
 
 

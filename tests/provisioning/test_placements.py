@@ -17,7 +17,7 @@ from kewang.wire import topics
 from kewang.wire.placement import Place, Placement
 from provisioning.placements import Placements, keep_published, publish_once, read_placements
 
-LIMIT_S = 30
+LIMIT_S = 60
 
 GOOD = """
 [mardika-1]

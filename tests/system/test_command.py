@@ -15,7 +15,7 @@ from kewang.bench.parts import Mosquitto
 from kewang.bench.process import free_port, wait_for
 from kewang.bench.programs import EdgeProgram
 
-LIMIT_S = 60
+LIMIT_S = 120
 
 LAMP = """
 from pydantic import Field

@@ -183,12 +183,43 @@ def test_equal_bytes_are_frozen_even_if_the_decoder_differs(days: Days) -> None:
         (lambda moment: views.picture(views.place(2), moment), CameraReason.MOVED),
         (lambda moment: views.picture(views.PLACE, moment, noise=18), CameraReason.NOISY),
         (lambda moment: views.tinted(usual(moment)), CameraReason.COLOUR),
+        (lambda moment: views.tinted(altered(views.truck)(moment)), CameraReason.COLOUR),
     ],
 )
 def test_soft_faults_are_told_within_6_minutes(days: Days, shown: Shown, reason: CameraReason) -> None:
     verdict, after_s = days.until_told(shown, 420)
     assert told(verdict) == (CameraState.DEGRADED, reason)
     assert 180 < after_s <= 300
+
+
+@pytest.mark.parametrize(
+    ("left", "cast", "expected"),
+    [(0.3, (0, 0), CameraReason.NONE), (1.0, (-10, -9), CameraReason.COLOUR), (-1.0, (-5, -4), CameraReason.COLOUR)],
+    ids=["fog takes the colour", "greener", "turned hues"],
+)
+def test_colour_of_a_green_place(left: float, cast: tuple[float, float], expected: CameraReason) -> None:
+    def green(moment: int) -> Picture:
+        return views.coloured(usual(moment), -20, -16)
+
+    days = Days()
+    assert told(days.minutes(40, green)) == OK
+    verdict, _ = days.until_told(lambda moment: views.coloured(green(moment), *cast, left), 420)
+    assert verdict.reason is expected
+
+
+def lamplit(change: Callable[[views.Luma], views.Luma], noise: float) -> Shown:
+    return lambda moment: views.picture(views.lamplit(change(views.PLACE)), moment, noise=noise, infrared=True)
+
+
+def test_lamps_that_turn_along_do_not_hide_that_the_camera_is_moved() -> None:
+    days = Days()
+    assert told(days.minutes(40, lamplit(lambda luma: luma, 4))) == OK
+    for _ in range(8):
+        assert told(days.look(lamplit(views.truck, 4))) == OK
+    assert told(days.minutes(3, lamplit(lambda luma: luma, 4))) == OK
+    verdict, after_s = days.until_told(lamplit(lambda luma: views.place(2), 4), 420)
+    assert told(verdict) == (CameraState.DEGRADED, CameraReason.MOVED)
+    assert after_s <= 300
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ async def look(
 ) -> tuple[Transport, list[str]]:
     async with scripted(script) as server:
         address = Address("http", "127.0.0.1", server.port, path, "admin" if password else None, password)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             seen = await watch(
                 address,
                 watch_s=watch_s,

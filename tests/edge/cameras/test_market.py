@@ -102,7 +102,7 @@ def clutter(pieces: int, seen: Market, first: int) -> float:
 
 def test_clutter_grows_with_litter_and_goes_when_it_is_swept() -> None:
     seen = market()
-    seen.views[False].accept_clean(shown(GROUND, 0))
+    seen.views[False].accept_clean(shown(GROUND, 0), known=False)
     found = [clutter(pieces, seen, 1 + 50 * place) for place, pieces in enumerate((0, 4, 10, 20))]
     assert found == sorted(found)
     assert found[0] < 2
@@ -112,7 +112,7 @@ def test_clutter_grows_with_litter_and_goes_when_it_is_swept() -> None:
 
 def test_clutter_needs_a_clean_view_and_a_zone() -> None:
     seen, without_zone = market(), Market(LIMITS, [])
-    without_zone.views[False].accept_clean(shown(GROUND, 0))
+    without_zone.views[False].accept_clean(shown(GROUND, 0), known=False)
     for moment in (1, 2):
         assert "clutter_pct" not in seen.metrics(shown(GROUND, moment), False)
         assert "clutter_pct" not in without_zone.metrics(shown(GROUND, moment), False)
@@ -120,8 +120,56 @@ def test_clutter_needs_a_clean_view_and_a_zone() -> None:
 
 def test_an_accepted_view_with_litter_becomes_clean_when_it_is_swept() -> None:
     seen = market()
-    seen.views[False].accept_clean(shown(littered(6), 0))
+    seen.views[False].accept_clean(shown(littered(6), 0), known=False)
     clutter(0, seen, 1)
     for again in range(3):
         clutter(0, seen, 100 * (again + 1))
     assert clutter(6, seen, 600) > 3
+
+
+def test_a_vehicle_that_comes_or_goes_is_no_activity_and_a_crowd_is() -> None:
+    seen = market()
+    pictures = [views.PLACE, views.truck(views.PLACE), views.truck(views.PLACE), views.PLACE]
+    told = ["activity_pct" in seen.metrics(shown(luma, moment), False) for moment, luma in enumerate(pictures)]
+    assert told == [False, False, True, False]
+    crowds = [views.with_persons(views.PLACE, 30, moment) for moment in range(10, 20)]
+    assert all("activity_pct" in seen.metrics(shown(luma, 30 + at), False) for at, luma in enumerate(crowds))
+
+
+def test_persons_in_the_picture_that_is_accepted_as_clean_leave_no_litter() -> None:
+    seen, place = market(), views.PLACE
+    for moment in range(30):
+        seen.metrics(shown(views.with_persons(place, 3, moment), moment), False)
+    crowded = shown(views.with_persons(place, 150, 50), 50)
+    seen.views[False].accept_clean(crowded, known=True)
+    after = [seen.metrics(shown(place, moment), False) for moment in range(60, 90)]
+    assert after[-1]["clutter_pct"] < 2
+    alone = market()
+    alone.views[False].accept_clean(crowded, known=False)
+    after = [alone.metrics(shown(place, moment), False) for moment in range(60, 90)]
+    assert after[-1]["clutter_pct"] > 5
+
+
+def test_light_that_fades_and_returns_changes_no_litter() -> None:
+    seen = market()
+    empty, full = views.PLACE, np.where(littered(12) == GROUND, views.PLACE, littered(12))
+    seen.views[False].accept_clean(shown(empty, 0), known=False)
+    found = []
+    for spell, left in enumerate((1.0, 0.35, 1.0)):
+        looks = (shown(views.foggy(full, left), moment) for moment in range(60 * spell, 60 * spell + 60))
+        found.append([seen.metrics(one, False) for one in looks][-1]["clutter_pct"])
+    assert found[0] > 5
+    assert found == pytest.approx([found[0]] * 3, abs=4)
+
+
+def test_back_in_a_mode_it_tells_nothing_of_hours_ago() -> None:
+    seen = market()
+    seen.views[False].accept_clean(shown(GROUND, 0), known=False)
+    assert clutter(20, seen, 1) > 10
+    seen.metrics(shown(GROUND, 100), True)
+    looks = [seen.metrics(shown(GROUND, moment), False) for moment in range(200, 200 + 2 * LIMITS.unsettled_looks)]
+    assert "activity_pct" not in looks[0]
+    assert "activity_pct" in looks[1]
+    told = [metrics["clutter_pct"] for metrics in looks if "clutter_pct" in metrics]
+    assert len(told) == LIMITS.unsettled_looks + 1
+    assert max(told) < 2

@@ -7,6 +7,7 @@ from edge.cameras import picture as measure
 from edge.cameras.likeness import compare, lines, look, pattern
 from edge.cameras.picture import COLUMNS, ROWS
 from edge.cameras.reference import Reference
+from edge.cameras.signs import off_colour
 from tests.edge.cameras import views
 
 CLEAR = 0.3
@@ -113,6 +114,16 @@ def test_sharpness_falls_with_blur_and_not_with_noise_or_fog(reference: Referenc
     assert sharpness(views.foggy(views.PLACE, 0.3)) == pytest.approx(1, abs=0.05)
     mild, heavy = sharpness(views.blurred(views.PLACE, 10)), sharpness(views.blurred(views.PLACE, 60))
     assert heavy < 0.4 < 0.7 < mild < 0.9
+
+
+def test_colour_that_fades_is_not_off_and_colour_that_turns_is() -> None:
+    usual = np.full((2, 9, 16), 128, np.float32) + np.array([[[-20.0]], [[-10.0]]], np.float32)
+    faded, grey, richer, turned = (128 + (usual - 128) * np.float32(left) for left in (0.4, 0, 1.5, -0.5))
+    assert off_colour(faded, usual) == pytest.approx(np.zeros((9, 16)), abs=1e-4)
+    assert off_colour(grey, usual) == pytest.approx(np.zeros((9, 16)), abs=1e-4)
+    assert off_colour(richer, usual) == pytest.approx(np.full((9, 16), 0.5 * np.hypot(20, 10)), rel=1e-4)
+    assert off_colour(turned, usual) == pytest.approx(np.full((9, 16), 0.5 * np.hypot(20, 10)), rel=1e-4)
+    assert off_colour(usual, np.full_like(usual, 128)) == pytest.approx(np.full((9, 16), np.hypot(20, 10)), rel=1e-4)
 
 
 def test_fineness_is_about_focus_not_about_the_view() -> None:

@@ -101,29 +101,3 @@ print(sorted({"numpy", "av", "PIL", "edge.cameras", "edge.onvif"} & set(sys.modu
         [sys.executable, "-c", program, str(tmp_path / "edge.toml")], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
-
-
-@pytest.mark.parametrize(
-    "words", [["edge", "check", "-c", "edge.toml"], ["edge", "camera", "probe", "rtsp://127.0.0.1:1/s"]]
-)
-def test_what_is_missing_is_named_with_the_extra_that_brings_it(tmp_path: Path, words: list[str]) -> None:
-    (tmp_path / "edge.toml").write_text(
-        'device = "kotak-1"\n[[sources]]\ndriver = "camera"\nname = "cam-1"\nurl = "rtsp://127.0.0.1/s"\n'
-    )
-    program = """
-import sys
-
-class Absent:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in ("av", "numpy", "PIL"):
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name.partition(".")[0])
-
-sys.meta_path.insert(0, Absent())
-from kewang.cli import main
-main()
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", program, *words], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
-    assert done.returncode in (2, 3)
-    assert "pip install 'kewang[camera]'" in done.stderr

@@ -69,6 +69,13 @@ def truck(luma: Luma) -> Luma:
     return out
 
 
+def lamplit(luma: Luma) -> Luma:
+    """By the camera's own infrared lamps: bright in the middle, dark at the rim, wherever it looks."""
+    down, across = np.mgrid[0:ROWS, 0:COLUMNS]
+    away = ((across - COLUMNS / 2) / COLUMNS) ** 2 * 1.7 + ((down - ROWS / 2) / COLUMNS) ** 2
+    return (luma * 0.6 + 34) * (0.28 + 1.05 / (1 + 5 * away))
+
+
 def foggy(luma: Luma, left: float) -> Luma:
     """Of all contrast `left` (0–1) is left before a bright veil."""
     return luma * left + 170 * (1 - left)
@@ -76,10 +83,15 @@ def foggy(luma: Luma, left: float) -> Luma:
 
 def tinted(shown: Picture) -> Picture:
     """All colours shifted towards pink."""
+    return coloured(shown, 12, 38)
+
+
+def coloured(shown: Picture, cb: float, cr: float, left: float = 1.0) -> Picture:
+    """A cast of so much Cb and Cr over everything, and of the colours themselves `left` (0–1)."""
     out = shown.copy()
     planes = out[ROWS:].reshape(2, -1)
-    planes[0] += 12
-    planes[1] += 38
+    for plane, cast in zip(planes, (cb, cr), strict=True):
+        plane[:] = np.clip(128 + (plane.astype(np.float64) - 128) * left + cast, 0, 255)
     return out
 
 

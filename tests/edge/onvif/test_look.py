@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import pytest
 
-from edge.onvif import Endpoint, OnvifFacts, Recording, Tamper, look
+from edge.onvif import Endpoint, OnvifFacts, Recording, look
 from firmware_sim.cameras.onvif import OnvifFault, OnvifServices, OnvifState, serving
 from firmware_sim.cameras.onvif_answers import TAMPER, Account, Stream
-from kewang.wire.cameras import CameraReason
+from kewang.wire.cameras import CameraReason, Tamper
 
 USER, PASSWORD = "admin", "pa55-Wörd<&>"
 BITS = {
@@ -202,7 +202,7 @@ async def test_when_events_hang_the_rest_is_told_in_time_and_the_subscription_en
 async def test_a_look_that_is_cancelled_while_it_pulls_ends_its_subscription(camera: Simulated) -> None:
     camera.state.fault = OnvifFault.HANG_EVENTS
     looking = asyncio.create_task(camera.look())
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while "PullMessages" not in camera.services.requests:
             await asyncio.sleep(0)
         assert camera.services.subscriptions

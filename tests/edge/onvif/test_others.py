@@ -49,7 +49,7 @@ def test_our_client_reads_a_camera_that_others_wrote(their_python: Path, video: 
         env={**os.environ, "PYTHONPATH": str(CHECKOUT), "PATH": PATH},
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=200,
         check=False,
     )
     assert done.returncode == 0, done.stderr
@@ -94,7 +94,7 @@ async def _read_by_others(python: Path, password: str) -> tuple[dict[str, Any], 
         recording=True,
     )
     services = OnvifServices(lambda: state)
-    async with serving(services) as port, asyncio.timeout(100):
+    async with serving(services) as port, asyncio.timeout(200):
         client = await asyncio.create_subprocess_exec(
             python, SERVERS / "onvif_client.py", str(port), "admin", password, stdout=subprocess.PIPE
         )

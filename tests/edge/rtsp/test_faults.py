@@ -123,7 +123,7 @@ def _fresh(camera: FaultCamera) -> FaultCamera:
 async def test_each_fault_has_its_reason(name: str) -> None:
     template, reason, said = _FAULTS[name]
     waits = reason in (CameraReason.TIMEOUT, CameraReason.NO_MEDIA, CameraReason.DECODE, CameraReason.LOSS)
-    async with running(_fresh(template)) as camera, asyncio.timeout(60):
+    async with running(_fresh(template)) as camera, asyncio.timeout(200):
         seen = await watch(camera.address(), watch_s=_WATCH_S, timeout_s=_TIMEOUT_S if waits else _PATIENCE_S)
         assert (seen.reason, said in seen.detail) == (reason, True), seen
         assert seen.keyframe is None
