@@ -10,8 +10,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from provisioning.keys import seal_key
-
 from kewang.bench.process import wait_for
 from kewang.wire.names import is_device
 from provisioning.acts import devices, sites
@@ -19,6 +17,7 @@ from provisioning.authority import Authority, Lifetimes, create
 from provisioning.devices import DeviceApi, Office, Terms
 from provisioning.devices.app import Rates
 from provisioning.inventory import Actor, Inventory, open_inventory
+from provisioning.keys import seal_key
 
 SITE: Final = "mardika"
 OPERATOR: Final = Actor.cli("bench")
