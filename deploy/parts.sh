@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Puts real parts for the tests into .parts/bin: Mosquitto, InfluxDB 1 and NATS, unpacked from Debian's packages so that no
+# Puts real parts for the tests into .parts/bin: Mosquitto, InfluxDB 1, NATS, PostgreSQL and HAProxy, unpacked from Debian's packages so that no
 # daemon starts and nothing on the machine changes. Chromium and GStreamer's RTSP server cannot be unpacked; as root they are installed.
 # Cameras that others wrote in Python get a venv of their own, .parts/cameras. Repeatable.
 set -euo pipefail
@@ -17,6 +17,8 @@ packages=()
 have mosquitto || packages+=(mosquitto)
 have influxd || packages+=(influxdb)
 have nats-server || packages+=(nats-server)
+have haproxy || packages+=(haproxy)
+have postgres || compgen -G "/usr/lib/postgresql/*/bin/postgres" >/dev/null || packages+=(postgresql-15)
 chromium=have
 have chromium || chromium=missing
 gstreamer_packages=(gir1.2-gst-rtsp-server-1.0 python3-gi gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad
@@ -32,7 +34,7 @@ film=have
 [ -s .parts/film/vtest.avi ] || film=missing
 [ "$chromium $gstreamer $cameras $film ${#packages[@]}" != "have have have have 0" ] || exit 0
 
-command -v apt-get >/dev/null || fail "only Debian's packages are known here. Put mosquitto, influxd, nats-server and chromium on PATH yourself."
+command -v apt-get >/dev/null || fail "only Debian's packages are known here. Put mosquitto, influxd, nats-server, haproxy, postgres and chromium on PATH yourself."
 
 refresh_lists() {
   is_root || fail "the package lists are empty or old. Run: sudo apt-get update"
@@ -68,8 +70,8 @@ unpack() {
   trap 'rm -rf "$downloads"' RETURN
   fetch "$downloads" "$@" || { refresh_lists && fetch "$downloads" "$@"; } || fail "could not fetch $* from Debian's packages"
   for deb in "$downloads"/*.deb; do dpkg -x "$deb" .parts/root; done
-  for program in mosquitto mosquitto_passwd influxd nats-server; do
-    for folder in usr/sbin usr/bin; do [ ! -x ".parts/root/$folder/$program" ] || wrap "$folder/$program"; done
+  for program in mosquitto mosquitto_passwd influxd nats-server haproxy postgres initdb; do
+    for folder in usr/sbin usr/bin usr/lib/postgresql/15/bin; do [ ! -x ".parts/root/$folder/$program" ] || wrap "$folder/$program"; done
   done
 }
 

@@ -1,16 +1,14 @@
 """The gateway put together from its settings; the only module of the gateway that knows the concrete classes."""
 
 import asyncio
-import contextlib
 import logging
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Final
 from zoneinfo import ZoneInfo
 
 import uvicorn
 
-from gateway.connections import ACCEPT_AT_ONCE, BoundedHttp
 from gateway.console.app import create_app
 from gateway.console.facts import Options
 from gateway.pipeline import Pipeline
@@ -19,6 +17,7 @@ from gateway.settings import GatewaySettings
 from gateway.stores import open_settings_store
 from gateway.subscription import MqttSubscription
 from kewang.runtime.clock import SystemClock
+from kewang.web.server import Server, config_of
 from kewang.wire.placement import Placement
 
 log = logging.getLogger(__name__)
@@ -111,25 +110,9 @@ def page_address(listening: socket.socket) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
 
 
-class _Server(uvicorn.Server):
-    """uvicorn without its own signal handling: the program has its own."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
 def _console(settings: GatewaySettings, pipeline: Pipeline, store: Store, stopping: asyncio.Event) -> uvicorn.Server:
     facts = LiveFacts(settings.id, pipeline)
     shown = settings.console
     options = Options(shown.language, ZoneInfo(shown.time_zone), silent_s=shown.silent_s, stale_s=shown.stale_s)
     app = create_app(store, facts, pipeline.metrics, pipeline.clock, options, stopping)
-    config = uvicorn.Config(
-        app,
-        http=BoundedHttp,
-        backlog=ACCEPT_AT_ONCE,
-        log_config=None,
-        access_log=False,
-        timeout_graceful_shutdown=2,
-    )
-    return _Server(config)
+    return Server(config_of(app))

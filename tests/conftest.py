@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 from collections.abc import AsyncIterator, Iterator
 
 import psutil
 import pytest
 from hypothesis import settings
+
+_LEAVING_S = 5.0
 
 pytest_plugins = ["tests.parts"]
 
@@ -23,7 +27,7 @@ def nothing_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
         request.getfixturevalue("no_task_left_behind")
     before = set(psutil.Process().children(recursive=True))
     yield
-    left = [child for child in psutil.Process().children(recursive=True) if child not in before]
+    left = _that_stay([child for child in psutil.Process().children(recursive=True) if child not in before])
     if left:
         described = [_describe(child) for child in left]
         psutil.wait_procs([child for child in left if _killed(child)], timeout=5)
@@ -37,6 +41,15 @@ async def no_task_left_behind() -> AsyncIterator[None]:
     left = asyncio.all_tasks() - before - {asyncio.current_task()}
     if left:
         pytest.fail("left running: " + "; ".join(sorted(repr(task) for task in left)))
+
+
+def _that_stay(children: list[psutil.Process]) -> list[psutil.Process]:
+    """Those of ours at once; a server's own children, one for each connection that was closed, may take a moment."""
+    ours, others = [], []
+    for child in children:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            (ours if child.ppid() == os.getpid() else others).append(child)
+    return ours + psutil.wait_procs(others, timeout=_LEAVING_S)[1]
 
 
 def _describe(child: psutil.Process) -> str:

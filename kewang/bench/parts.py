@@ -1,4 +1,4 @@
-"""Real parts (Mosquitto, InfluxDB 1, NATS, amqtt) on free ports, for the demo, the bench and the tests.
+"""Real parts (Mosquitto, InfluxDB 1, PostgreSQL, NATS, amqtt) on free ports, for the demo, the bench and the tests.
 
 Each lives in a folder of its own and keeps its ports across `restart`, `kill9` and `start`, so that its clients meet
 the same address again.
@@ -18,7 +18,23 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
+from kewang.bench.postgres import Postgres
 from kewang.bench.process import Part, PartFailed, find_program, free_port
+
+__all__ = [
+    "Amqtt",
+    "Broker",
+    "Influxd",
+    "Mosquitto",
+    "Nats",
+    "Part",
+    "PartFailed",
+    "Postgres",
+    "accepts_tcp",
+    "answers_mqtt",
+    "find_program",
+    "free_port",
+]
 
 _PROBE_TIMEOUT_S = 1.0
 _RESTORE_LIMIT_S = 30.0

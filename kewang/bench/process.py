@@ -52,7 +52,12 @@ def find_program(program: str) -> Path:
     Raises `MissingPart`.
     """
     checkout = Path(__file__).resolve().parents[2]
-    folders = [*_SYSTEM_FOLDERS, str(checkout / _PARTS_BIN), str(_PARTS_BIN.absolute())]
+    folders = [
+        *_SYSTEM_FOLDERS,
+        *map(str, Path("/usr/lib/postgresql").glob("*/bin")),
+        str(checkout / _PARTS_BIN),
+        str(_PARTS_BIN.absolute()),
+    ]
     found = shutil.which(program) or shutil.which(program, path=os.pathsep.join(folders))
     if found is None:
         raise MissingPart(program)
@@ -100,6 +105,7 @@ class Part(ABC):
     """
 
     name: ClassVar[str]
+    stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
     guard: Guard | None = None
     """Told of the process, so that it does not outlive us."""
 
@@ -144,12 +150,12 @@ class Part(ABC):
             undo.pop_all()
 
     def stop(self) -> None:
-        """Ask it to end (SIGTERM), and end it when it does not within `STOP_LIMIT_S`."""
+        """Ask it to end (`stop_signal`), and end it when it does not within `STOP_LIMIT_S`."""
         if self._process is None:
             return
         self.thaw()
         with contextlib.suppress(ProcessLookupError):
-            self._process.terminate()
+            self._process.send_signal(self.stop_signal)
         try:
             self._process.wait(STOP_LIMIT_S)
         except subprocess.TimeoutExpired:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import uvicorn
 
-from gateway.connections import BoundedHttp
+from kewang.web.connections import BoundedHttp
 
 LIMIT_S = 20.0
 REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"

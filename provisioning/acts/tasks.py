@@ -1,0 +1,98 @@
+"""Tasks: what somebody should look at."""
+
+from typing import Any
+
+from provisioning.acts import fields
+from provisioning.acts.rights import must, must_be_near
+from provisioning.acts.rows import device_row, district_of, person_name, person_row, site_name
+from provisioning.inventory import Device, Task, Work
+from provisioning.inventory.audit import record
+from provisioning.refusals import Refused, unknown
+
+
+def _(text: str) -> str:
+    """Marks a text for the catalogues; it is translated where it is shown."""
+    return text
+
+
+def assign(
+    work: Work, text: str, *, device: str | None = None, source: str | None = None, assignee: str | None = None
+) -> Task:
+    """A new open task, for one technician or (None) for whoever takes it."""
+    must(work, "task.assign", str(device or "-")[:32])
+    row = Task(
+        device=device_row(work.rows, device).id if device else None,
+        source=fields.source(source) if source else None,
+        text=fields.text("text", text, 500, least=1, lines=True),
+        assignee=person_row(work.rows, assignee).login if assignee else None,
+        by=work.actor.name,
+        created_ms=work.now_ms,
+    )
+    work.rows.add(row)
+    work.rows.flush()
+    record(work, "task.assign", row.device or "-", {"task": row.id, "assignee": row.assignee, "source": row.source})
+    return row
+
+
+def take(work: Work, task: int) -> Task:
+    """open → taken, by the actor. P-409 `taken` if somebody else has it."""
+    row = _row(work, task, "task.take")
+    if row.state == "taken" and row.assignee == work.actor.name:
+        return row
+    if row.state != "open" or row.assignee not in (None, work.actor.name):
+        raise _somebody_elses(work, row)
+    row.assignee = person_row(work.rows, work.actor.name).login
+    row.state, row.taken_ms = "taken", work.now_ms
+    record(work, "task.take", row.device or "-", {"task": row.id})
+    return row
+
+
+def done(work: Work, task: int, note: str = "") -> Task:
+    """open, taken → done."""
+    row = _row(work, task, "task.done")
+    if row.state == "done" and row.assignee == work.actor.name:
+        return row
+    if row.state == "done" or (work.actor.role == "technician" and row.assignee not in (None, work.actor.name)):
+        raise _somebody_elses(work, row)
+    if work.actor.role == "technician":
+        row.assignee = work.actor.name
+    row.state, row.done_ms = "done", work.now_ms
+    row.taken_ms = row.taken_ms or work.now_ms
+    row.note = fields.text("note", note, 500, lines=True) or row.note
+    record(work, "task.done", row.device or "-", {"task": row.id})
+    return row
+
+
+def note(work: Work, task: int, note: str) -> Task:
+    """Write down something about a task."""
+    row = _row(work, task, "task.note")
+    if work.actor.role == "technician" and row.assignee not in (None, work.actor.name):
+        raise _somebody_elses(work, row)
+    row.note = fields.text("note", note, 500, lines=True)
+    record(work, "task.note", row.device or "-", {"task": row.id})
+    return row
+
+
+def _row(work: Work, task: Any, act: str) -> Task:
+    """The task, for somebody who may do `act` to it."""
+    must(work, act, str(task)[:20])
+    found = work.rows.get(Task, task) if isinstance(task, int) and 0 < task < 2**63 else None
+    if found is None:
+        raise unknown(_("task"), str(task)[:20])
+    device = work.rows.get(Device, found.device) if found.device else None
+    if device:
+        must_be_near(work, district_of(work.rows, device))
+    return found
+
+
+def _somebody_elses(work: Work, row: Task) -> Refused:
+    device = work.rows.get(Device, row.device) if row.device else None
+    return Refused(
+        "P-409",
+        "taken",
+        _("%(by)s has this task since %(since_ms)s."),
+        _("Choose another task, or call the office."),
+        by=person_name(work.rows, row.assignee or row.by),
+        site=site_name(work.rows, device.site if device else None),
+        since_ms=row.done_ms or row.taken_ms or row.created_ms,
+    )

@@ -1,0 +1,113 @@
+"""An inventory of its own for each test, on SQLite and on PostgreSQL, with a clock that the test turns.
+
+A town takes a moment to build (every password is hashed), so it is built once for each engine and copied.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from sqlalchemy import make_url
+
+from kewang.bench.parts import Postgres
+from provisioning.inventory import Inventory, open_inventory
+from provisioning.keys import make_keys
+from tests.provisioning.databases import Databases
+from tests.provisioning.town import Clock, Town, build_town
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    """One cluster for all tests of this process."""
+    with Postgres(tmp_path_factory.mktemp("postgres")) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def databases(postgres: Postgres) -> Iterator[Databases]:
+    made = Databases(postgres)
+    yield made
+    made.close()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def inventory_url(request: pytest.FixtureRequest, databases: Databases, tmp_path: Path) -> Iterator[str]:
+    """Address of an empty database: what runs on this fixture runs on both engines."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/state/inventory.db"
+        return
+    with databases.one() as url:
+        yield url
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def inventory(inventory_url: str, tmp_path: Path, clock: Clock) -> Iterator[Inventory]:
+    """An open, empty inventory with its keys in place."""
+    found = open_inventory(inventory_url, tmp_path / "state", clock)
+    make_keys(found.folder)
+    yield found
+    found.close()
+
+
+@pytest.fixture(scope="session")
+def built_towns(
+    databases: Databases, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, tuple[Path, str]]]:
+    """State folder and database name of a town that is ready, for each engine."""
+    with ExitStack() as stack:
+        made = {}
+        for engine in ("sqlite", "postgresql"):
+            folder = tmp_path_factory.mktemp(f"town-{engine}") / "state"
+            url = f"sqlite:///{folder}/inventory.db" if engine == "sqlite" else stack.enter_context(databases.one())
+            inventory = open_inventory(url, folder, clock := Clock())
+            make_keys(folder)
+            build_town(inventory, clock)
+            inventory.close()
+            made[engine] = (folder, str(make_url(url).database))
+        yield made
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def town(
+    request: pytest.FixtureRequest,
+    built_towns: dict[str, tuple[Path, str]],
+    databases: Databases,
+    tmp_path: Path,
+) -> Iterator[Town]:
+    """Two districts with sites and people, and boxes in the list; on both engines."""
+    folder, database = built_towns[request.param]
+    shutil.copytree(folder, tmp_path / "town")
+    with ExitStack() as stack:
+        url = f"sqlite:///{tmp_path}/town/inventory.db"
+        if request.param == "postgresql":
+            url = stack.enter_context(databases.one(database))
+        clock = Clock()
+        clock.tick()
+        inventory = open_inventory(url, tmp_path / "town", clock)
+        stack.callback(inventory.close)
+        yield Town(inventory, clock)
+
+
+@pytest.fixture
+def sqlite_town(built_towns: dict[str, tuple[Path, str]], tmp_path: Path) -> Iterator[Callable[[], Town]]:
+    """Opens the same town on SQLite as often as it is called: for tests about files."""
+    shutil.copytree(built_towns["sqlite"][0], tmp_path / "town")
+    clock = Clock()
+    clock.tick()
+    with ExitStack() as stack:
+
+        def opened() -> Town:
+            inventory = open_inventory(f"sqlite:///{tmp_path}/town/inventory.db", tmp_path / "town", clock)
+            stack.callback(inventory.close)
+            return Town(inventory, clock)
+
+        yield opened
