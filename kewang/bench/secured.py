@@ -23,11 +23,11 @@ from kewang.bench.programs import HOST, toml_of
 from kewang.bench.provisioned import GuardedMosquitto
 from kewang.runtime.broker import BrokerSettings, TlsSettings
 from provisioning.acts import devices, people, sites
-from provisioning.founding import Founded, found
 from provisioning.guard.settings import GuardSettings, ListenerSettings, SignalSettings
 from provisioning.inventory import Actor, Inventory, Role, open_inventory
 from provisioning.keys import GATEWAY_TOKEN, SESSION_KEY
 from provisioning.settings import DevicesSettings, GatewayApiSettings, ProvisionSettings, WebSettings
+from provisioning.setup import FirstAdmin, set_up
 
 BENCH: Final = Actor.cli("bench")
 _IDENTITY_LIMIT_S: Final = 60.0
@@ -63,7 +63,7 @@ class SecuredOffice:
         self.settings = _settings(folder, gateway_port, web_port or free_port())
         assert self.settings.guard is not None
         self.rules = self.settings.guard
-        self.founded: Founded = found(self.settings, BENCH)
+        self.admin: FirstAdmin = set_up(self.settings, BENCH, "admin", "Administrator")
         self.broker = GuardedMosquitto(folder / "broker", self.rules.folder, self.rules.devices.port)
         self.program = ProvisionProgram(folder / "provision", self.settings)
         for part in self.parts:

@@ -125,7 +125,7 @@ def invitation(city: SecuredCity) -> Text:
     page = f"{city.office.web_url}/d/{SPARE}/{city.spare_label}"
     out = io.StringIO()
     segno.make(page, error="m", micro=False).terminal(out, compact=True)
-    admin = city.office.founded
+    admin = city.office.admin
     told = Text.from_ansi(out.getvalue().rstrip("\n"))
     told.append(f"\n\nLabel of the spare box {SPARE}:\n{page}\n", "bold")
     told.append(f"\nLog in as {TECHNICIAN}, password {city.password} (technician)\n")

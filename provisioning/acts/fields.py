@@ -77,15 +77,15 @@ def text(field: str, value: Any, most: int, *, least: int = 0, lines: bool = Fal
     """Visible text of `least` to `most` characters without blanks around it; with line ends only if `lines`."""
     if not isinstance(value, str):
         raise refuse(field, _("%(field_word)s is not a text."))
-    value = unicodedata.normalize("NFC", value.replace("\r\n", "\n") if lines else value).strip()
-    for letter in value:
+    kept: str = unicodedata.normalize("NFC", value.replace("\r\n", "\n") if lines else value).strip()
+    for letter in kept:
         if unicodedata.category(letter) in _INVISIBLE and not (lines and letter == "\n"):
             raise refuse(field, _("%(field_word)s has an invisible character (%(sign)s)."), sign=f"U+{ord(letter):04X}")
-    if len(value) > most:
+    if len(kept) > most:
         raise refuse(field, _("%(field_word)s is too long: at most %(limit)s characters."), limit=most)
-    if len(value) < least:
+    if len(kept) < least:
         raise refuse(field, _("%(field_word)s is missing or too short: at least %(limit)s characters."), limit=least)
-    return value
+    return kept
 
 
 def slug(field: str, value: Any) -> str:

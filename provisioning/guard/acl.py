@@ -95,7 +95,8 @@ def _differences(text: str, expected: Rules) -> list[str]:
     if not text.endswith(f"\n{SENTINEL}\n"):
         return [f"the last line is not {SENTINEL!r}: the file is not whole"]
     found, problems = _parsed(text)
-    for user in {*found, *expected}:
+    problems += [f"unexpected user {user!r}" for user in found if user not in expected]
+    for user in sorted({*found, *expected}):
         have, want = frozenset(found.get(user, [])), expected.get(user, frozenset())
         who = f"user {user}" if user else "every box"
         problems += [f"{who}: unexpected line {line!r}" for line in sorted(have - want)]

@@ -57,5 +57,5 @@ def check(file: Path) -> list[str]:
     found = shutil.which("haproxy") or shutil.which("haproxy", path=_SYSTEM_FOLDERS)
     if found is None:
         raise OSError("haproxy is not on this machine: install Debian's package haproxy, or leave out guard.proxy")
-    done = subprocess.run([found, "-c", "-q", "-f", str(file)], capture_output=True, text=True, check=False)
+    done = subprocess.run([found, "-c", "-f", str(file)], capture_output=True, text=True, check=False)
     return [line for line in done.stderr.splitlines() if line] if done.returncode else []
