@@ -26,6 +26,7 @@ VISIT_S: Final = 5.0
 """How often the office is asked while somebody stands before the box."""
 FIRST_RETRY_S: Final = 30.0
 CHILD_S: Final = 180.0
+SHORTEST_S: Final = 10.0
 _LIFE_PART: Final = 1 / 720
 """An hour, of a certificate of 30 days; a bench with shorter ones asks as much more often."""
 ASK: Final = "ask_office"
@@ -90,7 +91,8 @@ class Upkeep:
     def _wait_s(self, report: Mapping[str, Any]) -> float:
         """Soon during a visit; sooner than in an hour while the office can't be reached."""
         state = identity(self._folder).state
-        hour_s = min(HOUR_S, (state.not_after_ms - state.not_before_ms) / 1000 * _LIFE_PART)
+        life_s = (state.not_after_ms - state.not_before_ms) / 1000
+        hour_s = min(HOUR_S, max(SHORTEST_S, life_s * _LIFE_PART))
         if report.get("maintenance") and not report.get("trouble"):
             return min(VISIT_S, hour_s)
         self._failed = self._failed + 1 if report.get("trouble", "no report") else 0

@@ -13,11 +13,11 @@ from typing import Final, Self
 from kewang.bench.process import wait_for
 from kewang.wire.names import is_device
 from provisioning.acts import devices, sites
-from provisioning.authority import Authority, Lifetimes, create
+from provisioning.authority import Authority, Lifetimes, create, open_authority
 from provisioning.devices import DeviceApi, Office, Terms
 from provisioning.devices.app import Rates
 from provisioning.inventory import Actor, Inventory, open_inventory
-from provisioning.keys import seal_key
+from provisioning.keys import make_keys, seal_key
 
 SITE: Final = "mardika"
 OPERATOR: Final = Actor.cli("bench")
@@ -28,7 +28,8 @@ _START_S: Final = 20.0
 class OfficeHouse:
     """As a context manager it serves for the length of the block; `start` and `stop` restart it on the same port.
 
-    `clock_ms`: the office's clock; `lifetimes`: of what it issues; `day_ms`: how long a day of its rules is.
+    What is in `folder` is used; else it is made. `clock_ms`: the office's clock;
+    `lifetimes`: of what it issues; `day_ms`: how long a day of its rules is.
     """
 
     def __init__(
@@ -45,14 +46,16 @@ class OfficeHouse:
         self.folder, self.rates = folder, rates
         self.clock_ms = clock_ms or _wall_ms
         self.terms = Terms("localhost", broker_port, day_ms)
-        self.authority: Authority = create(
-            folder, city="amb", broker_hosts=_HOSTS, api_hosts=_HOSTS, now_ms=self.clock_ms(), lifetimes=lifetimes
-        )
+        if not (folder / "ca").exists():
+            now_ms = self.clock_ms()
+            create(folder, city="amb", broker_hosts=_HOSTS, api_hosts=_HOSTS, now_ms=now_ms, lifetimes=lifetimes)
+        self.authority: Authority = open_authority(folder, lifetimes)
         self.inventory: Inventory = open_inventory(
             inventory_url or f"sqlite:///{folder}/inventory.db", folder, clock_ms=self.clock_ms
         )
         with self.inventory.writing(OPERATOR) as work:
             sites.put(work, sites.NewSite(SITE, "Pasar Mardika", -3.695, 128.181))
+        make_keys(folder)
         self.port = 0
         self.office = self._new_office()
         self._thread: threading.Thread | None = None
@@ -86,11 +89,13 @@ class OfficeHouse:
         api = DeviceApi(self.office, self.authority.service("api"), "127.0.0.1", self.port, self.rates)
         self.port = api.port
         ready = threading.Event()
-        self._thread = threading.Thread(target=self._serve, args=(api, ready), name="device-api")
-        self._thread.start()
+        self._thread = serving = threading.Thread(target=self._serve, args=(api, ready), name="device-api")
+        serving.start()
         if not ready.wait(_START_S):
             raise TimeoutError("the device API does not serve")
-        wait_for(lambda: api.is_serving, _START_S)
+        wait_for(lambda: api.is_serving or not serving.is_alive(), _START_S)
+        if not api.is_serving:
+            raise RuntimeError("the device API ended at once: its log tells why")
 
     def stop(self) -> None:
         """End serving; the inventory stays open."""

@@ -20,9 +20,8 @@ _PROGRAMS: Final = {
     "gateway": ("kewang.cli.gateway", "The gateway on the server: set up the database, run it, try a database."),
     "demo": ("kewang.cli.demo", "A whole city on this machine, with a live page, until Ctrl-C."),
     "sim": ("kewang.cli.sim", "Simulated boards behind a real Modbus server, and fleets of devices over MQTT."),
-    "provision": ("kewang.cli.provision", "Who the devices are: enrolment, inventory, people, the broker's rules."),
     "placements": ("kewang.cli.placements", "Tell the gateways where the devices are."),
-    "provision": ("kewang.cli.provision", "Set up a city, bring devices into it, see what was done."),
+    "provision": ("kewang.cli.provision", "Who the devices are: enrolment, inventory, people, the broker's rules."),
     "command": ("kewang.cli.command", "Tell a device to do something, and hear what became of it."),
     "ledger": ("kewang.cli.ledger", "Is every reading accounted for? From the database alone."),
     "quarantine": ("kewang.cli.quarantine", "Refused readings: list them, store them after all, mark them deleted."),
@@ -37,7 +36,6 @@ _EXTRAS: Final = {
     "placements": "provisioning",
     "provision": "provisioning",
     "command": "provisioning",
-    "provision": "provisioning",
 }
 """Extras that bring what a program needs; the others need `gateway`."""
 _OURS: Final = frozenset({"kewang", "edge", "gateway", "firmware_sim", "provisioning", "dashboards"})

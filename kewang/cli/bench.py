@@ -300,6 +300,30 @@ def revoke(
     emit(result, as_json)
 
 
+@app.command()
+def renew(
+    devices: Annotated[int, typer.Option(min=1, help="Boxes.")] = 300,
+    agents: Annotated[int, typer.Option(min=0, help="So many of them are whole agents with boards.")] = 2,
+    divide: Annotated[float, typer.Option(min=1, help="Lifetimes are so many times shorter.")] = 7200.0,
+    full: Annotated[bool, typer.Option("--full", help="Divide by 1,440: 30 days in half an hour.")] = False,
+    seed: Seed = 1,
+    as_json: AsJson = False,
+) -> None:
+    """300 boxes keep their certificates for 30 days made short, 20 % of them offline for a third of it.
+
+    Fails if one is stuck without a certificate, or if a reading is lost while an agent renews.
+
+    Example: kewang bench renew --json
+    """
+    from kewang.bench.envelope import emit
+    from kewang.bench.renew import RenewPlan, measure
+
+    with part_errors():
+        plan = RenewPlan(devices, min(agents, devices), 1440.0 if full else divide, seed=seed)
+        result = measure(plan, say=lambda text: typer.echo(text, err=True))
+    emit(result, as_json)
+
+
 @app.command("all")
 def all_(as_json: AsJson = False, only: Annotated[str, typer.Option(help="Only these, by commas.")] = "") -> None:
     """Every measurement with its default sizes, one after the other, one line each; exit 1 if one is not ok.

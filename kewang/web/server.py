@@ -37,6 +37,7 @@ class TlsServer(Server):
             self.should_exit = True
             return
         loop = asyncio.get_running_loop()
+        self.servers: list[asyncio.Server] = []
         for each in sockets or []:
             server = await loop.create_server(
                 self._protocol,

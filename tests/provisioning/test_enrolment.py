@@ -1,0 +1,457 @@
+"""The box's side against the real device API: enrolment, renewal, sources, bundles; the power may go at every step."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+
+from edge.enrol import bundle, work
+from edge.enrol.box import Box
+from edge.enrol.errors import Refusing, Unreachable, Unusable
+from edge.enrol.keys import BoxKey
+from edge.enrolled import CHAIN, KEY, SECRETS, SOURCES, Disk, Identity, with_identity
+from kewang.bench.office import OPERATOR, OfficeHouse
+from kewang.bench.process import wait_for
+from kewang.wire.enrolment import SignedBundle
+from provisioning.acts import devices, sources
+from provisioning.devices.bundles import make_bundle
+from tests.provisioning.boxes import DEVICE, Field, ShiftedClock
+
+DAY_MS = 86_400_000
+
+
+@pytest.fixture
+def clock() -> ShiftedClock:
+    return ShiftedClock()
+
+
+@pytest.fixture
+def house(tmp_path: Path, clock: ShiftedClock) -> Iterator[OfficeHouse]:
+    with OfficeHouse(tmp_path / "office", clock_ms=clock) as made:
+        yield made
+
+
+@pytest.fixture
+def box(house: OfficeHouse, tmp_path: Path) -> Field:
+    return Field(house, tmp_path / "box")
+
+
+class PowerCut(Exception):
+    """The power goes."""
+
+
+class Failing(Disk):
+    """A disk whose power goes at act number `at`: `half` of what it does has happened by then."""
+
+    def __init__(self, at: int) -> None:
+        self.at, self.acts = at, 0
+
+    def _act(self) -> None:
+        self.acts += 1
+        if self.acts == self.at:
+            raise PowerCut
+
+    def write(self, file: Path, content: bytes) -> None:
+        self.acts += 1
+        if self.acts == self.at:
+            file.with_name(f".{file.name}.1.new").write_bytes(content[: len(content) // 2])
+            raise PowerCut
+        super().write(file, content)
+
+    def make(self, folder: Path) -> None:
+        self._act()
+        super().make(folder)
+
+    def move(self, path: Path, to: Path) -> None:
+        self._act()
+        super().move(path, to)
+
+    def remove(self, path: Path) -> None:
+        self._act()
+        super().remove(path)
+
+
+def check(found: Box) -> x509.Certificate:
+    """The leaf of a box whose key, chain and id belong together, and of which nothing else lies about."""
+    found.key.check_chain(found.device, (found.folder / CHAIN).read_text())
+    assert found.identity.enrolled
+    left = {each.name for each in found.folder.iterdir()}
+    assert left <= {
+        "id",
+        KEY,
+        CHAIN,
+        "broker-ca.pem",
+        "api-ca.pem",
+        "state.json",
+        SOURCES,
+        SECRETS,
+        "next",
+        ".lock",
+    } | {name for name in left if name.startswith(".") and name.endswith(".new")}
+    return x509.load_pem_x509_certificates((found.folder / CHAIN).read_bytes())[0]
+
+
+def lives(field: Field, at: int) -> int:
+    """Live through one power cut at act `at`, then start anew and do all that is due; how many acts that life had."""
+    disk = Failing(at)
+    try:
+        found = Box(field.folder, disk)
+        found.begin(DEVICE, "amb", "cam")
+        work.once(found, field.talk(found))
+    except PowerCut:
+        pass
+    return disk.acts
+
+
+def test_a_power_cut_at_every_step_of_enrolment_recovers_by_itself(house: OfficeHouse, tmp_path: Path) -> None:
+    cuts = 0
+    for at in range(1, 100):
+        field = Field(house, tmp_path / f"box-{at}", f"amb-cam-cut-{at}")
+        key = preregistered(field, at)
+        disk = Failing(at)
+        finished = False
+        try:
+            found = Box(field.folder, disk)
+            found.begin(field.device, "amb", "cam")
+            key(found)
+            work.once(found, field.talk(found))
+            finished = True
+        except PowerCut:
+            cuts += 1
+        again = field.box()
+        key(again)
+        fingerprint = again.key.fingerprint
+        report = work.once(again, field.talk(again))
+        assert (report.state, report.trouble) == ("active", ""), f"cut at {at}"
+        check(again)
+        assert again.key.fingerprint == fingerprint
+        if finished:
+            break
+    assert cuts >= 12, "there were steps at which the power went"
+
+
+def preregistered(field: Field, at: int):  # type: ignore[no-untyped-def]
+    """Registers the box as soon as it has a key, once."""
+    done: list[str] = []
+
+    def register(found: Box) -> None:
+        if not done:
+            done.append(found.key.fingerprint)
+            field.house.register(field.device, done[0], preapproved=True)
+
+    return register
+
+
+def test_a_power_cut_at_every_step_of_a_renewal_recovers_by_itself(box: Field, clock: ShiftedClock) -> None:
+    box.enrolled()
+    cuts = 0
+    for at in range(1, 100):
+        clock.now_ms += 24 * DAY_MS
+        before = check(box.box()).serial_number
+        disk = Failing(at)
+        finished = False
+        try:
+            found = Box(box.folder, disk)
+            work.once(found, box.talk(found))
+            finished = True
+        except PowerCut:
+            cuts += 1
+        again = box.box()
+        assert work.once(again, box.talk(again)).trouble == "", f"cut at {at}"
+        assert check(again).serial_number != before, f"cut at {at}"
+        if finished:
+            break
+    assert cuts >= 8
+
+
+@pytest.mark.parametrize("year", [1970, 2060])
+def test_the_clock_of_the_box_does_not_matter(tmp_path: Path, year: int) -> None:
+    """Here the office lives in another time than the box: the certificates look as wrong as to a box with no clock."""
+    clock = ShiftedClock(1_768_000_000_000 if year == 2060 else 4_000_000_000_000)
+    with OfficeHouse(tmp_path / "office", clock_ms=clock) as house:
+        found = Field(house, tmp_path / "box").enrolled()
+        assert abs(found.identity.state.floor_ms - clock.now_ms) < 60_000
+        check(found)
+
+
+def test_who_is_not_the_pinned_office_is_not_believed(box: Field, tmp_path: Path, house: OfficeHouse) -> None:
+    found = box.registered()
+    stranger = tmp_path / "stranger"
+    with OfficeHouse(stranger) as other:
+        settings = box.settings.model_copy(update={"ca_file": other.ca_file})
+        with pytest.raises(Unreachable, match="not the office that is pinned"):
+            work.talk(settings, found).__enter__()
+
+
+def test_an_api_certificate_that_ended_is_refused_by_the_offices_own_time(box: Field, clock: ShiftedClock) -> None:
+    found = box.registered()
+    clock.now_ms += 91 * DAY_MS
+    report = work.once(found, box.talk(found))
+    assert "administrator has to renew it" in report.trouble
+    assert not found.identity.enrolled
+
+
+def test_renewal_is_due_at_two_thirds_of_its_life_and_a_little_sooner_or_later(box: Field, clock: ShiftedClock) -> None:
+    found = box.enrolled()
+    state = found.identity.state
+    assert 17.9 * DAY_MS < state.renew_ms - clock.now_ms < 22.1 * DAY_MS
+    clock.now_ms = state.renew_ms - 3_600_000
+    assert not work.once(found, box.talk(found)).renewed
+    old = (box.folder / KEY).read_bytes()
+    clock.now_ms = state.renew_ms + 3_600_000
+    assert work.once(found, box.talk(found)).renewed
+    assert (box.folder / KEY).read_bytes() != old, "a new key each time"
+    check(found)
+
+
+def test_a_clock_that_went_back_on_the_server_spoils_nothing(box: Field, clock: ShiftedClock) -> None:
+    found = box.enrolled()
+    before = check(found)
+    clock.now_ms -= 40 * DAY_MS
+    assert work.once(found, box.talk(found)).trouble
+    assert check(found) == before
+    clock.now_ms += 40 * DAY_MS + 10_000
+    assert work.once(found, box.talk(found)).trouble == ""
+
+
+def test_expired_and_in_grace_it_renews_and_after_grace_it_says_who_can_help(
+    box: Field, clock: ShiftedClock, house: OfficeHouse
+) -> None:
+    found = box.enrolled()
+    clock.now_ms += 85 * DAY_MS
+    assert work.once(found, box.talk(found)).renewed
+    check(found)
+    house.authority.renew_services(clock.now_ms)
+    house.stop()
+    clock.now_ms += 125 * DAY_MS
+    house.authority.renew_services(clock.now_ms)
+    house.start()
+    report = work.once(found, box.talk(found))
+    assert report.code == "P-GRACE"
+    assert "technician" in report.trouble
+    assert found.identity.state.code == "P-GRACE"
+    check(found)
+
+
+def test_until_enrolled_waits_as_it_is_told_and_logs_new_trouble_once(
+    box: Field, house: OfficeHouse, caplog: pytest.LogCaptureFixture
+) -> None:
+    found = box.box()
+    slept: list[float] = []
+
+    def sleep(wait_s: float) -> None:
+        slept.append(wait_s)
+        if len(slept) == 3:
+            house.register(DEVICE, found.key.fingerprint)
+        if len(slept) == 6:
+            house.approve(DEVICE)
+
+    work.until_enrolled(found, box.talk(found), sleep)
+    check(found)
+    assert len(slept) == 6
+    assert all(1.5 <= each <= 2.5 for each in slept)
+    assert [record.message.split(": ")[1][:20] for record in caplog.records if record.name == "edge.enrol.work"] == [
+        "Kotak ini belum terd",
+        "waiting for the offi",
+    ]
+
+
+def test_waiting_becomes_rarer() -> None:
+    now = [0.0]
+    patience = work.Patience(monotonic_s=lambda: now[0])
+    assert 1.6 <= patience.wait_s() <= 2.4
+    assert 24 <= patience.wait_s(30) <= 36
+    now[0] = 700.0
+    assert 12 <= patience.wait_s() <= 18
+    now[0] = 4000.0
+    assert 240 <= patience.wait_s() <= 360
+
+
+def test_sources_of_the_office_are_merged_and_passwords_lie_apart(box: Field, house: OfficeHouse) -> None:
+    found = box.enrolled()
+    with house.inventory.writing(OPERATOR) as act:
+        sources.put(
+            act,
+            DEVICE,
+            sources.NewSource(
+                "cam-1", "camera", {"url": "rtsp://10.0.0.9/", "user": "watch"}, {"password": "s3cret-word"}
+            ),
+        )
+        sources.put(act, DEVICE, sources.NewSource("env-1", "modbus-tcp", {"host": "10.0.0.8"}, {}))
+    assert work.once(found, box.talk(found)).changed
+    assert not work.once(found, box.talk(found)).changed
+    password = box.folder / SECRETS / "cam-1.password"
+    assert password.read_text() == "s3cret-word"
+    assert "s3cret-word" not in (box.folder / SOURCES).read_text()
+    modes = {
+        stat.S_IMODE(each.stat().st_mode) for each in box.folder.rglob("*") if each.is_file() and each.name != ".lock"
+    }
+    assert modes == {0o600}
+    own = {"driver": "modbus-tcp", "name": "env-1", "host": "10.0.0.1"}
+    merged = with_identity({"sources": [own], "broker": {"port": 1}}, found.identity)
+    assert [each["name"] for each in merged["sources"]] == ["env-1", "cam-1"]
+    assert merged["sources"][0] is own, "edge.toml wins"
+    assert merged["sources"][1]["password_file"] == str(password)
+    assert (merged["device"], merged["broker"]["host"], merged["broker"]["port"]) == (DEVICE, "localhost", 1)
+    with house.inventory.writing(OPERATOR) as act:
+        sources.remove(act, DEVICE, "cam-1")
+    assert work.once(found, box.talk(found)).changed
+    assert not password.exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[1,2]", b"\xff" * 50, b'{"state":7}'])
+@pytest.mark.parametrize("name", ["state.json", SOURCES])
+def test_a_damaged_file_is_asked_for_again(box: Field, name: str, content: bytes) -> None:
+    found = box.enrolled()
+    (box.folder / name).write_bytes(content)
+    assert with_identity({}, Identity(box.folder, Disk()))["device"] == DEVICE
+    report = work.once(box.box(), box.talk(found))
+    assert report.trouble == ""
+    check(box.box())
+
+
+def test_a_box_that_was_revoked_says_so_and_keeps_its_files(box: Field, house: OfficeHouse) -> None:
+    found = box.enrolled()
+    with house.inventory.writing(OPERATOR) as act:
+        devices.revoke(act, DEVICE, "stolen")
+    report = work.once(found, box.talk(found))
+    assert report.code == "P-403"
+    assert (box.folder / KEY).exists()
+
+
+@pytest.fixture
+def stick(box: Field, house: OfficeHouse, clock: ShiftedClock) -> SignedBundle:
+    key = box.registered().key
+    made = make_bundle(house.office, house.authority, DEVICE, key.request(DEVICE), clock.now_ms)
+    assert made is not None
+    return made
+
+
+def test_a_bundle_brings_certificate_and_sources_and_no_private_key(
+    box: Field, house: OfficeHouse, stick: SignedBundle
+) -> None:
+    found = box.box()
+    assert b"PRIVATE KEY" not in stick.encode()
+    bundle.take(found, stick.encode(), house.ca_file.read_bytes(), None)
+    check(found)
+    with pytest.raises(Unusable, match="already"):
+        bundle.take(found, stick.encode(), house.ca_file.read_bytes(), None)
+    assert work.once(found, box.talk(found)).trouble == "", "the API takes it for what it is, when there is a way"
+
+
+def test_a_bundle_for_a_box_that_nobody_approved_is_not_made(
+    box: Field, house: OfficeHouse, clock: ShiftedClock
+) -> None:
+    key = box.registered(preapproved=False).key
+    assert make_bundle(house.office, house.authority, DEVICE, key.request(DEVICE), clock.now_ms) is None
+
+
+def test_a_bundle_that_is_not_for_this_box_or_not_from_the_office_is_refused(
+    box: Field, house: OfficeHouse, stick: SignedBundle, tmp_path: Path, clock: ShiftedClock
+) -> None:
+    found, roots = box.box(), house.ca_file.read_bytes()
+    other = Field(house, tmp_path / "other", "amb-cam-other").box()
+    changed = stick.model_copy(update={"body": stick.body.replace('"port":8883', '"port":8884')})
+    broker = (house.folder / "ca" / "broker.pem").read_text()
+    tries: dict[str, tuple[Box, bytes, int | None]] = {
+        "another box": (other, stick.encode(), None),
+        "changed": (found, changed.encode(), None),
+        "signed by a server": (found, stick.model_copy(update={"chain": broker}).encode(), None),
+        "too old": (found, stick.encode(), clock.now_ms + 15 * DAY_MS),
+        "no bundle": (found, b"{}", None),
+        "garbage": (found, b"\x00" * 1000, None),
+        "endless": (found, b" " * 700_000, None),
+    }
+    for name, (target, content, wall_ms) in tries.items():
+        with pytest.raises(Unusable):
+            bundle.take(target, content, roots, wall_ms)
+            pytest.fail(f"{name} was taken")
+        assert not target.identity.enrolled
+    renamed = Field(house, tmp_path / "again", DEVICE).box()
+    with pytest.raises(Unusable, match="another key"):
+        bundle.take(renamed, stick.encode(), roots, None)
+    bundle.take(found, stick.encode(), roots, None)
+
+
+def settings_file(box: Field, folder: Path) -> Path:
+    """An edge.toml for this box."""
+    file = folder / "edge.toml"
+    file.write_text(
+        f'device = "{box.device}"\nclock = "trusted"\n[enrolment]\nurl = "{box.house.url}"\n'
+        f'ca_file = "{box.house.ca_file}"\nfolder = "{box.folder}"\n[outbox]\npath = "{folder}/outbox.db"\n'
+    )
+    return file
+
+
+def command(file: Path, *words: str) -> list[str]:
+    return [sys.executable, "-m", "kewang", "edge", *words, "-c", str(file)]
+
+
+def test_the_command_line_from_a_fresh_box_to_its_certificate(box: Field, house: OfficeHouse, tmp_path: Path) -> None:
+    house.clock_ms.now_ms = time.time_ns() // 1_000_000  # type: ignore[attr-defined]
+    file, table, png = settings_file(box, tmp_path), tmp_path / "boxes.csv", tmp_path / "label.png"
+    words = ["identity", "--label", "--json", "--csv", str(table), "--png", str(png)]
+    shown = subprocess.run(command(file, *words), capture_output=True, text=True, check=True)
+    told = json.loads(shown.stdout.splitlines()[-1])
+    assert table.read_text() == f"id,kind,fingerprint\n{DEVICE},cam,{told['fingerprint']}\n".replace(",cam,", ",box,")
+    assert png.read_bytes().startswith(b"\x89PNG")
+    assert f"{DEVICE.upper()} {told['fingerprint'][:8]}" in shown.stdout
+    refused = subprocess.run(command(file, "enrol", "--once", "--json"), capture_output=True, text=True, check=False)
+    assert (refused.returncode, json.loads(refused.stdout)["code"]) == (1, "P-404")
+    house.register(DEVICE, told["fingerprint"], preapproved=True)
+    done = subprocess.run(command(file, "enrol"), capture_output=True, text=True, check=True)
+    assert "active" in done.stdout
+    check(box.box())
+    key = (box.folder / KEY).read_text().splitlines()[1]
+    assert all(key not in text for each in (shown, refused, done) for text in (each.stdout, each.stderr))
+
+
+def test_killed_while_it_enrols_again_and_again_it_gets_there(box: Field, house: OfficeHouse, tmp_path: Path) -> None:
+    """kill -9 of the real process at moments spread over its whole life."""
+    house.clock_ms.now_ms = time.time_ns() // 1_000_000  # type: ignore[attr-defined]
+    file = settings_file(box, tmp_path)
+    found = box.box()
+    house.register(DEVICE, found.key.fingerprint, preapproved=True)
+    marks = ["id", KEY, "next", f"next/{CHAIN}", "next/state.json", CHAIN, "state.json", SOURCES]
+    for mark in marks:
+        for name in ("next", "ready"):
+            assert not (box.folder / name).is_dir() or list((box.folder / name).iterdir()) is not None
+        process = subprocess.Popen(
+            command(file, "enrol", "--once"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        try:
+            wait_for(lambda mark=mark, process=process: (box.folder / mark).exists() or process.poll() is not None, 60)  # type: ignore[misc]
+        finally:
+            if process.poll() is None:
+                os.kill(process.pid, signal.SIGKILL)
+            process.wait()
+    again = box.box()
+    assert again.key.fingerprint == found.key.fingerprint
+    assert work.once(again, box.talk(again)).trouble == ""
+    check(again)
+
+
+def test_the_office_away_is_told_with_what_to_look_at(box: Field, house: OfficeHouse) -> None:
+    found = box.enrolled()
+    house.stop()
+    report = work.once(found, box.talk(found))
+    assert "check the cable or SIM" in report.trouble
+    assert report.state == "active"
+    check(found)
+
+
+def test_refusals_and_keys_stay_out_of_each_others_way(box: Field) -> None:
+    found = box.registered(preapproved=False)
+    with pytest.raises(Refusing) as refused, box.talk(found)() as office:
+        office.renew(DEVICE, BoxKey.new(), BoxKey.new().request(DEVICE))
+    assert refused.value.code == "P-SIG"
