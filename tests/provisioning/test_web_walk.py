@@ -187,6 +187,7 @@ def arrived_once(market: Town, device: str, photos: int) -> None:
         row = rows.get_one(Device, device)
         assert (row.state, row.site, row.lat is not None) == ("installed", "mardika", True)
         acts = list(rows.scalars(select(Audit.act).where(Audit.subject == device)))
-        assert [acts.count(act) for act in ("visit.start", "device.approve", "device.accept", "visit.finish")] == [1] * 4
+        assert [acts.count(act) for act in ("visit.start", "device.approve", "device.accept", "visit.finish")] == [
+            1
+        ] * 4
         assert rows.scalar(select(func.count()).select_from(Maintenance).where(Maintenance.to_ms.is_(None))) == 0
-
