@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from kewang.bench.city import map_file
+from firmware_sim.layout import map_file
 from kewang.bench.houses import SqliteHouse
 from kewang.bench.office import OfficeHouse
 from kewang.bench.parts import Mosquitto
