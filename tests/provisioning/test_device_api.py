@@ -28,10 +28,9 @@ from provisioning.acts import devices, maintenance, sources, visits
 from provisioning.devices.app import Rates
 from provisioning.devices.limits import Buckets, Rate, UsedDates
 from provisioning.inventory import Actor, Audit, Certificate, Device, Person, Photo
-from tests.provisioning.boxes import DEVICE, Field, ShiftedClock
+from tests.provisioning.boxes import DEVICE, QUICK, Field, ShiftedClock
 
 DAY_MS = 86_400_000
-QUICK = Rates(Rate(1000, 1000), Rate(1000, 1000))
 
 
 @pytest.fixture

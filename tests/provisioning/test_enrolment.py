@@ -25,7 +25,7 @@ from kewang.bench.process import wait_for
 from kewang.wire.enrolment import SignedBundle
 from provisioning.acts import devices, sources
 from provisioning.devices.bundles import make_bundle
-from tests.provisioning.boxes import DEVICE, Field, ShiftedClock
+from tests.provisioning.boxes import DEVICE, QUICK, Field, ShiftedClock
 
 DAY_MS = 86_400_000
 
@@ -37,7 +37,7 @@ def clock() -> ShiftedClock:
 
 @pytest.fixture
 def house(tmp_path: Path, clock: ShiftedClock) -> Iterator[OfficeHouse]:
-    with OfficeHouse(tmp_path / "office", clock_ms=clock) as made:
+    with OfficeHouse(tmp_path / "office", clock_ms=clock, rates=QUICK) as made:
         yield made
 
 
@@ -101,6 +101,8 @@ def check(found: Box) -> x509.Certificate:
     return x509.load_pem_x509_certificates((found.folder / CHAIN).read_bytes())[0]
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_a_power_cut_at_every_step_of_enrolment_recovers_by_itself(house: OfficeHouse, tmp_path: Path) -> None:
     cuts = 0
     for at in range(1, 100):
@@ -140,6 +142,8 @@ def preregistered(field: Field, at: int):  # type: ignore[no-untyped-def]
     return register
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_a_power_cut_at_every_step_of_a_renewal_recovers_by_itself(
     box: Field, house: OfficeHouse, clock: ShiftedClock
 ) -> None:
@@ -404,6 +408,8 @@ def test_the_command_line_from_a_fresh_box_to_its_certificate(box: Field, house:
     assert all(key not in text for each in (shown, refused, done) for text in (each.stdout, each.stderr))
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_killed_while_it_enrols_again_and_again_it_gets_there(box: Field, house: OfficeHouse, tmp_path: Path) -> None:
     """kill -9 of the real process at moments spread over its whole life."""
     house.clock_ms.now_ms = time.time_ns() // 1_000_000  # type: ignore[attr-defined]
