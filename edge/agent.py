@@ -72,12 +72,14 @@ class Agent:
         flush_rows: int = 30,
         firmware: str = "",
         drain_s: float = 3.0,
+        why: Why | None = None,
     ) -> None:
+        """`why`: what made this start, if it was neither the power nor a watchdog."""
         self.samplings = [Sampling(source) for source in sources]
         self.delivery, self.uplink, self.clock, self.timers = delivery, uplink, clock, timers
         self.commands = commands
         self.flush_s, self.flush_rows = flush_s, flush_rows
-        self.firmware, self.drain_s = firmware, drain_s
+        self.firmware, self.drain_s, self.started_by = firmware, drain_s, why
         self.connects = 0
         self.link: Link | None = None
         self.link_error: str | None = None
@@ -227,6 +229,8 @@ class Agent:
     def _why(self) -> Why:
         if self.connects > 1:
             return "link"
+        if self.started_by is not None:
+            return self.started_by
         return "power" if self.clock.mono_ms() < POWER_ON_MS else "watchdog"
 
     async def _listen(self, link: Link) -> None:

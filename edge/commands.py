@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from edge.ports import Arguments, Commandable, CommandRefused, LinkDown, OutboxFull, Source
+from edge.ports import Arguments, Commandable, CommandRefused, LinkDown, Named, OutboxFull
 from kewang.wire.command import Command, Result, decode_command
 from kewang.wire.errors import WireError
 
@@ -67,7 +67,7 @@ class Memory:
 class Commands:
     """All that this device can be told. `hear` what comes; `run` does it; `do` is for a person on the box itself."""
 
-    def __init__(self, sources: Sequence[Source], memory: Memory, *, limit_s: float = LIMIT_S) -> None:
+    def __init__(self, sources: Sequence[Named], memory: Memory, *, limit_s: float = LIMIT_S) -> None:
         self._sources, self._memory, self.limit_s = sources, memory, limit_s
         self._waiting: asyncio.Queue[Command] = asyncio.Queue(MAX_WAITING)
         self._turn = asyncio.Lock()

@@ -111,8 +111,24 @@ class Source(Protocol):
     async def close(self) -> None: ...
 
 
+@runtime_checkable
+class Showing(Protocol):
+    """What a `Source` may offer beside its readings: what its camera sees now."""
+
+    async def key_frame(self) -> tuple[str, bytes]:
+        """Codec and one key frame, to be decoded by whoever may see it. Raises SourceError. May be called during a
+        `read`."""
+
+
 Arguments = Mapping[str, bool | int | float | str]
 """What a command says beside its name."""
+
+
+class Named(Protocol):
+    """Something that has a name on this box."""
+
+    @property
+    def name(self) -> str: ...
 
 
 @runtime_checkable

@@ -2,24 +2,34 @@
 
 import asyncio
 import random
+from pathlib import Path
 
 from edge.agent import Agent
 from edge.commands import Commands, Memory
 from edge.delivery import Delivery
 from edge.outbox import SqliteOutbox
-from edge.settings import EdgeSettings, build_sources
+from edge.settings import EdgeSettings, build_sources, read_settings, read_start
 from edge.status import answer, socket_path
+from edge.upkeep import Upkeep
 from edge.uplink import MqttUplink
 from kewang import __version__
 from kewang.runtime.clock import boot_id
+from kewang.wire.state import Why
 
 
-async def serve(settings: EdgeSettings, stopping: asyncio.Event) -> None:
-    """Run the agent until `stopping`. Raises OutboxBusy, SettingsError, OSError before it starts."""
+async def serve(
+    settings: EdgeSettings, stopping: asyncio.Event, upkeep: Upkeep | None = None, why: Why | None = None
+) -> None:
+    """Run the agent until `stopping`, or until `upkeep` finds that the office wants other sources.
+
+    `why`: what made this start. Raises OutboxBusy, SettingsError, OSError before it starts.
+    """
     timers = settings.protocol_times()
     clock = settings.system_clock()
     settings.outbox.path.parent.mkdir(parents=True, exist_ok=True)
     outbox = SqliteOutbox(settings.outbox.path, settings.outbox.budget_bytes, boot_id(), timers=timers)
+    others = [upkeep] if upkeep else []
+    dated = clock.synchronised if settings.enrolment else lambda: True
     try:
         sources = build_sources(
             settings,
@@ -29,17 +39,36 @@ async def serve(settings: EdgeSettings, stopping: asyncio.Event) -> None:
         agent = Agent(
             sources,
             Delivery(outbox, clock, timers, random.Random()),
-            MqttUplink(settings.broker, settings.device, timers.keepalive_s),
+            MqttUplink(settings.broker, settings.device, timers.keepalive_s, dated),
             clock,
             timers=timers,
-            commands=Commands(sources, Memory(settings.outbox.path.with_suffix(".commands.json"))),
+            commands=Commands([*sources, *others], Memory(settings.outbox.path.with_suffix(".commands.json"))),
             flush_s=settings.outbox.flush_s,
             flush_rows=settings.outbox.flush_rows,
             firmware=f"kewang {__version__}",
+            why=why,
         )
         async with asyncio.TaskGroup() as group:
             status = group.create_task(answer(agent, settings.device, socket_path(settings.outbox.path)), name="status")
-            await agent.run(stopping)
+            keeping = group.create_task(upkeep.run(sources, stopping), name="upkeep") if upkeep else None
+            await agent.run(upkeep.leaving if upkeep else stopping)
             status.cancel()
+            if keeping:
+                keeping.cancel()
     finally:
         outbox.close()
+
+
+async def run(file: Path, stopping: asyncio.Event) -> None:
+    """Serve by the settings in `file` until `stopping`: enrolled first, and again whenever the office wants it.
+
+    Raises SettingsError and what `serve` raises.
+    """
+    start = read_start(file)
+    upkeep = Upkeep(file, start.enrolment.folder) if start.enrolment else None
+    if upkeep and not await upkeep.enrol_first(stopping):
+        return
+    await serve(read_settings(file), stopping, upkeep)
+    while upkeep and upkeep.changed and not stopping.is_set():
+        upkeep.begin_anew()
+        await serve(read_settings(file), stopping, upkeep, "config")

@@ -1,12 +1,16 @@
 """Settings of the edge agent: `edge.toml`, and the sources built from it."""
 
+import logging
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import Field, PlainValidator, field_validator, model_validator
+from pydantic import ConfigDict, Field, PlainValidator, ValidationError, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
+from edge.enrolled import identity, with_identity
+from edge.enrolment_settings import EnrolmentSettings
 from edge.ports import Source
 from edge.sources import driver
 from edge.sources.box import Box, BoxSettings, Gauge
@@ -25,6 +29,8 @@ from kewang.runtime.clock import ClockTrust, SystemClock
 from kewang.runtime.settings import Settings, SettingsError, load
 from kewang.wire.names import BOX_SOURCE, is_device
 from kewang.wire.timers import Timers
+
+log = logging.getLogger(__name__)
 
 
 class EdgeTls(TlsSettings):
@@ -89,6 +95,35 @@ def _source(item: Any) -> SourceSettings:
     return model.model_validate(item)
 
 
+def _enrolment(values: Any) -> EnrolmentSettings | None:
+    """The `[enrolment]` section if it is well; else the field itself tells what is wrong with it."""
+    section = values.get("enrolment") if isinstance(values, dict) else None
+    if isinstance(section, EnrolmentSettings):
+        return section
+    try:
+        return EnrolmentSettings.model_validate(section) if section else None
+    except ValidationError:
+        return None
+
+
+def _usable(item: Any) -> bool:
+    """Whether a source of the office can be read here. A wrong one must not silence the whole box."""
+    try:
+        _source(item)
+    except (ValidationError, PydanticCustomError) as error:
+        name = item.get("name") if isinstance(item, dict) else "?"
+        log.error("source %s of the office is left out: %s", name, _first_line(error))
+        return False
+    return True
+
+
+def _first_line(error: ValidationError | PydanticCustomError) -> str:
+    if isinstance(error, ValidationError):
+        first = error.errors(include_url=False, include_input=False)[0]
+        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    return str(error)
+
+
 AnySource = Annotated[SourceSettings, PlainValidator(_source)]
 
 
@@ -96,7 +131,11 @@ class EdgeSettings(Settings):
     """Everything the agent is told: one TOML file; flag > environment > file > default."""
 
     device: str = Field(
-        description="Id of this box: 3 to 32 characters of a-z, 0-9 and '-'; also its MQTT user and certificate name."
+        description="Id of this box: 3 to 32 characters of a-z, 0-9 and '-'; also its MQTT user and certificate name. "
+        "With [enrolment] it may be left out: the box makes one at its first start."
+    )
+    enrolment: EnrolmentSettings | None = Field(
+        default=None, description="Where the box gets certificate and sources; without it both are given here."
     )
     broker: EdgeBroker = Field(default_factory=EdgeBroker, description="The broker.")
     outbox: OutboxSettings = Field(default_factory=OutboxSettings, description="The queue on disk.")
@@ -110,6 +149,24 @@ class EdgeSettings(Settings):
     sources: tuple[AnySource, ...] = Field(
         default=(), description="Cameras and sensors; each with the keys of its driver."
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _enrolled(cls, values: Any) -> Any:
+        """What the office gave counts where the file says nothing. A source of it that can't be is left out."""
+        found = _enrolment(values)
+        if found is None:
+            return values
+        try:
+            own = identity(found.folder)
+        except OSError as error:
+            raise problem(f"enrolment.folder {found.folder}: {error.strerror}: run as the user that owns it") from None
+        merged = with_identity(values, own)
+        if not merged.get("device"):
+            raise problem("this box has no identity yet: run `kewang edge identity -c FILE`, then `kewang edge enrol`")
+        given = len(values.get("sources") or ())
+        merged["sources"] = [each for index, each in enumerate(merged["sources"]) if index < given or _usable(each)]
+        return merged
 
     @field_validator("device")
     @classmethod
@@ -148,6 +205,24 @@ def read_settings(file: Path | None, flags: Mapping[str, Any] | None = None) -> 
     token = settings_folder.set(file.resolve().parent if file else Path.cwd())
     try:
         return load(EdgeSettings, "edge", file, flags)
+    finally:
+        settings_folder.reset(token)
+
+
+class Start(Settings):
+    """What must be known before the box has an identity: the rest of the file is read afterwards."""
+
+    model_config = ConfigDict(extra="ignore")
+    device: str | None = None
+    clock: ClockTrust = "kernel"
+    enrolment: EnrolmentSettings | None = None
+
+
+def read_start(file: Path) -> Start:
+    """The part of `file` that enrolment needs. Raises SettingsError."""
+    token = settings_folder.set(file.resolve().parent)
+    try:
+        return load(Start, "edge", file)
     finally:
         settings_folder.reset(token)
 

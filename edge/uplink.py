@@ -1,7 +1,7 @@
 """Uplink over MQTT: the one place of the edge that knows the library."""
 
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -22,8 +22,11 @@ logging.getLogger("aiomqtt").setLevel(logging.CRITICAL)
 class MqttUplink:
     """ports.Uplink on an MQTT broker; QoS 1, clean session."""
 
-    def __init__(self, broker: BrokerSettings, device: str, keepalive_s: float) -> None:
-        self._broker = broker
+    def __init__(
+        self, broker: BrokerSettings, device: str, keepalive_s: float, dated: Callable[[], bool] = lambda: True
+    ) -> None:
+        """`dated`: whether the machine's clock can be believed, and with it the dates of the broker's certificate."""
+        self._broker, self._dated = broker, dated
         self._device = device
         self._keepalive_s = int(keepalive_s)
 
@@ -47,7 +50,7 @@ class MqttUplink:
             identifier=self._device,
             keepalive=self._keepalive_s,
             clean_session=True,
-            tls_context=broker.tls_context(),
+            tls_context=broker.tls_context(check_dates=self._dated()),
             will=aiomqtt.Will(topics.build(self._device, topics.STATE), will, qos=1, retain=True),
             max_queued_incoming_messages=_QUEUED_MESSAGES,
         )

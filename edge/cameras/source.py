@@ -17,7 +17,7 @@ from edge.cameras.slots import NoSlot, shared
 from edge.cameras.streams import Manner, Stream, stream_of
 from edge.cameras.tiers import Tier, Tiers
 from edge.onvif import look as ask_onvif
-from edge.ports import Arguments, CommandRefused, Values
+from edge.ports import Arguments, CommandRefused, SourceError, Values
 from edge.sources.settings import surroundings
 from kewang.wire.cameras import REASON_WORDS, STATE_WORDS, CameraReason, CameraState
 from kewang.wire.catalogue import BY_NAME, METRICS
@@ -95,6 +95,17 @@ class Camera:
         if name != ACCEPT_VIEW or not isinstance(clean, bool) or set(args) - {"clean"}:
             raise CommandRefused(f"a camera can do {ACCEPT_VIEW} with clean = true or false: send that")
         return await shared().in_thread(self._accept, clean)
+
+    async def key_frame(self) -> tuple[str, bytes]:
+        """What it sees now, by a look of its own, for who puts it up. Raises SourceError."""
+        try:
+            async with shared().session(troubled=False, wait_s=QUEUE_S):
+                seen = await self._eye.watch(until_keyframe=True)
+        except NoSlot as error:
+            raise SourceError(str(error)) from None
+        if seen.codec is None or seen.keyframe is None:
+            raise SourceError(seen.detail or f"no picture: {REASON_WORDS[seen.reason][1]}")
+        return seen.codec, seen.keyframe
 
     def _accept(self, clean: bool) -> str:
         try:

@@ -14,7 +14,7 @@ from kewang.runtime.clock import kernel_synchronised
 from kewang.runtime.settings import Settings, SettingsError, secret
 from kewang.wire.names import is_source
 
-RESERVED: Final = frozenset({"box", "agent"})
+RESERVED: Final = frozenset({"box", "agent", "enrolment"})
 """Names of the agent's own sources."""
 
 settings_folder: ContextVar[Path] = ContextVar("settings_folder", default=Path())

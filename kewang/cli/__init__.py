@@ -19,6 +19,7 @@ _PROGRAMS: Final = {
     "demo": ("kewang.cli.demo", "A whole city on this machine, with a live page, until Ctrl-C."),
     "sim": ("kewang.cli.sim", "Simulated boards behind a real Modbus server, and fleets of devices over MQTT."),
     "placements": ("kewang.cli.placements", "Tell the gateways where the devices are."),
+    "provision": ("kewang.cli.provision", "Set up a city, bring devices into it, see what was done."),
     "command": ("kewang.cli.command", "Tell a device to do something, and hear what became of it."),
     "ledger": ("kewang.cli.ledger", "Is every reading accounted for? From the database alone."),
     "quarantine": ("kewang.cli.quarantine", "Refused readings: list them, store them after all, mark them deleted."),
@@ -32,6 +33,7 @@ _EXTRAS: Final = {
     "bench": "dev",
     "placements": "provisioning",
     "command": "provisioning",
+    "provision": "provisioning",
 }
 """Extras that bring what a program needs; the others need `gateway`."""
 _OF_CAMERAS: Final = frozenset({"av", "numpy", "PIL"})

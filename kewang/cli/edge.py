@@ -5,12 +5,14 @@ from typing import Annotated, Any
 
 import typer
 
-from kewang.cli import edge_camera
+from kewang.cli import edge_camera, edge_enrol
 from kewang.cli.common import FOUND, UNREACHABLE, AsJson, Check, Verbose, fail, print_json, settings_errors
 from kewang.runtime.program import run_until_signalled, set_up_logging
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="The agent on a device.")
 app.add_typer(edge_camera.app, name="camera")
+app.command()(edge_enrol.identity)
+app.command()(edge_enrol.enrol)
 
 NeededConfig = Annotated[Path, typer.Option("--config", "-c", help="Settings file (TOML).")]
 
@@ -19,16 +21,17 @@ NeededConfig = Annotated[Path, typer.Option("--config", "-c", help="Settings fil
 def run(config: NeededConfig, check: Check = False, verbose: Verbose = False) -> None:
     """Run the agent until SIGTERM or Ctrl-C. `--check` only validates the settings."""
     from edge.ports import OutboxBusy, OutboxFull, OutboxTooNew
-    from edge.service import serve
-    from edge.settings import read_settings
+    from edge.service import run as serve
+    from edge.settings import read_settings, read_start
 
     set_up_logging(verbose)
     with settings_errors():
-        settings = read_settings(config)
+        if check or read_start(config).enrolment is None:
+            read_settings(config)
         if check:
             return
         try:
-            code = run_until_signalled(lambda stopping: serve(settings, stopping))
+            code = run_until_signalled(lambda stopping: serve(config, stopping))
         except (OutboxBusy, OutboxFull, OutboxTooNew) as error:
             fail(str(error), UNREACHABLE)
     raise typer.Exit(code)

@@ -2,10 +2,14 @@
 
 import ssl
 from pathlib import Path
+from typing import Final
 
 from pydantic import Field
 
 from kewang.runtime.settings import Settings, SettingsError, secret
+
+_NO_CHECK_TIME: Final = 0x200000
+"""OpenSSL's X509_V_FLAG_NO_CHECK_TIME, which Python has no name for."""
 
 
 class TlsSettings(Settings):
@@ -29,13 +33,19 @@ class BrokerSettings(Settings):
         """The password, read now. Raises SettingsError."""
         return secret(self.password_file) if self.password_file else None
 
-    def tls_context(self) -> ssl.SSLContext | None:
-        """The TLS context, None for a plain connection. Raises SettingsError for files that can't be used."""
+    def tls_context(self, *, check_dates: bool = True) -> ssl.SSLContext | None:
+        """The TLS context, None for a plain connection. Raises SettingsError for files that can't be used.
+
+        Without `check_dates` the broker's certificate may seem to have ended, or not begun: for a machine that does not
+        know the date.
+        """
         if self.tls is None:
             return None
         try:
             context = ssl.create_default_context(cafile=self.tls.ca_file)
             context.minimum_version = ssl.TLSVersion.TLSv1_2
+            if not check_dates:
+                context.verify_flags |= _NO_CHECK_TIME
             if self.tls.cert_file:
                 if self.tls.key_file:
                     secret(self.tls.key_file)

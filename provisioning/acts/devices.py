@@ -73,7 +73,7 @@ def add(work: Work, device: NewDevice) -> Device:
 def new_row(work: Work, device: NewDevice) -> Device:
     """The row of a new device, checked and in the table, without an audit row: part of `add` and of imports."""
     row = Device(
-        id=fields.device(device.id),
+        id=fields.new_device(device.id),
         kind=fields.slug("kind", device.kind),
         fingerprint=fields.fingerprint(device.fingerprint),
         model=fields.text("model", device.model, 64),

@@ -1,12 +1,12 @@
 """What may stand in a field. Each check gives the value as it is kept, or raises Refused P-400 that names the field."""
 
-import math
 import re
 import unicodedata
 import uuid
 from typing import Any, Final
 
 from kewang.wire.batch import MAX_DATE_MS
+from kewang.wire.identity import is_made, is_reserved, looks_made
 from kewang.wire.names import is_device, is_source
 from provisioning.refusals import Refused, bad_input
 
@@ -76,15 +76,15 @@ def text(field: str, value: Any, most: int, *, least: int = 0, lines: bool = Fal
     """Visible text of `least` to `most` characters without blanks around it; with line ends only if `lines`."""
     if not isinstance(value, str):
         raise refuse(field, _("%(field_word)s is not a text."))
-    value = unicodedata.normalize("NFC", value.replace("\r\n", "\n") if lines else value).strip()
-    for letter in value:
+    kept: str = unicodedata.normalize("NFC", value.replace("\r\n", "\n") if lines else value).strip()
+    for letter in kept:
         if unicodedata.category(letter) in _INVISIBLE and not (lines and letter == "\n"):
             raise refuse(field, _("%(field_word)s has an invisible character (%(sign)s)."), sign=f"U+{ord(letter):04X}")
-    if len(value) > most:
+    if len(kept) > most:
         raise refuse(field, _("%(field_word)s is too long: at most %(limit)s characters."), limit=most)
-    if len(value) < least:
+    if len(kept) < least:
         raise refuse(field, _("%(field_word)s is missing or too short: at least %(limit)s characters."), limit=least)
-    return value
+    return kept
 
 
 def slug(field: str, value: Any) -> str:
@@ -111,6 +111,16 @@ def device(value: Any) -> str:
     raise refuse("device", _("%(field_word)s must have 3 to 32 characters of a-z, 0-9 and '-'."))
 
 
+def new_device(value: Any) -> str:
+    """An id that a box may be given: not one of our own names, and not a made one that was mistyped."""
+    name = device(value)
+    if is_reserved(name):
+        raise refuse("device", _("%(field_word)s is a name that no box may have."))
+    if looks_made(name) and not is_made(name):
+        raise refuse("device", _("%(field_word)s is mistyped: its last character does not fit."))
+    return name
+
+
 def source(value: Any) -> str:
     """The name of a source."""
     if isinstance(value, str) and is_source(value):
@@ -120,9 +130,10 @@ def source(value: Any) -> str:
 
 def fingerprint(value: Any) -> str:
     """A key's fingerprint; small letters are made capitals."""
+    given: object = value.strip().upper() if isinstance(value, str) else value
     return _matching(
         "fingerprint",
-        value.strip().upper() if isinstance(value, str) else value,
+        given,
         _FINGERPRINT,
         _("%(field_word)s must have 26 characters of A-Z and 2-7, as on the label."),
     )
@@ -169,7 +180,7 @@ def degrees(field: str, value: Any, limit: int) -> float | None:
     """An angle of at most `limit` degrees to both sides; None for nothing."""
     if value is None:
         return None
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) and abs(value) <= limit:
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= limit:
         return float(value)
     raise refuse(field, _("%(field_word)s must be a number from -%(limit)s to %(limit)s."), limit=limit)
 

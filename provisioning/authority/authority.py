@@ -223,6 +223,8 @@ class Authority:
         key = files.read_key(self.folder / "time.key", issuing.NO_CA)
         if not isinstance(key, Ed25519PrivateKey):
             raise AuthorityError(f"{self.folder / 'time.key'} is no Ed25519 key: restore it from a backup")
+        if self._certificate("time").public_key() != key.public_key():
+            raise AuthorityError(f"{self.folder / 'time.key'} is not the key of time.pem: restore both from one backup")
         return key, self._read(self.folder / "time.pem").decode()
 
     @staticmethod

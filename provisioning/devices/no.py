@@ -1,5 +1,7 @@
 """What the device API says no to, as an answer with a code and a sentence in both languages."""
 
+from typing import Final
+
 from kewang.ui.words import words
 from kewang.wire.enrolment import REASONS, Code, Refusal, Words
 from provisioning.refusals import Refused
@@ -24,7 +26,19 @@ class No(Exception):
         return Refusal(code=self.code, text=Words(en=text, id=words("id").gettext(text))).encode()
 
 
+_KINDS: Final = {
+    "unknown-device": Code.UNKNOWN,
+    "blocked": Code.BLOCKED,
+    "key": Code.KEY,
+    "disk": Code.UNABLE,
+}
+"""What acts refuse, in the words that boxes know."""
+
+
 def of_refused(refused: Refused) -> tuple[int, bytes]:
     """HTTP status and body for what an act refused: its code holds the status."""
+    if refused.kind in _KINDS:
+        no = No(_KINDS[refused.kind])
+        return no.status, no.answer()
     text = Words(en=refused.said("en"), id=refused.said("id"))
     return int(refused.code.removeprefix("P-")), Refusal(code=refused.code, text=text).encode()

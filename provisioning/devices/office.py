@@ -10,6 +10,7 @@ from typing import Final
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from kewang.runtime.settings import SettingsError
 from kewang.wire import enrolment
 from kewang.wire.enrolment import BrokerPlace, Code, Config, Enrol, Issued, Pending, Renew, Time, time_text
 from kewang.wire.errors import WireError
@@ -96,17 +97,13 @@ class Office:
     def config(self, asked: Asked) -> tuple[Config, str]:
         """The sources with their secrets, and a tag that differs when anything does."""
         with self._inventory.reading() as rows:
-            device = self._signatures.device(rows, asked, 0)
-            found = sources.opened(rows, device.id, self._seal_key)
-            config = Config(
-                version=sources.version_ms(rows, device.id),
-                sources=tuple(
-                    {"driver": each.driver, "name": each.name, **each.settings, **each.secrets} for each in found
-                ),
-                maintenance=_open_span(rows, device.id) is not None,
-                thumbnails=_wanted(rows, device.id),
-            )
+            config = self._config(rows, self._signatures.device(rows, asked, 0).id)
         return config, hashlib.sha256(config.encode()).hexdigest()[:32]
+
+    def config_of(self, device: str) -> Config:
+        """The same for a bundle: who asks is on the server already."""
+        with self._inventory.reading() as rows:
+            return self._config(rows, device)
 
     def thumbnail(self, source: str, asked: Asked) -> None:
         """Keep the picture of a source, made small and without a word of where it comes from."""
@@ -128,6 +125,24 @@ class Office:
     def forget_old(self) -> None:
         """For a loop: what is remembered about requests and no longer needed."""
         self._signatures.forget_old()
+
+    def _config(self, rows: Session, device: str) -> Config:
+        found = self._opened(rows, device)
+        return Config(
+            version=sources.version_ms(rows, device),
+            sources=tuple(
+                {"driver": each.driver, "name": each.name, **each.settings, **each.secrets} for each in found
+            ),
+            maintenance=_open_span(rows, device) is not None,
+            thumbnails=_wanted(rows, device),
+        )
+
+    def _opened(self, rows: Session, device: str) -> list[sources.NewSource]:
+        try:
+            return sources.opened(rows, device, self._seal_key)
+        except SettingsError as error:
+            log.error("no sources for %s: %s", device, error)
+            raise No(Code.UNABLE, str(error), _LATER_S) from None
 
     def _answer_known(self, rows: Session, name: str, key: str) -> Issued | Pending | None:
         """The answer to a request that changes nothing; None if an act has to be done, be it to refuse it."""

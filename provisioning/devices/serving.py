@@ -40,6 +40,11 @@ class DeviceApi:
         port: int = self._listening.getsockname()[1]
         return port
 
+    @property
+    def is_serving(self) -> bool:
+        """Whether it answers."""
+        return self._server.started
+
     def reload(self) -> None:
         """Use the certificate's files as they are now, for new connections. Raises OSError, ssl.SSLError."""
         self._context.load_cert_chain(str(self._leaf.certificate), str(self._leaf.key))

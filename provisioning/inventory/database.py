@@ -83,17 +83,28 @@ def open_inventory(url: str, folder: Path, clock_ms: Callable[[], int] | None = 
     `folder` is the state folder, made (0700) if missing: `audit.head`, `photos/` and keys are there. Raises
     InventoryError with the next step, also for a database that a newer program has written.
     """
+    engine = open_engine(url, folder)
+    return Inventory(engine, folder, clock_ms or _wall_ms)
+
+
+def open_engine(url: str, folder: Path, version: str = "head") -> Engine:
+    """The database at `url` with its tables at least at `version`. Raises InventoryError."""
     address = _address(url)
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         _make_private(address)
         engine = _engine(address)
-        migrate(engine, _shown(address))
+        migrate(engine, shown(url), version)
     except (OSError, DBAPIError) as error:
         why = error.orig if isinstance(error, DBAPIError) else error
         advice = "is the server running, may we log in, may we write there?"
-        raise InventoryError(f"inventory {_shown(address)}: {str(why).strip()}: {advice}") from error
-    return Inventory(engine, folder, clock_ms or _wall_ms)
+        raise InventoryError(f"inventory {shown(url)}: {str(why).strip()}: {advice}") from error
+    return engine
+
+
+def shown(url: str) -> str:
+    """The address without its password."""
+    return make_url(url).render_as_string(hide_password=True)
 
 
 def _address(url: str) -> URL:
@@ -153,10 +164,6 @@ def _told() -> Iterator[None]:
         raise no_room(str(error.orig).strip().splitlines()[0]) from error
     except OSError as error:
         raise no_room(error.strerror or str(error)) from error
-
-
-def _shown(address: URL) -> str:
-    return address.render_as_string(hide_password=True)
 
 
 def _wall_ms() -> int:

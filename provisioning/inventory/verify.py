@@ -1,11 +1,13 @@
 """Is the audit log whole? Every row against its hash and the row before, the end against `audit.head`."""
 
 import json
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from provisioning.inventory import audit, head
 from provisioning.inventory.database import Inventory
@@ -26,14 +28,21 @@ def verify(inventory: Inventory) -> Verdict:
     """Read the whole log. An edited, deleted, inserted or swapped row is named; also rows missing at the end."""
     known = head.read_head(inventory.folder)
     with inventory.reading() as rows:
-        count, last = 0, head.mark(None)
-        previous = audit.FIRST
-        for row in rows.scalars(select(Audit).order_by(Audit.number).execution_options(yield_per=1000)):
+        return verify_rows(rows, inventory.folder, known)
+
+
+def verify_rows(rows: Session, folder: Path, known: dict[str, head.Mark]) -> Verdict:
+    """As `verify`, in a session that is open; `known` is the head file as it was read before."""
+    count, last = 0, head.mark(None)
+    previous = audit.FIRST
+    in_order = select(Audit).order_by(Audit.number).execution_options(yield_per=1000)
+    with closing(rows.scalars(in_order)) as found:
+        for row in found:
             count += 1
             if problem := _problem(row, count, previous):
                 return Verdict(False, count, count, problem)
             previous, last = row.hash, head.mark(row)
-    if problem := _end_problem(inventory.folder, known, last):
+    if problem := _end_problem(folder, known, last):
         return Verdict(False, count, None, problem)
     return Verdict(True, count)
 
@@ -75,6 +84,6 @@ def _end_problem(folder: Path, known: dict[str, head.Mark], last: head.Mark) -> 
     if gaps := head.read_gaps(folder):
         return f"the log did not go on where it had ended, {len(gaps)} times: see {folder / head.GAPS}"
     if last not in (known["head"], known["next"]):
-        number = known["head"]["number"]
-        return f"the log ends with row {last['number']}, but {folder / head.HEAD} says {number}: rows were cut off or added"
+        said = f"{folder / head.HEAD} says {known['head']['number']}"
+        return f"the log ends with row {last['number']}, but {said}: rows were cut off or added"
     return ""

@@ -25,14 +25,16 @@ def migrate(engine: Engine, shown: str, to: str = "head") -> None:
     with engine.execution_options(writing=True).begin() as connection:
         if connection.dialect.name == "postgresql":
             connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
-        _check(connection, ScriptDirectory.from_config(config), shown)
+        _check(connection, ScriptDirectory.from_config(config), shown, to)
         config.attributes["connection"] = connection
         command.upgrade(config, to)
 
 
-def _check(connection: Connection, scripts: ScriptDirectory, shown: str) -> None:
+def _check(connection: Connection, scripts: ScriptDirectory, shown: str, to: str) -> None:
     """Raises InventoryError for tables of another program, or of a newer one of ours."""
     known = {script.revision for script in scripts.walk_revisions()}
+    if to != "head" and to not in known:
+        raise InventoryError(f"inventory {shown}: version {to} is newer than this program: upgrade kewang")
     versions = set(MigrationContext.configure(connection).get_current_heads())
     if not versions and inspect(connection).get_table_names():
         raise InventoryError(f"inventory {shown}: another program's tables are in it: give it a database of its own")

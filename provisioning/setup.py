@@ -1,0 +1,70 @@
+"""Setting a city up: state folder, keys, inventory, authority, first administrator. Begun again after a power cut."""
+
+import stat
+from dataclasses import dataclass
+
+from sqlalchemy import func, select
+
+from kewang.runtime.settings import SettingsError
+from provisioning import authority
+from provisioning.acts import people
+from provisioning.inventory import Actor, Inventory, Person, open_inventory
+from provisioning.keys import SESSION_KEY, make_keys
+from provisioning.settings import ProvisionSettings
+
+
+@dataclass(frozen=True)
+class FirstAdmin:
+    """Who may log in now. The password is nowhere else: show it once."""
+
+    login: str
+    password: str
+
+
+def set_up(settings: ProvisionSettings, actor: Actor, login: str, name: str) -> FirstAdmin:
+    """Make what is missing; the administrator at last. Raises SettingsError when all is there, InventoryError, OSError.
+
+    `offline/` in the state folder belongs on a stick in a safe afterwards.
+    """
+    folder = settings.state_folder
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    check_private(settings)
+    make_keys(folder)
+    inventory = open_inventory(settings.inventory_url(), folder)
+    try:
+        if _people(inventory):
+            raise SettingsError(f"{folder} is set up already: 'kewang provision people' makes new passwords")
+        if not (folder / "ca").exists():
+            _make_authority(settings, inventory.clock_ms())
+        with inventory.writing(actor) as work:
+            person, password = people.add(work, people.NewPerson(login, name, "admin"))
+    finally:
+        inventory.close()
+    return FirstAdmin(person.login, password)
+
+
+def check_private(settings: ProvisionSettings) -> None:
+    """Raises SettingsError when others may look into the state folder."""
+    folder = settings.state_folder
+    if folder.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise SettingsError(f"state_folder {folder} can be read by others: run 'chmod 700 {folder}'")
+
+
+def check_set_up(settings: ProvisionSettings) -> None:
+    """Raises SettingsError before `set_up` was done, or when others may look into the state folder."""
+    if not (settings.state_folder / SESSION_KEY).exists():
+        raise SettingsError(f"state_folder {settings.state_folder} is not set up: run 'kewang provision init' first")
+    check_private(settings)
+
+
+def _people(inventory: Inventory) -> int:
+    with inventory.reading() as rows:
+        return rows.scalar(select(func.count()).select_from(Person)) or 0
+
+
+def _make_authority(settings: ProvisionSettings, now_ms: int) -> None:
+    hosts = settings.devices.names
+    try:
+        authority.create(settings.state_folder, city=settings.city, broker_hosts=hosts, api_hosts=hosts, now_ms=now_ms)
+    except authority.AuthorityError as error:
+        raise SettingsError(str(error)) from None
