@@ -27,13 +27,12 @@ from provisioning.devices.office import Office, Terms
 from provisioning.devices.serving import DeviceApi
 from provisioning.floods import keep_quarantining
 from provisioning.gateway_api import GatewayAddress, GatewayApi
-from provisioning.guard import Guard, GuardSettings, Keeping, keep_guarded
+from provisioning.guard import Guard, GuardSettings, Keeping, Wanted, keep_guarded, wanted
 from provisioning.guard.signals import signal_by
 from provisioning.inventory import Inventory, open_inventory
 from provisioning.inventory.placements import placements
 from provisioning.placements import keep_published
 from provisioning.refusals import Refused
-from provisioning.refused import wanted
 from provisioning.settings import ProvisionSettings, WebSettings
 from provisioning.upkeep import keep_tidy
 from provisioning.web.app import create_web
@@ -163,6 +162,15 @@ def _places(inventory: Inventory) -> Callable[[], Mapping[str, Placement]]:
 async def _guarded(parts: Parts, settings: GuardSettings, stopping: asyncio.Event) -> None:
     guard = Guard(settings, parts.authority, signal_by(settings.signal), parts.settings.state_folder / "guard")
     keeping = Keeping(
-        partial(wanted, parts.inventory), partial(placements, parts.inventory), parts.broker, poll_s=_LOOK_S
+        partial(refused, parts.inventory), partial(placements, parts.inventory), parts.broker, poll_s=_LOOK_S
     )
     await keep_guarded(guard, keeping, asyncio.Event(), stopping)
+
+
+def refused(inventory: Inventory) -> Wanted:
+    """Whom the broker must refuse now. Raises OSError when the inventory does not answer: what holds goes on."""
+    try:
+        with inventory.reading() as rows:
+            return wanted(rows, inventory.clock_ms())
+    except Refused as error:
+        raise OSError(str(error)) from None
