@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+from edge.enrolled import Disk, Identity
 from firmware_sim.layout import map_file
 from kewang.bench.houses import SqliteHouse
 from kewang.bench.office import OfficeHouse
@@ -52,6 +53,10 @@ class EnrolledEdge(EdgeProgram):
     def identity(self) -> Path:
         """Its identity's folder."""
         return self.folder / "identity"
+
+    def is_ready(self) -> bool:
+        """Whether the office has heard of it: the agent itself answers only once somebody has approved it."""
+        return Identity(self.identity, Disk()).state.state != "new" or super().is_ready()
 
     def write_config(self) -> Path:
         config = super().write_config()
