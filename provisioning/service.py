@@ -73,7 +73,7 @@ async def serve(settings: ProvisionSettings, stopping: asyncio.Event) -> None:
             group.create_task(boxes.run(stopping), name="devices")
             group.create_task(keep_published(parts.broker, _places(parts.inventory), stopping), name="placements")
             group.create_task(keep_quarantining(parts.inventory, gateway, stopping), name="floods")
-            group.create_task(keep_tidy(parts.inventory, parts.authority, stopping), name="upkeep")
+            group.create_task(_tidied(parts, stopping), name="upkeep")
             if settings.guard:
                 group.create_task(_guarded(parts, settings.guard, stopping), name="guard")
 
@@ -157,6 +157,10 @@ def _places(inventory: Inventory) -> Callable[[], Mapping[str, Placement]]:
             raise SettingsError(str(error)) from None
 
     return read
+
+
+async def _tidied(parts: Parts, stopping: asyncio.Event) -> None:
+    await keep_tidy(parts.inventory, parts.authority, stopping, renews=parts.settings.guard is None)
 
 
 async def _guarded(parts: Parts, settings: GuardSettings, stopping: asyncio.Event) -> None:

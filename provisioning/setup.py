@@ -69,7 +69,7 @@ def _write_rules(guard: GuardSettings, settings: ProvisionSettings, inventory: I
     folder = settings.state_folder
     with inventory.reading() as rows:
         rules = wanted(rows, inventory.clock_ms())
-    Guard(guard, authority.open_authority(folder), signal_by(guard.signal), folder / "guard").write(rules)
+    Guard(guard, authority.open_authority(folder), signal_by(guard.signal), folder / "guard").apply(rules, runs=False)
 
 
 def _people(inventory: Inventory) -> int:
