@@ -27,8 +27,9 @@ from provisioning.devices.office import Office, Terms
 from provisioning.devices.serving import DeviceApi
 from provisioning.floods import keep_quarantining
 from provisioning.gateway_api import GatewayAddress, GatewayApi
-from provisioning.guard import Guard, GuardSettings, Keeping, Wanted, keep_guarded, wanted
+from provisioning.guard import Guard, GuardSettings, Keeping, Wanted, keep_guarded
 from provisioning.guard.signals import signal_by
+from provisioning.guard.wanted import wanted
 from provisioning.inventory import Inventory, open_inventory
 from provisioning.inventory.placements import placements
 from provisioning.placements import keep_published

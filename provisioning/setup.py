@@ -11,8 +11,9 @@ from sqlalchemy import func, select
 from kewang.runtime.settings import SettingsError
 from provisioning import authority
 from provisioning.acts import people
-from provisioning.guard import Guard, GuardSettings, wanted
+from provisioning.guard import Guard, GuardSettings
 from provisioning.guard.signals import signal_by
+from provisioning.guard.wanted import wanted
 from provisioning.inventory import Actor, Inventory, Person, open_inventory
 from provisioning.keys import SESSION_KEY, make_keys
 from provisioning.settings import ProvisionSettings
