@@ -54,7 +54,8 @@ def put(work: Work, device: str, source: NewSource) -> int:
     found.changed_ms = work.now_ms
     work.rows.add(found)
     version = _changed(work, row)
-    record(work, "source.put", device, {"source": name, "driver": found.driver, "secrets": sorted(source.secrets)})
+    told = {"source": name, "driver": found.driver, "secrets": sorted(source.secrets or ())}
+    record(work, "source.put", device, told)
     return version
 
 
@@ -108,9 +109,11 @@ def _settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _sealed(work: Work, secrets: Mapping[str, str]) -> str | None:
+def _sealed(work: Work, secrets: object) -> str | None:
     if not secrets:
         return None
+    if not isinstance(secrets, dict):
+        raise fields.refuse("settings", _("%(field_word)s is wrong."))
     kept: dict[object, str] = {key: fields.text("password", value, 500) for key, value in secrets.items()}
     if len(kept) > 20 or not all(isinstance(key, str) and _KEY.fullmatch(key) for key in kept):
         raise fields.refuse("settings", _("%(field_word)s is wrong."))

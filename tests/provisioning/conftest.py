@@ -11,13 +11,23 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from argon2 import PasswordHasher
 from sqlalchemy import make_url
 
 from kewang.bench.parts import Postgres
+from provisioning.acts import passwords
 from provisioning.inventory import Inventory, open_inventory
 from provisioning.keys import make_keys
 from tests.provisioning.databases import Databases
 from tests.provisioning.town import Clock, Town, build_town
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_hashes() -> Iterator[None]:
+    """Passwords cost a hundredth of what they cost outside of tests; `test_people` looks at the real cost."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passwords, "_hasher", PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
+        yield
 
 
 @pytest.fixture(scope="session")
