@@ -32,6 +32,7 @@ from provisioning.guard.signals import signal_by
 from provisioning.guard.wanted import wanted
 from provisioning.inventory import Inventory, open_inventory
 from provisioning.inventory.placements import placements
+from provisioning.nudges import keep_nudging
 from provisioning.placements import keep_published
 from provisioning.refusals import Refused
 from provisioning.settings import ProvisionSettings, WebSettings
@@ -66,6 +67,8 @@ def opened(settings: ProvisionSettings) -> Iterator[Parts]:
 
 async def serve(settings: ProvisionSettings, stopping: asyncio.Event) -> None:
     """Run until `stopping`. Raises as `opened`, before it starts."""
+    # Its client is asked every second: a line each would bury everything else in the log.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
     with opened(settings) as parts:
         people, boxes = People(settings.web), _device_api(parts)
         async with GatewayApi(_gateway(settings)) as gateway, asyncio.TaskGroup() as group:
@@ -74,6 +77,7 @@ async def serve(settings: ProvisionSettings, stopping: asyncio.Event) -> None:
             group.create_task(boxes.run(stopping), name="devices")
             group.create_task(keep_published(parts.broker, _places(parts.inventory), stopping), name="placements")
             group.create_task(keep_quarantining(parts.inventory, gateway, stopping), name="floods")
+            group.create_task(keep_nudging(parts.inventory, parts.broker, stopping), name="nudges")
             group.create_task(_tidied(parts, stopping), name="upkeep")
             if settings.guard:
                 group.create_task(_guarded(parts, settings.guard, stopping), name="guard")

@@ -57,10 +57,17 @@ class SecuredOffice:
     """
 
     def __init__(
-        self, folder: Path, gateway_port: int, *, guard: Guard | None = None, web_port: int | None = None
+        self,
+        folder: Path,
+        gateway_port: int,
+        *,
+        guard: Guard | None = None,
+        web_port: int | None = None,
+        told_broker_port: int | None = None,
     ) -> None:
+        """`told_broker_port`: where boxes are told that the broker is, if there is a link before it."""
         folder.mkdir(parents=True, exist_ok=True)
-        self.settings = _settings(folder, gateway_port, web_port or free_port())
+        self.settings = _settings(folder, gateway_port, web_port or free_port(), told_broker_port)
         assert self.settings.guard is not None
         self.rules = self.settings.guard
         self.admin: FirstAdmin = set_up(self.settings, BENCH, "admin", "Administrator")
@@ -161,7 +168,7 @@ def identity(config: Path) -> dict[str, str]:
     return told
 
 
-def _settings(folder: Path, gateway_port: int, web_port: int) -> ProvisionSettings:
+def _settings(folder: Path, gateway_port: int, web_port: int, told_broker_port: int | None) -> ProvisionSettings:
     api_port, pid_file = free_port(), folder / "mosquitto.pid"
     guard = GuardSettings(
         folder=folder / "mosquitto",
@@ -182,7 +189,7 @@ def _settings(folder: Path, gateway_port: int, web_port: int) -> ProvisionSettin
             port=api_port,
             public_url=f"https://localhost:{api_port}",
             broker_host="localhost",
-            broker_port=guard.devices.port,
+            broker_port=told_broker_port or guard.devices.port,
         ),
         guard=guard,
         gateway=GatewayApiSettings(url=f"http://{HOST}:{gateway_port}"),

@@ -324,6 +324,32 @@ def renew(
     emit(result, as_json)
 
 
+@app.command()
+def visit(
+    clean: Annotated[int, typer.Option(min=1, help="Visits over a good link.")] = 25,
+    bad: Annotated[int, typer.Option(min=0, help="Visits with box and phone on a bad link.")] = 25,
+    at_once: Annotated[int, typer.Option(min=1, max=20, help="Visits at a time.")] = 2,
+    sabotage: Annotated[str, typer.Option(help="none, gateway or unlisted: broken, to be found out.")] = "none",
+    seed: Seed = 1,
+    as_json: AsJson = False,
+) -> None:
+    """From the scanned label to the first reading that the technician's page shows as stored.
+
+    p95 at most 10 s; at most 60 s with a round trip of 600 ms and 20 % of the connections killed; all of them green.
+
+    Example: kewang bench visit --json
+    """
+    from kewang.bench.envelope import emit
+    from kewang.bench.visit import SABOTAGES, VisitPlan, measure
+
+    if sabotage not in SABOTAGES:
+        raise typer.BadParameter(f"{sabotage!r} is none of {', '.join(SABOTAGES)}", param_hint="--sabotage")
+    with part_errors():
+        plan = VisitPlan(clean, bad, at_once, sabotage, seed)
+        result = measure(plan, lambda text: typer.echo(text, err=True))
+    emit(result, as_json)
+
+
 @app.command("all")
 def all_(as_json: AsJson = False, only: Annotated[str, typer.Option(help="Only these, by commas.")] = "") -> None:
     """Every measurement with its default sizes, one after the other, one line each; exit 1 if one is not ok.
