@@ -8,7 +8,6 @@ import secrets
 import shutil
 import signal
 import socket
-import stat
 import struct
 import subprocess
 import tempfile
@@ -82,7 +81,8 @@ class Postgres(Part):
     def _make_cluster(self) -> None:
         password_file = self.data_folder.with_name("password")
         password_file.write_text(self.password)
-        os.chown(password_file, *(os.stat(self.data_folder.parent)[key] for key in (stat.ST_UID, stat.ST_GID)))
+        owner = self.data_folder.parent.stat()
+        os.chown(password_file, owner.st_uid, owner.st_gid)
         initdb = [str(find_program("initdb")), "-D", str(self.data_folder), "-U", "kewang"]
         options = [f"--pwfile={password_file}", "--auth=scram-sha-256", "--encoding=UTF8", "--no-locale", "--no-sync"]
         done = subprocess.run([*self._as_other, *initdb, *options], capture_output=True, text=True, check=False)
