@@ -40,8 +40,11 @@ class NewSource:
     secrets: Mapping[str, str]
 
 
-def put(work: Work, device: str, source: NewSource) -> int:
-    """Add the source or write it anew; the configuration's new version (Unix ms)."""
+def put(work: Work, device: str, source: NewSource, *, keep_secrets: bool = False) -> int:
+    """Add the source or write it anew; the configuration's new version (Unix ms).
+
+    `keep_secrets`: what is sealed already stays as it is, for nobody can read it to write it again.
+    """
     must(work, "source.put", device)
     row = device_row(work.rows, device)
     must_be_near(work, district_of(work.rows, row))
@@ -50,7 +53,8 @@ def put(work: Work, device: str, source: NewSource) -> int:
     found = work.rows.get(Source, (device, name)) or Source(device=device, name=name)
     found.driver = fields.text("driver", source.driver, 64, least=1)
     found.settings = _settings(source.settings)
-    found.secrets = _sealed(work, source.secrets)
+    if not keep_secrets:
+        found.secrets = _sealed(work, source.secrets)
     found.changed_ms = work.now_ms
     work.rows.add(found)
     version = _changed(work, row)
