@@ -16,6 +16,7 @@ BENCHES: Final = {
     "fuzz-rtsp": ("conversations", "played", "slowest_ms", "more_mb"),
     "probes": ("cpu_ms_per_camera_minute", "rss_mb", "leaked_sessions", "probes"),
     "cameras": ("hard_recall", "soft_recall", "slow_recall", "typed_recall", "false_alarms_per_camera_day"),
+    "revoke": ("one_ms", "hundred_ms", "bystanders_lost", "messages_lost"),
     "chaos": ("seeds_ok", "lost", "duplicates", "wrong"),
 }
 """Name -> the figures of its line."""

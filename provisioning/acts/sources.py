@@ -96,7 +96,7 @@ def version_ms(rows: Session, device: str) -> int:
 def _settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     """As JSON keeps them. Raises P-400."""
     try:
-        written = json.dumps(dict(settings), allow_nan=False)
+        written = json.dumps(dict(settings), allow_nan=False, ensure_ascii=False)
         written.encode()
         if "\\u0000" in written or len(written) > SETTINGS_LIMIT_CHARACTERS:
             raise ValueError

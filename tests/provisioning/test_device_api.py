@@ -28,10 +28,9 @@ from provisioning.acts import devices, maintenance, sources, visits
 from provisioning.devices.app import Rates
 from provisioning.devices.limits import Buckets, Rate, UsedDates
 from provisioning.inventory import Actor, Audit, Certificate, Device, Person, Photo
-from tests.provisioning.boxes import DEVICE, Field, ShiftedClock
+from tests.provisioning.boxes import DEVICE, QUICK, Field, ShiftedClock
 
 DAY_MS = 86_400_000
-QUICK = Rates(Rate(1000, 1000), Rate(1000, 1000))
 
 
 @pytest.fixture
@@ -404,7 +403,7 @@ def test_a_visit_wants_one_picture_of_each_camera_and_keeps_it_small_blurred_and
 def roughness(image: Image.Image) -> float:
     """How much neighbours differ."""
     grey = image.convert("L")
-    values = list(grey.getdata())
+    values = list(grey.tobytes())
     return sum(abs(one - other) for one, other in pairwise(values)) / len(values)
 
 
@@ -525,12 +524,12 @@ def test_signatures_of_every_kind_of_key_hold(house: OfficeHouse, raw: Raw) -> N
     from tests.provisioning.test_authority import csr
 
     elliptic, long = ed25519.Ed25519PrivateKey.generate(), rsa.generate_private_key(65537, 3072)
-    signers = {
+    signers: dict[str, tuple[Any, Any]] = {
         "amb-ed-1": (elliptic, elliptic.sign),
         "amb-rsa-1": (long, lambda text: long.sign(text, padding.PKCS1v15(), hashes.SHA256())),
     }
     for name, (key, sign) in signers.items():
-        house.register(name, fingerprint(spki(key.public_key())), preapproved=True)  # type: ignore[arg-type]
+        house.register(name, fingerprint(spki(key.public_key())), preapproved=True)
         body = json.dumps({"v": 1, "device": name, "csr": csr(key).decode()}).encode()
         assert raw.say("POST", "/v1/enrol", body).status == 200
         date_ms = house.clock_ms() + 1

@@ -25,7 +25,7 @@ from kewang.bench.process import wait_for
 from kewang.wire.enrolment import SignedBundle
 from provisioning.acts import devices, sources
 from provisioning.devices.bundles import make_bundle
-from tests.provisioning.boxes import DEVICE, Field, ShiftedClock
+from tests.provisioning.boxes import DEVICE, QUICK, Field, ShiftedClock
 
 DAY_MS = 86_400_000
 
@@ -37,7 +37,7 @@ def clock() -> ShiftedClock:
 
 @pytest.fixture
 def house(tmp_path: Path, clock: ShiftedClock) -> Iterator[OfficeHouse]:
-    with OfficeHouse(tmp_path / "office", clock_ms=clock) as made:
+    with OfficeHouse(tmp_path / "office", clock_ms=clock, rates=QUICK) as made:
         yield made
 
 
@@ -101,18 +101,8 @@ def check(found: Box) -> x509.Certificate:
     return x509.load_pem_x509_certificates((found.folder / CHAIN).read_bytes())[0]
 
 
-def lives(field: Field, at: int) -> int:
-    """Live through one power cut at act `at`, then start anew and do all that is due; how many acts that life had."""
-    disk = Failing(at)
-    try:
-        found = Box(field.folder, disk)
-        found.begin(DEVICE, "amb", "cam")
-        work.once(found, field.talk(found))
-    except PowerCut:
-        pass
-    return disk.acts
-
-
+@pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_a_power_cut_at_every_step_of_enrolment_recovers_by_itself(house: OfficeHouse, tmp_path: Path) -> None:
     cuts = 0
     for at in range(1, 100):
@@ -152,11 +142,16 @@ def preregistered(field: Field, at: int):  # type: ignore[no-untyped-def]
     return register
 
 
-def test_a_power_cut_at_every_step_of_a_renewal_recovers_by_itself(box: Field, clock: ShiftedClock) -> None:
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_power_cut_at_every_step_of_a_renewal_recovers_by_itself(
+    box: Field, house: OfficeHouse, clock: ShiftedClock
+) -> None:
     box.enrolled()
     cuts = 0
     for at in range(1, 100):
         clock.now_ms += 24 * DAY_MS
+        house.renew_services()
         before = check(box.box()).serial_number
         disk = Failing(at)
         finished = False
@@ -231,11 +226,8 @@ def test_expired_and_in_grace_it_renews_and_after_grace_it_says_who_can_help(
     clock.now_ms += 85 * DAY_MS
     assert work.once(found, box.talk(found)).renewed
     check(found)
-    house.authority.renew_services(clock.now_ms)
-    house.stop()
     clock.now_ms += 125 * DAY_MS
-    house.authority.renew_services(clock.now_ms)
-    house.start()
+    assert {"api", "time"} <= set(house.renew_services())
     report = work.once(found, box.talk(found))
     assert report.code == "P-GRACE"
     assert "technician" in report.trouble
@@ -416,6 +408,8 @@ def test_the_command_line_from_a_fresh_box_to_its_certificate(box: Field, house:
     assert all(key not in text for each in (shown, refused, done) for text in (each.stdout, each.stderr))
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_killed_while_it_enrols_again_and_again_it_gets_there(box: Field, house: OfficeHouse, tmp_path: Path) -> None:
     """kill -9 of the real process at moments spread over its whole life."""
     house.clock_ms.now_ms = time.time_ns() // 1_000_000  # type: ignore[attr-defined]
