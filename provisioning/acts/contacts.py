@@ -96,7 +96,7 @@ def _covers(shift: Shift, weekday: int, minute: int) -> bool:
 def _row(work: Work, contact: Any) -> Contact:
     found = work.rows.get(Contact, contact) if isinstance(contact, int) and 0 < contact < 2**63 else None
     if found is None:
-        raise unknown(_("contact"), str(contact)[:20])
+        raise unknown(_("contact"), contact)
     return found
 
 
