@@ -35,7 +35,7 @@ OFFICE = Actor.cli("test")
 PASSWORD = "ikan-bakar-colo-colo"
 WIT = timezone(timedelta(hours=9), "WIT")
 MARDIKA = (-3.69463, 128.18245)
-CAMERA_BOX, SENSOR_BOX, OTHER_BOX = "amb-cam-7k3f9q", "amb-env-2b4c6d", "amb-cam-0x1y2z"
+CAMERA_BOX, SENSOR_BOX, OTHER_BOX = "amb-cam-7k3f93", "amb-env-2b4c62", "amb-cam-0x1y2b"
 DAY_MS = 86_400_000
 SEEN = {"camera_state": 1.0, "camera_reason": 0.0, "reachable": 1.0, "fps": 12.5}
 AIR = {"temp_c": 30.1, "rh_pct": 78.0}
