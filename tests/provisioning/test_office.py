@@ -8,7 +8,6 @@ from typing import Final
 
 import httpx
 import pytest
-from fastapi.testclient import TestClient
 from sqlalchemy import select, text
 
 from provisioning.guard.notes import Memory
@@ -278,8 +277,9 @@ async def test_alarms_of_the_guard_and_what_runs_out_are_told(office: Town, tmp_
     standing = Standing(memory.alarms, broken)  # type: ignore[arg-type]
     app = create_web(office.inventory, WebOptions(bytes(range(32)), https=False), office_gateway(), standing)
     await logged_in(office, "operator")
-    with TestClient(app, cookies=dict(office.client.cookies)) as client:
-        shown = client.get("/office/watch?lang=en").text
+    transport = httpx.ASGITransport(app=app)
+    async with httpx.AsyncClient(transport=transport, base_url=office.address, cookies=office.client.cookies) as client:
+        shown = (await client.get("/office/watch?lang=en")).text
     assert "was undone: a revoked box may still be let in" in shown
     assert "&lt;b&gt;canary" in shown
     assert "ca/device-ca.pem: gone" in shown
