@@ -6,11 +6,12 @@ A town takes a moment to build (every password is hashed), so it is built once f
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from argon2 import PasswordHasher
 from sqlalchemy import make_url
 
@@ -19,6 +20,8 @@ from provisioning.acts import passwords
 from provisioning.inventory import Inventory, open_inventory
 from provisioning.keys import make_keys
 from tests.provisioning.databases import Databases
+from tests.provisioning.market import Town as Market
+from tests.provisioning.office_town import office_town
 from tests.provisioning.town import Clock, Town, build_town
 
 
@@ -121,3 +124,10 @@ def sqlite_town(built_towns: dict[str, tuple[Path, str]], tmp_path: Path) -> Ite
             return Town(inventory, clock)
 
         yield opened
+
+
+@pytest_asyncio.fixture
+async def office(tmp_path: Path) -> AsyncIterator[Market]:
+    """The web app being served, with something of everything that the office's pages show."""
+    async with office_town(tmp_path) as found:
+        yield found

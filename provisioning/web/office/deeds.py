@@ -143,7 +143,7 @@ DEEDS: Final[dict[str, Deed]] = {
     ),
     "move": Deed(
         "device.move",
-        _("Move"),
+        _("Move elsewhere"),
         _("What it sends belongs to the new site from now on; its history stays."),
         "moved",
         _in(*PLACED),
