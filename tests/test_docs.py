@@ -252,10 +252,16 @@ def test_decisions_are_numbered_listed_and_complete() -> None:
         ]
 
 
+LIBRARIES = {
+    *("paho-mqtt", "aiomqtt", "influxdb-client", "pydantic", "numpy", "grafana-api", "pytest"),
+    *("sqlalchemy", "fastapi", "cryptography", "segno"),
+}
+
+
 def test_the_readme_says_where_each_library_is_used() -> None:
     (rows,) = [rows for heading, rows in tables(CHECKOUT / "README.md") if heading == "Which library is used where"]
-    named = {row[0].split()[0]: row for row in rows}
-    assert named.keys() == {"paho-mqtt", "aiomqtt", "influxdb-client", "pydantic", "numpy", "grafana-api", "pytest"}
+    named = {row[0].split()[0].rstrip(","): row for row in rows}
+    assert named.keys() == LIBRARIES
     for library, (_, where, since) in named.items():
         modules = [CHECKOUT / target for target in re.findall(r"\]\(([^)]+\.py)\)", where)]
         imported = {module.name: imports(module, library) for module in modules}
