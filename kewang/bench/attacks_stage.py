@@ -17,7 +17,6 @@ from sqlalchemy import func, select
 from edge.enrol.asking import Conversation
 from edge.enrol.box import Box
 from edge.enrol.errors import Refusing, Unreachable, Unusable
-from kewang.bench.programs import HOST
 from kewang.bench.provisioned import now_ms
 from kewang.bench.secured import BENCH
 from kewang.bench.stack import DISTRICT, SITE, SecuredStack
@@ -70,6 +69,17 @@ class Post:
         with self.stack.office.inventory() as inventory, inventory.writing(BENCH) as work:
             kept: Role = role
             people.add(work, people.NewPerson(login, login.title(), kept, district=district), PASSWORD)
+
+    def new_person(self) -> str:
+        """A technician who has done nothing yet; the login."""
+        self.person(login := self.name("p"), "technician", DISTRICT)
+        return login
+
+    def somebody(self) -> Browser:
+        """The browser of such a technician, logged in."""
+        browser = Browser(self.stack.office.web_url, address="192.0.2.50")
+        browser.log_in(self.new_person())
+        return browser
 
     def name(self, what: str = "box") -> str:
         """An id that nobody has yet."""
@@ -139,19 +149,27 @@ class Post:
 
 
 class Browser:
-    """Somebody's browser, without script: cookies, forms and their tokens."""
+    """Somebody's browser, without script: cookies, forms and their tokens. `address`: where it says it comes from."""
 
-    def __init__(self, address: str) -> None:
-        self.client = httpx.Client(base_url=address, timeout=_LIMIT_S, trust_env=False)
+    def __init__(self, url: str, address: str = "192.0.2.200") -> None:
+        # The office believes its own proxy, which is on this machine, about where people come from.
+        headers = {"X-Forwarded-For": address}
+        self.login = ""
+        self.client = httpx.Client(base_url=url, timeout=_LIMIT_S, trust_env=False, headers=headers)
+
+    def tries(self, login: str, password: str, target: str = "/t/") -> httpx.Response:
+        """The login form, filled in."""
+        page = self.client.get("/login").text
+        found = re.search(r'name="csrf" value="([0-9a-f]+)"', page)
+        fields = {"login": login, "password": password, "csrf": found.group(1) if found else "", "next": target}
+        return self.client.post("/login", data=fields)
 
     def log_in(self, login: str, password: str = PASSWORD) -> httpx.Response:
         """By the form. Raises ValueError unless it lets in."""
-        page = self.client.get("/login").text
-        found = re.search(r'name="csrf" value="([0-9a-f]+)"', page)
-        fields = {"login": login, "password": password, "csrf": found.group(1) if found else "", "next": "/t/"}
-        answer = self.client.post("/login", data=fields)
+        answer = self.tries(login, password)
         if answer.status_code != httpx.codes.SEE_OTHER:
             raise ValueError(f"{login} is not let in: {answer.status_code}")
+        self.login = login
         return answer
 
     def token(self) -> str:
@@ -185,6 +203,3 @@ def tried(act: Callable[[], object]) -> bool:
 def folder_of(stack: SecuredStack) -> Path:
     """Where the office keeps pictures."""
     return stack.office.state / "photos"
-
-
-__all__ = ["DISTRICT", "ELSEWHERE", "FIELD", "HOST", "OFFICE", "SITE", "Answer", "Browser", "Post", "sealed", "tried"]
