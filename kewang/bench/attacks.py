@@ -1,7 +1,7 @@
-"""`kewang bench attacks`: every threat that concerns what exists, as attempts on the shipped configuration, on loopback.
+"""`kewang bench attacks`: every threat that concerns what exists, as attempts on the shipped configuration.
 
-Each attempt has its control: the same act with right credentials succeeds. A row that breaks counts as a success of the
-attacker.
+Each attempt has its control: the same act with right credentials succeeds. A row that breaks counts as a success of
+the attacker. All of it on this machine.
 """
 
 from __future__ import annotations

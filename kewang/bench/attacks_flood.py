@@ -94,8 +94,8 @@ def _quarantined_after(post: Post, box: Box) -> float:
     client.loop_start()
     try:
         while not found and time.monotonic() - began_s < _LIMIT_S:
-            messages = [client.publish(topic, payload) for _ in range(_AT_ONCE)]
-            wait_for(lambda: bool(found) or messages[-1].is_published() or not client.is_connected(), _LIMIT_S)
+            last = [client.publish(topic, payload) for _ in range(_AT_ONCE)][-1]
+            wait_for(lambda last=last: bool(found) or last.is_published() or not client.is_connected(), _LIMIT_S)  # type: ignore[misc]
     finally:
         client.loop_stop()
         looking.set()
