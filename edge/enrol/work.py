@@ -114,6 +114,9 @@ def until_enrolled(
         try:
             with alone(box.folder), conversation() as office:
                 pending = box.enrol(office)
+                if pending is None:
+                    # In the same breath: else the agent begins without sources, and anew a moment later.
+                    box.configure(office)
             said = "waiting for the office or a technician to approve this box" if pending else ""
             wanted_s = pending.again_s if pending else None
         except Refusing as error:

@@ -82,7 +82,7 @@ class Phone:
     """One technician's phone. `place`: where it stands (degrees). Use as a context manager."""
 
     def __init__(self, address: str, place: tuple[float, float]) -> None:
-        self.place, self.taps, self.person = place, 0, ""
+        self.place, self.taps, self.person, self._token = place, 0, "", ""
         self._client = httpx.Client(base_url=address, timeout=_PATIENCE_S, trust_env=False)
 
     def __enter__(self) -> Phone:
@@ -163,9 +163,14 @@ class Phone:
         return dict(said["visit"])
 
     def _json(self, method: str, path: str, **options: Any) -> dict[str, Any]:
-        token = self._again(lambda: self._client.get("/t/token")).json()
-        headers = {**options.pop("headers", {}), "Kewang-Csrf": token["csrf"], "Kewang-Person": self.person}
-        answer = self._again(lambda: self._client.request(method, path, headers=headers, **options))
+        given = options.pop("headers", {})
+        for fresh in (False, True):
+            if fresh or not self._token:
+                self._token = str(self._again(lambda: self._client.get("/t/token")).json()["csrf"])
+            headers = {**given, "Kewang-Csrf": self._token, "Kewang-Person": self.person}
+            answer = self._again(lambda: self._client.request(method, path, headers=headers, **options))  # noqa: B023
+            if "P-CSRF" not in answer.text:
+                break
         if answer.status_code != httpx.codes.OK:
             raise PhoneError(f"{path}: {answer.status_code} {answer.text[:200]}")
         return dict(answer.json())

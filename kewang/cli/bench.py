@@ -350,6 +350,30 @@ def visit(
     emit(result, as_json)
 
 
+@app.command()
+def attacks(
+    only: Annotated[str, typer.Option(help="Only these threats, by commas: T2,T21.")] = "",
+    sabotage: Annotated[str, typer.Option(help="none or open-broker: left open, to be found out.")] = "none",
+    seed: Seed = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Attempts to get in where one does not belong, each with its control, on the shipped configuration.
+
+    At least 60, all refused, and every act with right credentials succeeds. Only on this machine.
+
+    Example: kewang bench attacks --only T21,T22
+    """
+    from kewang.bench.attacks import SABOTAGES, AttacksPlan, measure, show
+    from kewang.bench.envelope import emit
+
+    if sabotage not in SABOTAGES:
+        raise typer.BadParameter(f"{sabotage!r} is none of {', '.join(SABOTAGES)}", param_hint="--sabotage")
+    with part_errors():
+        plan = AttacksPlan(tuple(filter(None, only.upper().split(","))), sabotage, seed)
+        result = measure(plan, lambda text: typer.echo(text, err=True))
+    emit(result, as_json, show)
+
+
 @app.command("all")
 def all_(as_json: AsJson = False, only: Annotated[str, typer.Option(help="Only these, by commas.")] = "") -> None:
     """Every measurement with its default sizes, one after the other, one line each; exit 1 if one is not ok.
