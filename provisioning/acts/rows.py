@@ -95,6 +95,11 @@ def source_names(rows: Session, device: str) -> list[str]:
     return list(rows.scalars(select(Source.name).where(Source.device == device).order_by(Source.name)))
 
 
+def is_row_number(number: object) -> bool:
+    """Whether a row may have this number: a whole one that fits, and not `True`."""
+    return isinstance(number, int) and not isinstance(number, bool) and 0 < number < 2**63
+
+
 def _askable(name: object) -> bool:
     """Whether a database can be asked for `name`: no NUL, no half of a pair, nothing endless."""
     return isinstance(name, str) and name.isprintable() and len(name) <= 200

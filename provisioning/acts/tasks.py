@@ -4,7 +4,7 @@ from typing import Any
 
 from provisioning.acts import fields
 from provisioning.acts.rights import must, must_be_near
-from provisioning.acts.rows import device_row, district_of, person_name, person_row, site_name
+from provisioning.acts.rows import device_row, district_of, is_row_number, person_name, person_row, site_name
 from provisioning.inventory import Device, Task, Work
 from provisioning.inventory.audit import record
 from provisioning.refusals import Refused, unknown
@@ -76,7 +76,7 @@ def note(work: Work, task: int, note: str) -> Task:
 def _row(work: Work, task: Any, act: str) -> Task:
     """The task, for somebody who may do `act` to it."""
     must(work, act, task)
-    found = work.rows.get(Task, task) if isinstance(task, int) and 0 < task < 2**63 else None
+    found = work.rows.get(Task, task) if is_row_number(task) else None
     if found is None:
         raise unknown(_("task"), task)
     device = work.rows.get(Device, found.device) if found.device else None
