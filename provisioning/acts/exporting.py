@@ -44,7 +44,7 @@ def work_done(rows: Session, from_ms: int, to_ms: int) -> list[Done]:
     ended = (Visit.finished_ms >= from_ms, Visit.finished_ms < to_ms, Visit.result.in_(("green", "amber")))
     counts: defaultdict[str, dict[str, int]] = defaultdict(dict)
     counted = select(Visit.person, Visit.kind, func.count()).where(*ended).group_by(Visit.person, Visit.kind)
-    for person, kind, count in rows.execute(counted).tuples():
+    for person, kind, count in rows.execute(counted):
         counts[person][kind] = count
     hours: defaultdict[str, list[float]] = defaultdict(list)
     for task in rows.scalars(select(Task).where(Task.done_ms >= from_ms, Task.done_ms < to_ms)):
@@ -75,8 +75,7 @@ def inventory_csv(work: Work, language: Language, zone: tzinfo) -> str:
             select(Certificate.subject, func.max(Certificate.to_ms))
             .where(Certificate.revoked_ms.is_(None))
             .group_by(Certificate.subject)
-        ).tuples()
-        .all()
+        ).all()
     )  # fmt: skip
     sites = {site.id: site for site in work.rows.scalars(select(Site))}
     devices = work.rows.scalars(select(Device).order_by(Device.id)).all()
