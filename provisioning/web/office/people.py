@@ -150,7 +150,7 @@ class People:
 def _everybody(rows: Session) -> dict[str, Any]:
     opened = select(LoginSession.person, func.max(LoginSession.seen_ms), func.count(LoginSession.id_hash))
     opened = opened.where(LoginSession.ended_ms.is_(None)).group_by(LoginSession.person)
-    seen = {person: (seen_ms, count) for person, seen_ms, count in rows.execute(opened).tuples()}
+    seen = {person: (seen_ms, count) for person, seen_ms, count in rows.execute(opened)}
     return {"people": everybody(rows), "seen": seen}
 
 

@@ -96,7 +96,7 @@ def search(rows: Session, query: Query) -> Found:
     wanted = select(Device, Site).outerjoin(Site, Site.id == Device.site).where(*query.where)
     counted = select(func.count(Device.id)).outerjoin(Site, Site.id == Device.site).where(*query.where)
     total = rows.scalar(counted) or 0
-    page = rows.execute(wanted.order_by(Device.id).offset((query.page - 1) * PAGE).limit(PAGE)).tuples().all()
+    page = rows.execute(wanted.order_by(Device.id).offset((query.page - 1) * PAGE).limit(PAGE)).all()
     until = _until(rows, [device.id for device, _ in page])
     return Found([Listed(device, site, until.get(device.id)) for device, site in page], total)
 
@@ -109,7 +109,7 @@ def matching(rows: Session, query: Query, limit: int) -> Sequence[Device]:
 
 def counts(rows: Session) -> dict[str, int]:
     """How many devices in each state, and in maintenance."""
-    found = dict(rows.execute(select(Device.state, func.count()).group_by(Device.state)).tuples().all())
+    found = dict(rows.execute(select(Device.state, func.count()).group_by(Device.state)).all())
     spans = select(func.count(Maintenance.device.distinct())).where(Maintenance.to_ms.is_(None))
     return found | {MAINTENANCE: rows.scalar(spans) or 0}
 
@@ -144,7 +144,7 @@ def _newest(rows: Session, wanted: Select[Any]) -> Sequence[Any]:
 
 def _places(rows: Session, device: str) -> list[tuple[Place, str]]:
     wanted = select(Place, Site.name).join(Site, Site.id == Place.site).where(Place.device == device)
-    return list(rows.execute(wanted.order_by(Place.from_ms.desc()).limit(HISTORY)).tuples().all())
+    return list(rows.execute(wanted.order_by(Place.from_ms.desc()).limit(HISTORY)).all())
 
 
 def _visits(rows: Session, device: str, now_ms: int) -> list[tuple[Visit, list[Photo]]]:
@@ -159,4 +159,4 @@ def _visits(rows: Session, device: str, now_ms: int) -> list[tuple[Visit, list[P
 def _until(rows: Session, devices: list[str]) -> dict[str, int]:
     wanted = select(Maintenance.device, Maintenance.until_ms)
     wanted = wanted.where(Maintenance.to_ms.is_(None), Maintenance.device.in_(devices))
-    return dict(rows.execute(wanted).tuples().all())
+    return dict(rows.execute(wanted).all())

@@ -96,7 +96,7 @@ def _all(rows: Session) -> dict[str, Any]:
         for kind, shared in lines.items():
             if name := getattr(site, kind):
                 shared[name].append(site)
-    counts = dict(rows.execute(counted).tuples().all())
+    counts = dict(rows.execute(counted).all())
     return {"sites": every, "counts": counts, "lines": {kind: sorted(shared.items()) for kind, shared in lines.items()}}
 
 

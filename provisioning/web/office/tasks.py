@@ -114,8 +114,8 @@ def _technicians(rows: Session) -> list[Person]:
 def _listed(rows: Session, state: str) -> dict[str, Any]:
     wanted = select(Task, Person.name).outerjoin(Person, Person.login == Task.assignee)
     wanted = wanted.where(Task.state == state) if state else wanted
-    counts = dict(rows.execute(select(Task.state, func.count()).group_by(Task.state)).tuples().all())
-    found = rows.execute(wanted.order_by(Task.id.desc()).limit(SHOWN)).tuples().all()
+    counts = dict(rows.execute(select(Task.state, func.count()).group_by(Task.state)).all())
+    found = rows.execute(wanted.order_by(Task.id.desc()).limit(SHOWN)).all()
     return {"tasks": found, "state": state, "counts": counts, "states": STATES}
 
 

@@ -64,4 +64,4 @@ def _late(rows: Session, now_ms: int) -> list[tuple[str, str, int]]:
         .having(ends < now_ms + LATE_DAYS * DAY_MS)
         .order_by(ends)
     )
-    return list(rows.execute(wanted.limit(SHOWN)).tuples().all())
+    return list(rows.execute(wanted.limit(SHOWN)).all())
