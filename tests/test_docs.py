@@ -39,8 +39,8 @@ from tests.docs_examples.pages import (
 
 MAX_PICTURE_BYTES = 250_000
 HOSTS = {
-    *("127.0.0.1", "localhost", "192.168.1.64", "keepachangelog.com", "semver.org", "SERVER", "HOST"),
-    *("USER@HOST", "PENGGUNA@HOST", "kewang@127.0.0.1"),
+    *("127.0.0.1", "192.168.1.64", "keepachangelog.com", "semver.org", "SERVER", "HOST"),
+    *("localhost", "USER@HOST", "PENGGUNA@HOST", "kewang@127.0.0.1"),
 }
 """Hosts that a page may name."""
 
