@@ -15,11 +15,15 @@ import pytest_asyncio
 from argon2 import PasswordHasher
 from sqlalchemy import make_url
 
+from kewang.bench.office import OfficeHouse
 from kewang.bench.parts import Postgres
 from provisioning.acts import passwords
 from provisioning.inventory import Inventory, open_inventory
 from provisioning.keys import make_keys
+from tests.provisioning import market as market_town
+from tests.provisioning.boxes import QUICK, Field, ShiftedClock
 from tests.provisioning.databases import Databases
+from tests.provisioning.device_api import Raw
 from tests.provisioning.market import Town as Market
 from tests.provisioning.office_town import office_town
 from tests.provisioning.town import Clock, Town, build_town
@@ -131,3 +135,29 @@ async def office(tmp_path: Path) -> AsyncIterator[Market]:
     """The web app being served, with something of everything that the office's pages show."""
     async with office_town(tmp_path) as found:
         yield found
+
+
+@pytest.fixture
+def house(tmp_path: Path, clock: ShiftedClock) -> Iterator[OfficeHouse]:
+    """The device API, served. The module says what `clock` it goes by."""
+    with OfficeHouse(tmp_path / "office", clock_ms=clock, rates=QUICK) as made:
+        yield made
+
+
+@pytest.fixture
+def box(house: OfficeHouse, tmp_path: Path) -> Field:
+    """A box of that office."""
+    return Field(house, tmp_path / "box")
+
+
+@pytest.fixture
+def raw(house: OfficeHouse) -> Raw:
+    """Requests to that office as anybody may write them."""
+    return Raw(house)
+
+
+@pytest.fixture
+async def market(tmp_path: Path) -> AsyncIterator[market_town.Town]:
+    """The web app of a small town, served."""
+    async with market_town.town(tmp_path) as opened:
+        yield opened
