@@ -13,7 +13,7 @@ import httpx
 
 from kewang.bench.attacks_rows import Attack
 from kewang.bench.attacks_stage import BENCH, DISTRICT, OFFICE, Browser, Post
-from kewang.bench.attacks_visits import begun, starts
+from kewang.bench.attacks_visits import begun, opens_own, starts
 from kewang.bench.provisioned import now_ms
 from provisioning.acts import devices, exporting, importing, sites
 from provisioning.inventory import Device, Site, Visit
@@ -40,16 +40,16 @@ class Forms:
     """Not as a visit's right answers, but as what a field may hold."""
 
     def __init__(self, post: Post) -> None:
-        self._post, self._browser = post, post.browsers["rudi"]
+        self._post, self._browser = post, post.browsers["ina"]
 
     def attacks(self) -> list[Attack]:
         """Not run yet."""
-        right = starts(self._post)
+        right, own = starts(self._post), lambda: opens_own(self._post)
         texts = HOSTILE.items()
         return [
             *(Attack("T15", f"logs in as {what}", self._logs_in(text), None) for what, text in texts),
             *(Attack("T14", f"sends {what} in each field of a form", self._stays(text), right) for what, text in texts),
-            *(Attack("T19", f"opens a label that is {what}", self._opens(text), right) for what, text in texts),
+            *(Attack("T19", f"opens a label that is {what}", self._opens(text), own) for what, text in texts),
             *(Attack("T19", f"is a device whose note is {what}", self._noted(text), None) for what, text in texts),
             Attack("T19", "is a site whose name is a script", self._named, None),
             *self._tables(),

@@ -48,11 +48,14 @@ def starts(
     headers: Mapping[str, str] | None = None,
     by: Callable[[], Browser] | None = None,
 ) -> Callable[[], bool]:
-    """Whether a first step with these `fields` or `headers` gets a device approved."""
+    """Whether a first step with these `fields` or `headers` gets a device approved.
+
+    By an operator, unless `by` says who: a technician would be refused after the 30th of an hour, whatever it is.
+    """
 
     def act() -> bool:
         step = begun(post, **(fields or {}))
-        answer = (by() if by else post.browsers["rudi"]).post(step.path, step.fields, headers)
+        answer = (by() if by else post.browsers["ina"]).post(step.path, step.fields, headers)
         if answer.status_code >= 500:
             raise OSError(f"the web app answers {answer.status_code}")
         return post.state(step.box) != "new" or post.count(Visit, Visit.id == step.visit) > 0
@@ -60,20 +63,30 @@ def starts(
     return act
 
 
+def opens(post: Post, device: str, fingerprint: str) -> bool:
+    """Whether a label leads to the first screen of a visit."""
+    page = post.browsers["ina"].client.get(f"/d/{device}/{fingerprint}")
+    return page.status_code == _OK and "data-answers" in page.text
+
+
+def opens_own(post: Post) -> bool:
+    """The same for a right label."""
+    box = post.box()
+    return opens(post, box.device, box.key.fingerprint)
+
+
 class Visits:
     """Threats T2, T3 and T22 at the web app."""
 
     def __init__(self, post: Post) -> None:
-        self._post, self._browser = post, post.browsers["rudi"]
+        self._post, self._browser = post, post.browsers["ina"]
 
     def attacks(self) -> list[Attack]:
         """Not run yet."""
         post = self._post
         right, wrong = starts(post), {"fingerprint": "A" * 26}
-        far, near = (
-            starts(post, {"site": "amahusu"}),
-            starts(post, {"site": "amahusu"}, by=lambda: post.browsers["nus"]),
-        )
+        rudi, nus = (lambda: post.browsers["rudi"]), (lambda: post.browsers["nus"])
+        far, near = starts(post, {"site": "amahusu"}, by=rudi), starts(post, {"site": "amahusu"}, by=nus)
         return [
             Attack("T2", "opens a device by the label of another", self._other_label, self._own_label),
             Attack("T2", "approves a device without its fingerprint", starts(post, wrong), right),
@@ -87,17 +100,12 @@ class Visits:
             *self._rights(),
         ]
 
-    def _opens(self, device: str, fingerprint: str) -> bool:
-        page = self._browser.client.get(f"/d/{device}/{fingerprint}")
-        return page.status_code == _OK and "data-answers" in page.text
-
     def _other_label(self) -> bool:
         mine, theirs = self._post.box(), self._post.box()
-        return self._opens(theirs.device, mine.key.fingerprint)
+        return opens(self._post, theirs.device, mine.key.fingerprint)
 
     def _own_label(self) -> bool:
-        box = self._post.box()
-        return self._opens(box.device, box.key.fingerprint)
+        return opens_own(self._post)
 
     def _replayed(self, **changed: str) -> Callable[[], bool]:
         """Whether the same answer again, or another one under its number, is done again or told differently."""

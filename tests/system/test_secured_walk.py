@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from firmware_sim.layout import map_file
 from kewang.bench.cameras_served import CamerasProgram
 from kewang.bench.programs import BoardsProgram
 from kewang.bench.stack import MARDIKA, SecuredStack, board_source
 from provisioning.acts.sources import NewSource
+from provisioning.inventory import Photo
 from tests.chromium import chromium
 from tests.provisioning.market import phone_photo
 from tests.provisioning.walk import Phone, walk
@@ -67,8 +69,15 @@ async def test_a_camera_and_a_sensor_from_the_label_to_green(town: Town, tmp_pat
     assert town.stack.state(device) == "installed"
     assert town.stack.database.count("cam", device) > 0
     assert town.stack.database.count("env", device) > 0
-    thumbnails = list((town.stack.office.state / "photos").glob("[0-9a-f]*"))
-    assert len(thumbnails) >= 3, "two photos of the phone and the camera's picture"
+    assert kinds(town.stack, device) == ["mounted", "notice", "thumbnail"]
+
+
+def kinds(stack: SecuredStack, device: str) -> list[str]:
+    """What pictures the office has of a device, each kept as a file."""
+    with stack.office.inventory() as inventory, inventory.reading() as rows:
+        found = list(rows.scalars(select(Photo).where(Photo.device == device)))
+    assert all((stack.office.state / "photos" / photo.sha256).stat().st_size > 1000 for photo in found)
+    return sorted(photo.kind for photo in found)
 
 
 def shots() -> Path | None:
