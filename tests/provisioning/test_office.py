@@ -10,6 +10,7 @@ import httpx
 import pytest
 from sqlalchemy import select, text
 
+from provisioning.gateway_api import GatewayAddress, GatewayApi
 from provisioning.guard.notes import Memory
 from provisioning.inventory import Audit, Certificate, Device, Source, Task
 from provisioning.inventory.verify import verify
@@ -285,9 +286,9 @@ async def test_alarms_of_the_guard_and_what_runs_out_are_told(office: Town, tmp_
     assert "ca/device-ca.pem: gone" in shown
 
 
-def office_gateway() -> object:
-    """The page about alarms asks no gateway."""
-    return object()
+def office_gateway() -> GatewayApi:
+    """Nobody answers there: the page about alarms asks no gateway."""
+    return GatewayApi(GatewayAddress("http://127.0.0.1:9"))
 
 
 async def test_the_gateway_away_is_said_and_the_rest_is_shown(office: Town) -> None:
