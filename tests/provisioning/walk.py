@@ -140,6 +140,7 @@ async def walk(phone: Phone, label: str, photo: Path, *, camera: bool, placed: C
     if camera:
         await screen("picture")
         await phone.tab.until(BUTTON % "picture")
+        await phone.tab.until(SHOWN)
         await phone.shot("picture")
         await phone.go("picture")
         await screen("notice")
@@ -148,6 +149,8 @@ async def walk(phone: Phone, label: str, photo: Path, *, camera: bool, placed: C
     return await end(phone, wrong)
 
 
+SHOWN = """[...document.querySelectorAll('.thumbnail img')].some(e => e.complete && e.naturalWidth > 0)"""
+"""The camera's picture has come, and is one."""
 BUTTON = "document.querySelector('[data-step=%s]:not([hidden]) form[data-when=ready]:not([hidden])') !== null"
 
 
