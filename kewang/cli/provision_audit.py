@@ -23,7 +23,7 @@ def list_(
 
     Exit codes: 0 shown; 2 wrong words; 3 no inventory.
 
-    Example: kewang provision audit list --subject amb-cam-7k3f9q --config provision.toml
+    Example: kewang provision audit list --subject amb-cam-7k3f93 --config provision.toml
     """
     from provisioning.inventory.queries import newest_audit
 

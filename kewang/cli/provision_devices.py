@@ -46,7 +46,7 @@ def approve(
 
     Exit codes: 0 approved; 1 refused, and why; 2 wrong words; 3 no inventory.
 
-    Example: kewang provision approve amb-cam-7k3f9q --site mardika --config provision.toml
+    Example: kewang provision approve amb-cam-7k3f93 --site mardika --config provision.toml
     """
     from provisioning.acts import devices
 
@@ -60,7 +60,7 @@ def revoke(device: Device, reason: Reason, config: Config = None, as_json: AsJso
 
     Exit codes: 0 revoked; 1 refused, and why; 2 wrong words; 3 no inventory.
 
-    Example: kewang provision revoke amb-cam-7k3f9q --reason stolen --config provision.toml
+    Example: kewang provision revoke amb-cam-7k3f93 --reason stolen --config provision.toml
     """
     from provisioning.acts import devices
 
@@ -80,7 +80,7 @@ def replace(
 
     Exit codes: 0 done; 1 refused, and why; 2 wrong words; 3 no inventory.
 
-    Example: kewang provision replace amb-cam-7k3f9q amb-cam-2m8r4w --reason broken --config provision.toml
+    Example: kewang provision replace amb-cam-7k3f93 amb-cam-2m8r4w --reason broken --config provision.toml
     """
     from provisioning.acts import devices
 
@@ -99,7 +99,7 @@ def move(
 
     Exit codes: 0 moved; 1 refused, and why; 2 wrong words; 3 no inventory.
 
-    Example: kewang provision move amb-cam-7k3f9q --site passo --config provision.toml
+    Example: kewang provision move amb-cam-7k3f93 --site passo --config provision.toml
     """
     from provisioning.acts import devices
 
@@ -113,7 +113,7 @@ def retire(device: Device, reason: Reason = "", config: Config = None, as_json: 
 
     Exit codes: 0 retired; 1 refused, and why; 2 wrong words; 3 no inventory.
 
-    Example: kewang provision retire amb-cam-7k3f9q --reason 'market closed' --config provision.toml
+    Example: kewang provision retire amb-cam-7k3f93 --reason 'market closed' --config provision.toml
     """
     from provisioning.acts import devices
 

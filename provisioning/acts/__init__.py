@@ -3,5 +3,5 @@
 Every act may raise `provisioning.refusals.Refused`; then nothing was changed. Called as::
 
     with inventory.writing(actor) as work:
-        devices.approve(work, "amb-cam-7k3f9q", site="mardika")
+        devices.approve(work, "amb-cam-7k3f93", site="mardika")
 """

@@ -140,7 +140,7 @@ class Labels:
         return await self._desk.page(request, who, "code", {"typed": "", "said": None})
 
     async def typed(self, request: Request) -> Response:
-        """`AMB-CAM-7K3F9Q ABCD2345`, in any case, with any spaces."""
+        """`AMB-CAM-7K3F93 ABCD2345`, in any case, with any spaces."""
         who = await self._desk.door.who(request)
         fields = await self._desk.form(request, who)
         written = fields.get("device", "")[:80], fields.get("code", "")[:40]

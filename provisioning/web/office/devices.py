@@ -136,7 +136,7 @@ def _form(sites: list[Choice]) -> Form:
         back="/office/",
         button=_("Put it on the list"),
         fields=(
-            Field("device", _("Device id"), "code", most=32, required=True, hint=_("as amb-cam-7k3f9q")),
+            Field("device", _("Device id"), "code", most=32, required=True, hint=_("as amb-cam-7k3f93")),
             Field("fingerprint", _("Fingerprint"), "code", most=40, required=True, hint=_("26 characters")),
             Field("kind", _("Kind"), value="camera", required=True, suggest=KINDS),
             Field("site", _("Planned site"), "choice", choices=planned),
