@@ -28,7 +28,7 @@ from provisioning.devices.office import Office, Terms
 from provisioning.devices.serving import DeviceApi
 from provisioning.floods import keep_quarantining
 from provisioning.gateway_api import GatewayAddress, GatewayApi
-from provisioning.guard import Guard, GuardSettings, Keeping, Wanted, keep_guarded
+from provisioning.guard import Guard, GuardSettings, Keeping, Wanted, haproxy, keep_guarded
 from provisioning.guard.notes import Memory
 from provisioning.guard.signals import signal_by
 from provisioning.guard.wanted import wanted
@@ -182,6 +182,8 @@ async def _tidied(parts: Parts, stopping: asyncio.Event) -> None:
 
 
 async def _guarded(parts: Parts, settings: GuardSettings, stopping: asyncio.Event) -> None:
+    if settings.proxy and haproxy.install(settings.proxy, settings.devices, settings.max_devices):
+        log.warning("%s is new: let HAProxy read it (systemctl reload haproxy)", settings.proxy.file)
     guard = Guard(settings, parts.authority, signal_by(settings.signal), _guard_folder(parts.settings))
     keeping = Keeping(
         partial(refused, parts.inventory), partial(placements, parts.inventory), parts.broker, poll_s=_LOOK_S

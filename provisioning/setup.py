@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from kewang.runtime.settings import SettingsError
 from provisioning import authority
 from provisioning.acts import people
-from provisioning.guard import Guard, GuardSettings
+from provisioning.guard import Guard, GuardSettings, haproxy
 from provisioning.guard.signals import signal_by
 from provisioning.guard.wanted import wanted
 from provisioning.inventory import Actor, Inventory, Person, open_inventory
@@ -68,6 +68,8 @@ def check_set_up(settings: ProvisionSettings) -> None:
 def _write_rules(guard: GuardSettings, settings: ProvisionSettings, inventory: Inventory) -> None:
     """The broker's files, tried; the broker itself is started on them afterwards."""
     folder = settings.state_folder
+    if guard.proxy:
+        haproxy.install(guard.proxy, guard.devices, guard.max_devices)
     with inventory.reading() as rows:
         rules = wanted(rows, inventory.clock_ms())
     Guard(guard, authority.open_authority(folder), signal_by(guard.signal), folder / "guard").apply(rules, runs=False)

@@ -174,7 +174,7 @@ DEEDS: Final[dict[str, Deed]] = {
     "quarantine": Deed(
         "device.quarantine",
         _("Set apart"),
-        _("It stays connected, but what it sends is not taken. You can undo this."),
+        _("It is cut off and keeps its readings until you let it in again."),
         "quarantined",
         _in("active", "installed"),
         lambda work, device, fields: devices.quarantine(work, device, reason(fields)),
