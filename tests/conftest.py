@@ -60,12 +60,8 @@ async def no_task_left_behind() -> AsyncIterator[None]:
 
 def _that_stay(children: list[psutil.Process]) -> list[psutil.Process]:
     """Those of ours at once; a server's own children, one for each connection that was closed, may take a moment."""
-<<<<<<< HEAD
-    ours, others = list[psutil.Process](), list[psutil.Process]()
-=======
     ours: list[psutil.Process] = []
     others: list[psutil.Process] = []
->>>>>>> inventory
     for child in children:
         with contextlib.suppress(psutil.NoSuchProcess):
             (ours if child.ppid() == os.getpid() else others).append(child)
