@@ -17,7 +17,7 @@ from provisioning.web.office.sources import Sources
 from provisioning.web.office.tasks import Tasks
 from provisioning.web.office.watch import Watch
 
-_PARTS = (
+PARTS = (
     Devices, Doing, Sources, Importing, Printing, Sites, People, Contacts, Tasks, AuditLog, Watch, Exports,
 )  # fmt: skip
 
@@ -25,7 +25,7 @@ _PARTS = (
 def mount(app: FastAPI, desk: Desk) -> None:
     """Adds the office's routes to `app`."""
     house = House(desk)
-    for part in _PARTS:
+    for part in PARTS:
         app.include_router(part(house).router())
 
     @app.get("/office", include_in_schema=False)
