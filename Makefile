@@ -30,7 +30,7 @@ check: venv ## style, types and architecture
 	@$(BIN)/lint-imports --no-logo
 
 test: venv parts check ## everything: check, then the whole test suite
-	@$(BIN)/pytest --numprocesses=$(WORKERS) --dist=loadgroup
+	@$(BIN)/pytest --numprocesses=$(WORKERS)
 
 fuzz: venv parts ## mutated payloads through decoder and gateway, mutated camera conversations through the RTSP client
 	@$(BIN)/kewang bench fuzz

@@ -33,6 +33,7 @@ from gateway.settings import GatewaySettings
 from kewang.ui.words import LANGUAGES, Language, read_po
 from kewang.wire.cameras import FIRST_STEPS, REASON_WORDS, STATE_WORDS, CameraReason, CameraState
 from kewang.wire.catalogue import METRICS, Metric
+from provisioning.settings import ProvisionSettings
 
 DOCS: Final = Path(__file__).resolve().parent
 WORDS: Final = DOCS / "words.id.po"
@@ -71,6 +72,7 @@ def blocks(words: Words) -> dict[str, str]:
     made: dict[str, Callable[[Words], Iterator[str]]] = {
         "edge": _edge,
         "gateway": _gateway,
+        "provision": _provision,
         "register-map": _register_map,
         "commands": _commands,
         "metrics": _metrics,
@@ -130,29 +132,45 @@ def _gateway(words: Words) -> Iterator[str]:
     yield from _sections(GatewaySettings, words)
 
 
+def _provision(words: Words) -> Iterator[str]:
+    yield from _sections(ProvisionSettings, words)
+
+
 def _register_map(words: Words) -> Iterator[str]:
     yield from _table("", RegisterMap, words, skip="registers")
     yield from _table("[[registers]]", Register, words)
 
 
-def _sections(model: type[BaseModel], words: Words, name: str = "", skip: str = "") -> Iterator[str]:
-    """The keys of a section, then its inner sections, each under its TOML heading."""
-    yield from _table(f"[{name}]" if name else "", model, words, skip)
+def _sections(
+    model: type[BaseModel], words: Words, name: str = "", skip: str = "", given: BaseModel | None = None
+) -> Iterator[str]:
+    """The keys of a section, then its inner sections, each under its TOML heading. `given`: what it is by default."""
+    yield from _table(f"[{name}]" if name else "", model, words, skip, given)
     for key, field in model.model_fields.items():
         inner = _section(field.annotation)
         if inner:
-            yield from _sections(inner, words, f"{name}.{key}" if name else key)
+            default = _value(key, field, given)
+            known = default if isinstance(default, inner) else None
+            yield from _sections(inner, words, f"{name}.{key}" if name else key, given=known)
 
 
-def _table(heading: str, model: type[BaseModel], words: Words, skip: str = "") -> Iterator[str]:
+def _table(
+    heading: str, model: type[BaseModel], words: Words, skip: str = "", given: BaseModel | None = None
+) -> Iterator[str]:
     if heading:
         yield f"### `{heading}`\n"
     yield f"| {words('Key')} | {words('Value')} | {words('Default')} | {words('Meaning')} |\n|---|---|---|---|"
     for name, field in model.model_fields.items():
         if _section(field.annotation) is None and name in keys(model) and name != skip:
             meaning = words(str(field.description)).replace("|", r"\|")
-            yield f"| `{name}` | {_kind(field, words)} | {_default(field, words)} | {meaning} |"
+            default = _default(_value(name, field, given), words)
+            yield f"| `{name}` | {_kind(field, words)} | {default} | {meaning} |"
     yield ""
+
+
+def _value(name: str, field: FieldInfo, given: BaseModel | None) -> Any:
+    """The default of a key; PydanticUndefined if there is none."""
+    return getattr(given, name) if given is not None else field.get_default(call_default_factory=True)
 
 
 def _section(annotation: Any) -> type[BaseModel] | None:
@@ -192,12 +210,13 @@ def _range(field: FieldInfo) -> str:
     return "".join(f", {limit}" for limit in (low, high) if limit)
 
 
-def _default(field: FieldInfo, words: Words) -> str:
-    default = field.get_default(call_default_factory=True)
+def _default(default: Any, words: Words) -> str:
     if default is PydanticUndefined:
         return f"**{words('needed')}**"
     if default is None or default in ("", ()):
         return "–"
+    if isinstance(default, tuple):
+        default = json.dumps(default)
     return f"`{str(default).lower() if isinstance(default, bool) else default}`"
 
 

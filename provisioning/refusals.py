@@ -9,6 +9,7 @@ from datetime import UTC, datetime, tzinfo
 from typing import Any, Final
 
 from kewang.ui.words import Language, words
+from kewang.wire.errors import printable
 
 FORMAT: Final = "%d/%m/%Y %H:%M"
 
@@ -66,7 +67,7 @@ def unknown_device(device: str) -> Refused:
         _("The device %(device)s is not in the list."),
         _("Take a photo of the label and send it to the office."),
         audited=False,
-        device=device,
+        device=printable(device, 32),
     )
 
 
@@ -79,7 +80,7 @@ def unknown(what_word: str, name: object) -> Refused:
         _("Check the name, then try again."),
         audited=False,
         what_word=what_word,
-        name=name,
+        name=printable(str(name), 64),
     )
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Final
 
 from fastapi import FastAPI
@@ -27,18 +28,20 @@ from provisioning.devices.office import Office, Terms
 from provisioning.devices.serving import DeviceApi
 from provisioning.floods import keep_quarantining
 from provisioning.gateway_api import GatewayAddress, GatewayApi
-from provisioning.guard import Guard, GuardSettings, Keeping, keep_guarded
+from provisioning.guard import Guard, GuardSettings, Keeping, Wanted, keep_guarded
+from provisioning.guard.notes import Memory
 from provisioning.guard.signals import signal_by
+from provisioning.guard.wanted import wanted
 from provisioning.inventory import Inventory, open_inventory
 from provisioning.inventory.placements import placements
 from provisioning.nudges import keep_nudging
 from provisioning.placements import keep_published
 from provisioning.refusals import Refused
-from provisioning.refused import wanted
 from provisioning.settings import ProvisionSettings, WebSettings
 from provisioning.upkeep import keep_tidy
 from provisioning.web.app import create_web
 from provisioning.web.options import WebOptions
+from provisioning.web.standing import Standing
 
 log = logging.getLogger(__name__)
 
@@ -72,13 +75,13 @@ async def serve(settings: ProvisionSettings, stopping: asyncio.Event) -> None:
     with opened(settings) as parts:
         people, boxes = People(settings.web), _device_api(parts)
         async with GatewayApi(_gateway(settings)) as gateway, asyncio.TaskGroup() as group:
-            app = create_web(parts.inventory, _options(settings), gateway)
+            app = create_web(parts.inventory, _options(settings), gateway, _standing(parts))
             group.create_task(people.run(app, stopping), name="web")
             group.create_task(boxes.run(stopping), name="devices")
             group.create_task(keep_published(parts.broker, _places(parts.inventory), stopping), name="placements")
             group.create_task(keep_quarantining(parts.inventory, gateway, stopping), name="floods")
             group.create_task(keep_nudging(parts.inventory, parts.broker, stopping), name="nudges")
-            group.create_task(keep_tidy(parts.inventory, parts.authority, stopping), name="upkeep")
+            group.create_task(_tidied(parts, stopping), name="upkeep")
             if settings.guard:
                 group.create_task(_guarded(parts, settings.guard, stopping), name="guard")
 
@@ -123,7 +126,17 @@ def _options(settings: ProvisionSettings) -> WebOptions:
         language=web.language,
         zone=settings.zone(),
         office_phone=web.office_phone,
+        label_host=web.public_url.partition("://")[2],
     )
+
+
+def _standing(parts: Parts) -> Standing:
+    memory = Memory(_guard_folder(parts.settings)) if parts.settings.guard else None
+    return Standing(memory.alarms if memory else None, parts.authority.expiring)
+
+
+def _guard_folder(settings: ProvisionSettings) -> Path:
+    return settings.state_folder / "guard"
 
 
 def _gateway(settings: ProvisionSettings) -> GatewayAddress:
@@ -164,9 +177,22 @@ def _places(inventory: Inventory) -> Callable[[], Mapping[str, Placement]]:
     return read
 
 
+async def _tidied(parts: Parts, stopping: asyncio.Event) -> None:
+    await keep_tidy(parts.inventory, parts.authority, stopping, renews=parts.settings.guard is None)
+
+
 async def _guarded(parts: Parts, settings: GuardSettings, stopping: asyncio.Event) -> None:
-    guard = Guard(settings, parts.authority, signal_by(settings.signal), parts.settings.state_folder / "guard")
+    guard = Guard(settings, parts.authority, signal_by(settings.signal), _guard_folder(parts.settings))
     keeping = Keeping(
-        partial(wanted, parts.inventory), partial(placements, parts.inventory), parts.broker, poll_s=_LOOK_S
+        partial(refused, parts.inventory), partial(placements, parts.inventory), parts.broker, poll_s=_LOOK_S
     )
     await keep_guarded(guard, keeping, asyncio.Event(), stopping)
+
+
+def refused(inventory: Inventory) -> Wanted:
+    """Whom the broker must refuse now. Raises OSError when the inventory does not answer: what holds goes on."""
+    try:
+        with inventory.reading() as rows:
+            return wanted(rows, inventory.clock_ms())
+    except Refused as error:
+        raise OSError(str(error)) from None

@@ -11,11 +11,11 @@ from sqlalchemy import func, select
 from kewang.runtime.settings import SettingsError
 from provisioning import authority
 from provisioning.acts import people
-from provisioning.guard import Guard
+from provisioning.guard import Guard, GuardSettings
 from provisioning.guard.signals import signal_by
+from provisioning.guard.wanted import wanted
 from provisioning.inventory import Actor, Inventory, Person, open_inventory
 from provisioning.keys import SESSION_KEY, make_keys
-from provisioning.refused import wanted
 from provisioning.settings import ProvisionSettings
 
 
@@ -43,8 +43,7 @@ def set_up(settings: ProvisionSettings, actor: Actor, login: str, name: str) -> 
         if not (folder / "ca").exists():
             _make_authority(settings, inventory.clock_ms())
         if settings.guard:
-            signal, state = signal_by(settings.guard.signal), folder / "guard"
-            Guard(settings.guard, authority.open_authority(folder), signal, state).apply(wanted(inventory))
+            _write_rules(settings.guard, settings, inventory)
         with inventory.writing(actor) as work:
             person, password = people.add(work, people.NewPerson(login, name, "admin"))
     finally:
@@ -64,6 +63,14 @@ def check_set_up(settings: ProvisionSettings) -> None:
     if not (settings.state_folder / SESSION_KEY).exists():
         raise SettingsError(f"state_folder {settings.state_folder} is not set up: run 'kewang provision init' first")
     check_private(settings)
+
+
+def _write_rules(guard: GuardSettings, settings: ProvisionSettings, inventory: Inventory) -> None:
+    """The broker's files, tried; the broker itself is started on them afterwards."""
+    folder = settings.state_folder
+    with inventory.reading() as rows:
+        rules = wanted(rows, inventory.clock_ms())
+    Guard(guard, authority.open_authority(folder), signal_by(guard.signal), folder / "guard").apply(rules, runs=False)
 
 
 def _people(inventory: Inventory) -> int:

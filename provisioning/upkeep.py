@@ -7,7 +7,7 @@ from typing import Final
 from kewang.runtime.backoff import Backoff
 from kewang.runtime.program import wait_or
 from provisioning.acts import maintenance, once, visits
-from provisioning.authority import Authority
+from provisioning.authority import Authority, AuthorityError
 from provisioning.inventory import Actor, Inventory
 from provisioning.refusals import Refused
 
@@ -21,16 +21,18 @@ _ACTOR: Final = Actor.system("upkeep")
 
 
 async def keep_tidy(
-    inventory: Inventory, authority: Authority, stopping: asyncio.Event, *, every_s: float = EVERY_S
+    inventory: Inventory, authority: Authority, stopping: asyncio.Event, *, renews: bool, every_s: float = EVERY_S
 ) -> None:
-    """Tidy every `every_s` until `stopping`."""
+    """Tidy every `every_s` until `stopping`. `renews`: our own certificates too, where no guard does."""
     backoff = Backoff("tidying the inventory", log, longest_s=300)
     told: dict[str, int] = {}
     while not await wait_or(stopping, every_s):
         try:
             await asyncio.to_thread(tidy, inventory)
+            if renews:
+                await asyncio.to_thread(authority.renew_services, inventory.clock_ms())
             await asyncio.to_thread(tell_expiring, authority, inventory.clock_ms(), told)
-        except (Refused, OSError) as error:
+        except (AuthorityError, Refused, OSError) as error:
             await backoff.failed(error)
         else:
             backoff.succeeded()

@@ -52,7 +52,7 @@ class Tab:
             await self.until("document.readyState === 'complete'")
 
     async def event(self, method: str) -> dict[str, Any]:
-        """The parameters of the next event `method`, which may have come already; it and what came before is forgotten."""
+        """The parameters of the next event `method`, which may have come already; what came before is forgotten."""
         async with asyncio.timeout(LIMIT_S):
             while True:
                 while self._events:

@@ -6,10 +6,13 @@ import asyncio
 import contextlib
 import os
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import psutil
 import pytest
 from hypothesis import settings
+
+from tests import sharing
 
 _LEAVING_S = 5.0
 
@@ -18,6 +21,12 @@ pytest_plugins = ["tests.parts"]
 # A busy machine makes a slow test, not a wrong one.
 settings.register_profile("kewang", deadline=None)
 settings.load_profile("kewang")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """How several workers share the tests."""
+    return sharing.scheduler(config, log)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -51,7 +60,7 @@ async def no_task_left_behind() -> AsyncIterator[None]:
 
 def _that_stay(children: list[psutil.Process]) -> list[psutil.Process]:
     """Those of ours at once; a server's own children, one for each connection that was closed, may take a moment."""
-    ours, others = [], []
+    ours, others = list[psutil.Process](), list[psutil.Process]()
     for child in children:
         with contextlib.suppress(psutil.NoSuchProcess):
             (ours if child.ppid() == os.getpid() else others).append(child)

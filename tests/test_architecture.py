@@ -14,7 +14,6 @@ import pytest
 CHECKOUT = Path(__file__).resolve().parents[1]
 PACKAGES = ("kewang", "edge", "gateway", "firmware_sim", "provisioning", "dashboards")
 MODULE_LIMIT_LINES = 400
-pytestmark = pytest.mark.xdist_group("architecture")
 
 
 def lint_imports(checkout: Path) -> subprocess.CompletedProcess[str]:

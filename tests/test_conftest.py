@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import sharing
+
 CHECKOUT = Path(__file__).resolve().parents[1]
 
 LEAVES_A_TASK = """
@@ -35,7 +37,7 @@ async def test_it():
 """
 
 
-def outcome_of(test: str, folder: Path) -> subprocess.CompletedProcess[str]:
+def outcome_of(test: str, folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """Run one test file with this checkout's configuration and conftest."""
     path = folder / "test_it.py"
     path.write_text(test)
@@ -50,7 +52,7 @@ def outcome_of(test: str, folder: Path) -> subprocess.CompletedProcess[str]:
         "no:cacheprovider",
     ]
     return subprocess.run(
-        [sys.executable, "-m", "pytest", *options, path],
+        [sys.executable, "-m", "pytest", *options, *words, path],
         cwd=CHECKOUT,
         capture_output=True,
         text=True,
@@ -74,3 +76,26 @@ def test_a_clean_test_passes(tmp_path: Path) -> None:
     done = outcome_of(CLEAN, tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "1 passed" in done.stdout
+
+
+@pytest.mark.parametrize("module", sorted(sharing.TOGETHER))
+def test_a_module_that_stays_in_one_piece_does_and_others_do_not(module: str) -> None:
+    assert (CHECKOUT / module).is_file()
+    assert sharing.scope(f"{module}::test_one[a::b]") == sharing.scope(f"{module}::test_other") == module
+    assert sharing.scope("tests/edge/test_agent.py::test_one") == "tests/edge/test_agent.py::test_one"
+
+
+MANY = """
+import pytest
+@pytest.mark.parametrize("n", range(9))
+def test_it(n):
+    pass
+"""
+
+
+def test_several_workers_run_every_test_once(tmp_path: Path) -> None:
+    done = outcome_of(
+        "import pytest\n@pytest.mark.parametrize('n', range(9))\ndef test_it(n):\n    pass\n", tmp_path, "-n2"
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.splitlines()[-1].strip("= ").startswith("9 passed in")

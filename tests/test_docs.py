@@ -14,11 +14,13 @@ from pydantic import BaseModel
 
 import docs.generate as generate
 import kewang.cli
+from edge.enrolment_settings import EnrolmentSettings
 from edge.settings import EdgeSettings
 from edge.sources.registers import Register
 from gateway.settings import GatewaySettings
 from kewang.wire.catalogue import METRICS
 from kewang.wire.placement import Place
+from provisioning.settings import ProvisionSettings
 from tests.docs_examples.pages import (
     CHECKOUT,
     DOCS,
@@ -36,8 +38,18 @@ from tests.docs_examples.pages import (
 )
 
 MAX_PICTURE_BYTES = 250_000
-HOSTS = {"127.0.0.1", "192.168.1.64", "keepachangelog.com", "semver.org", "SERVER", "HOST"}
+HOSTS = {
+    *("127.0.0.1", "192.168.1.64", "keepachangelog.com", "semver.org", "SERVER", "HOST"),
+    *("localhost", "USER@HOST", "PENGGUNA@HOST", "kewang@127.0.0.1"),
+}
 """Hosts that a page may name."""
+
+
+MODELS: dict[str, type[BaseModel]] = {
+    "edge": EdgeSettings,
+    "gateway": GatewaySettings,
+    "provision": ProvisionSettings,
+}
 
 
 def test_generated_pages_are_up_to_date() -> None:
@@ -69,14 +81,15 @@ def documented(language: str, page: str) -> dict[str, set[str]]:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("model", [EdgeSettings, GatewaySettings], ids=["edge", "gateway"])
-def test_every_setting_is_documented(language: str, model: type[BaseModel]) -> None:
+@pytest.mark.parametrize("program", ["edge", "gateway", "provision"])
+def test_every_setting_is_documented(language: str, program: str) -> None:
+    model = MODELS[program]
     shown = documented(language, "configure.md")
     for key in generate.settings_keys(model):
         *section, name = key.split(".")
         if name == "sources":
             continue
-        heading = f"`[{'.'.join(section)}]`" if section else f"{'edge' if model is EdgeSettings else 'gateway'}.toml"
+        heading = f"`[{'.'.join(section)}]`" if section else f"{program}.toml"
         assert name in shown[heading], key
 
 
@@ -239,10 +252,16 @@ def test_decisions_are_numbered_listed_and_complete() -> None:
         ]
 
 
+LIBRARIES = {
+    *("paho-mqtt", "aiomqtt", "influxdb-client", "pydantic", "numpy", "grafana-api", "pytest"),
+    *("sqlalchemy", "fastapi", "cryptography", "segno"),
+}
+
+
 def test_the_readme_says_where_each_library_is_used() -> None:
     (rows,) = [rows for heading, rows in tables(CHECKOUT / "README.md") if heading == "Which library is used where"]
-    named = {row[0].split()[0]: row for row in rows}
-    assert named.keys() == {"paho-mqtt", "aiomqtt", "influxdb-client", "pydantic", "numpy", "grafana-api", "pytest"}
+    named = {row[0].split()[0].rstrip(","): row for row in rows}
+    assert named.keys() == LIBRARIES
     for library, (_, where, since) in named.items():
         modules = [CHECKOUT / target for target in re.findall(r"\]\(([^)]+\.py)\)", where)]
         imported = {module.name: imports(module, library) for module in modules}
@@ -264,16 +283,37 @@ def test_headings_and_fences_are_well_formed() -> None:
         assert "```" not in prose(page), page
 
 
-def test_examples_name_every_key() -> None:
-    commented = EXAMPLES.joinpath("edge.toml").read_text() + EXAMPLES.joinpath("gateway.toml").read_text()
+COMMENTED = {
+    "edge": {"broker.tls.cert_file", "broker.tls.key_file"},
+    "gateway": {
+        *("broker.tls.cert_file", "broker.tls.key_file"),
+        *("console.service_token_file", "console.session_key_file", "console.login_url"),
+    },
+    "provision": {
+        *("inventory.url", "inventory.password_file", "broker.username", "broker.password_file"),
+        *("broker.tls.ca_file", "broker.tls.cert_file", "broker.tls.key_file"),
+        *("guard.user", "guard.pid_file", "gateway.token_file"),
+    },
+}
+"""Keys that an example shows in a comment."""
+
+
+@pytest.mark.parametrize("program", MODELS)
+def test_examples_name_every_key(program: str) -> None:
+    text = EXAMPLES.joinpath(f"{program}.toml").read_text()
+    values = tomllib.loads(text)
+    named = set(generate.settings_keys(MODELS[program])) - ENROLLED.keys()
+    assert {key for key in named if not has(values, key.split("."))} == COMMENTED[program]
+    assert all(f"# {key.rpartition('.')[2]} = " in text for key in COMMENTED[program])
+
+
+ENROLLED = {f"enrolment.{name}": name for name in EnrolmentSettings.model_fields}
+
+
+def test_the_examples_of_boxes_name_every_key_of_theirs() -> None:
+    enrolled = tomllib.loads(EXAMPLES.joinpath("edge-enrolled.toml").read_text())
+    assert enrolled["enrolment"].keys() == set(ENROLLED.values())
     edge = tomllib.loads(EXAMPLES.joinpath("edge.toml").read_text())
-    gateway = tomllib.loads(EXAMPLES.joinpath("gateway.toml").read_text())
-    optional = {"broker.tls.cert_file", "broker.tls.key_file"}
-    models: list[tuple[type[BaseModel], dict[str, Any]]] = [(EdgeSettings, edge), (GatewaySettings, gateway)]
-    for model, values in models:
-        missing = [key for key in generate.settings_keys(model) if not has(values, key.split("."))]
-        assert set(missing) == optional
-    assert all(f"# {key.rpartition('.')[2]} = " in commented for key in optional)
     for name, driver in generate.source_models().items():
         given = {key for source in edge["sources"] if source["driver"] == name for key in source}
         assert given == generate.keys(driver)

@@ -34,8 +34,8 @@ for package in packages:
             importlib.import_module(module.name)
             print(module.name)
 """
-BEYOND = {"edge": "edge.cameras", "camera": ""}
-"""What of the edge an extra leaves out: the package whose modules need more than it installs."""
+BEYOND = {"edge": "edge.cameras,edge.enrol", "camera": "edge.enrol", "enrol": "edge.cameras"}
+"""What of the edge an extra leaves out: the packages whose modules need more than it installs."""
 
 
 def pinned(extra: str) -> set[str]:
@@ -74,7 +74,8 @@ def test_the_requirements_name_no_address_and_hash_everything() -> None:
 def test_no_server_package_is_pinned_for_the_edge(extra: str) -> None:
     assert {"aiomqtt", "pymodbus", "psutil"} <= pinned(extra)
     assert pinned(extra).isdisjoint(SERVER_ONLY)
-    assert ("numpy" in pinned(extra)) == (extra != "edge")
+    assert ("numpy" in pinned(extra)) == (extra == "camera")
+    assert ("cryptography" in pinned(extra)) == (extra == "enrol")
 
 
 @pytest.mark.parametrize("extra", BEYOND)

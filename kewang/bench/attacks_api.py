@@ -11,9 +11,10 @@ from edge.enrol.box import Box
 from edge.enrol.errors import Unusable
 from edge.enrol.keys import BoxKey, Office
 from kewang.bench.attacks_rows import Attack
-from kewang.bench.attacks_stage import BENCH, Post, sealed, tried
+from kewang.bench.attacks_stage import Post, sealed, tried
 from kewang.bench.cpu import MB, peak_rss_bytes
 from kewang.bench.provisioned import now_ms
+from kewang.bench.secured import BENCH
 from kewang.wire.enrolment import DATE_HEADER, DEVICE_HEADER, Enrol, Renew, Time, time_text
 from kewang.wire.errors import WireError
 from provisioning.acts import devices

@@ -12,9 +12,11 @@ from typing import Final
 import httpx
 
 from kewang.bench.attacks_rows import Attack
-from kewang.bench.attacks_stage import BENCH, DISTRICT, OFFICE, Browser, Post
+from kewang.bench.attacks_stage import OFFICE, Browser, Post
 from kewang.bench.attacks_visits import begun, opens_own, starts
 from kewang.bench.provisioned import now_ms
+from kewang.bench.secured import BENCH
+from kewang.bench.stack import DISTRICT
 from provisioning.acts import devices, exporting, importing, sites
 from provisioning.inventory import Device, Site, Visit
 from provisioning.refusals import Refused

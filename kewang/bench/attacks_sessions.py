@@ -9,8 +9,9 @@ from typing import Any, Final
 import httpx
 
 from kewang.bench.attacks_rows import Attack
-from kewang.bench.attacks_stage import BENCH, PASSWORD, Browser, Post
+from kewang.bench.attacks_stage import PASSWORD, Browser, Post
 from kewang.bench.attacks_visits import starts
+from kewang.bench.secured import BENCH
 from kewang.wire.session import COOKIE, SessionPayload, encode
 from provisioning import keys
 from provisioning.acts import people
@@ -124,7 +125,7 @@ class Sessions:
             answer = Browser(self._url).tries(self._post.new_person(), PASSWORD, target)
             if answer.status_code == _TOO_MANY:
                 raise OSError("too many logins: nothing was tried")
-            return answer.headers.get("location", "") != "/t/"
+            return str(answer.headers.get("location", "")) != "/t/"
 
         return act
 

@@ -6,10 +6,13 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from kewang.bench.attacks_rows import Attack
-from kewang.bench.attacks_stage import BENCH, DISTRICT, FIELD, OFFICE, SITE, Browser, Post
+from kewang.bench.attacks_stage import FIELD, OFFICE, Browser, Post
+from kewang.bench.secured import BENCH
+from kewang.bench.stack import DISTRICT, SITE
 from provisioning.acts import devices, people, sites
 from provisioning.inventory import Actor, Visit, Work
 from provisioning.refusals import Refused
@@ -141,7 +144,7 @@ class Visits:
     def _too_many(self) -> bool:
         actor = Actor(self._post.new_person(), "technician", DISTRICT)
         names = [self._post.box().device for _ in range(_AN_HOUR + 1)]
-        done = [self._may(actor, lambda work, name=name: devices.approve(work, name, SITE)) for name in names]
+        done = [self._may(actor, partial(devices.approve, device=name, site=SITE)) for name in names]
         if not all(done[:_AN_HOUR]):
             raise OSError(f"only {sum(done)} were approved: nothing was tried")
         return done[_AN_HOUR]

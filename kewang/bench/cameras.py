@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -103,21 +104,24 @@ def measure(
 ) -> dict[str, Any]:
     """The command's result. `say` is told of each camera, `show` of each miss and false alarm.
 
-    Raises MissingPart, PartFailed.
+    A KeyboardInterrupt ends it early, with the figures of the cameras that are done. Raises MissingPart, PartFailed.
     """
     started_s, limits = time.monotonic(), load()
-    cameras = list(_cameras(plan, limits))
+    cameras = sorted(_cameras(plan, limits), key=lambda camera: camera.number)  # both families from the first minute
     _look_for_parts(plan)
     wire = InBackground(plan.wire, say) if plan.wire else None
-    results = []
-    for result in _lived(cameras, plan.jobs or len(os.sched_getaffinity(0))):
-        results.append(result)
-        say(_line(result, len(results), len(cameras), time.monotonic() - started_s))
-        if show:
-            for case in result.cases:
-                show(case)
+    results: list[CameraResult] = []
+    with suppress(KeyboardInterrupt):
+        for result in _lived(cameras, plan.jobs or len(os.sched_getaffinity(0))):
+            results.append(result)
+            say(_line(result, len(results), len(cameras), time.monotonic() - started_s))
+            if show:
+                for case in result.cases:
+                    show(case)
     figures = _figures(plan, results) | {"thresholds_sha256": limits.sha256, "wire": wire.figures() if wire else {}}
     failed, parts, seed = _failed(plan, figures), ["numpy", "av", "mosquitto"], cameras[0].seed
+    if len(results) < len(cameras):
+        failed.insert(0, f"ended early, after {len(results)} of {len(cameras)} cameras")
     return envelope("bench cameras", seed=seed, parts=parts, started_s=started_s, failed=failed, figures=figures)
 
 
@@ -153,8 +157,14 @@ def _lived(cameras: Sequence[CameraPlan], jobs: int) -> Iterator[CameraResult]:
         yield from map(live, cameras)
         return
     with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), os.nice, (NICE,)) as pool:
-        for done in as_completed([pool.submit(live, camera) for camera in cameras]):
-            yield done.result()
+        try:
+            for done in as_completed([pool.submit(live, camera) for camera in cameras]):
+                yield done.result()
+        except BaseException:  # Ctrl-C too: a camera takes minutes, nobody waits for those that were begun
+            pool.shutdown(wait=False, cancel_futures=True)
+            for each in multiprocessing.active_children():
+                each.terminate()
+            raise
 
 
 def _line(result: CameraResult, number: int, of: int, seconds: float) -> str:

@@ -16,8 +16,8 @@ BENCHES: Final = {
     "fuzz-rtsp": ("conversations", "played", "slowest_ms", "more_mb"),
     "probes": ("cpu_ms_per_camera_minute", "rss_mb", "leaked_sessions", "probes"),
     "cameras": ("hard_recall", "soft_recall", "slow_recall", "typed_recall", "false_alarms_per_camera_day"),
-    "visit": ("runs", "green", "taps", "first_reading_s", "bad_link"),
     "revoke": ("one_ms", "hundred_ms", "bystanders_lost", "messages_lost"),
+    "visit": ("runs", "green", "taps", "first_reading_s", "bad_link"),
     "attacks": ("rows", "attempts", "refused", "controls", "controls_passed"),
     "chaos": ("seeds_ok", "lost", "duplicates", "wrong"),
 }

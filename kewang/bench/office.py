@@ -58,6 +58,7 @@ class OfficeHouse:
         make_keys(folder)
         self.port = 0
         self.office = self._new_office()
+        self._api: DeviceApi | None = None
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping: asyncio.Event | None = None
@@ -87,7 +88,7 @@ class OfficeHouse:
         """Serve, on the port of last time if there was one."""
         self.office = self._new_office()
         api = DeviceApi(self.office, self.authority.service("api"), "127.0.0.1", self.port, self.rates)
-        self.port = api.port
+        self.port, self._api = api.port, api
         ready = threading.Event()
         self._thread = serving = threading.Thread(target=self._serve, args=(api, ready), name="device-api")
         serving.start()
@@ -96,6 +97,13 @@ class OfficeHouse:
         wait_for(lambda: api.is_serving or not serving.is_alive(), _START_S)
         if not api.is_serving:
             raise RuntimeError("the device API ended at once: its log tells why")
+
+    def renew_services(self) -> list[str]:
+        """What upkeep does: renew our own certificates that are due, and serve with them. Their names."""
+        renewed = self.authority.renew_services(self.clock_ms())
+        if self._api:
+            self._api.reload()
+        return renewed
 
     def stop(self) -> None:
         """End serving; the inventory stays open."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from typing import Any, Final, TypeVar
@@ -163,17 +163,21 @@ class Phone:
         return dict(said["visit"])
 
     def _json(self, method: str, path: str, **options: Any) -> dict[str, Any]:
-        given = options.pop("headers", {})
-        for fresh in (False, True):
-            if fresh or not self._token:
-                self._token = str(self._again(lambda: self._client.get("/t/token")).json()["csrf"])
-            headers = {**given, "Kewang-Csrf": self._token, "Kewang-Person": self.person}
-            answer = self._again(lambda: self._client.request(method, path, headers=headers, **options))  # noqa: B023
-            if "P-CSRF" not in answer.text:
-                break
+        answer = self._with_token(method, path, options)
+        if "P-CSRF" in answer.text:
+            self._token = ""
+            answer = self._with_token(method, path, options)
         if answer.status_code != httpx.codes.OK:
             raise PhoneError(f"{path}: {answer.status_code} {answer.text[:200]}")
         return dict(answer.json())
+
+    def _with_token(self, method: str, path: str, options: Mapping[str, Any]) -> httpx.Response:
+        """With the forms' token, fetched where there is none yet."""
+        if not self._token:
+            self._token = str(self._again(lambda: self._client.get("/t/token")).json()["csrf"])
+        more = {"Kewang-Csrf": self._token, "Kewang-Person": self.person}
+        given = {**options, "headers": {**options.get("headers", {}), **more}}
+        return self._again(lambda: self._client.request(method, path, **given))
 
     def _again(self, do: Callable[[], httpx.Response]) -> httpx.Response:
         """Sends again what got no answer, as a person or the queue does. Raises TimeoutError."""

@@ -19,9 +19,11 @@ from edge.enrol import work
 from edge.enrol.asking import Conversation
 from edge.enrol.box import Box
 from edge.enrol.errors import Unreachable
+from edge.enrolled import Disk, Identity
 from edge.enrolment_settings import EnrolmentSettings
 from kewang.bench.envelope import envelope
 from kewang.bench.office import OfficeHouse
+from kewang.bench.process import wait_for
 from kewang.bench.secure_line import SecureLine
 from kewang.bench.truth import Truth, summed
 from provisioning.authority import Lifetimes
@@ -31,6 +33,7 @@ from provisioning.devices.office import Terms
 
 DAYS: Final = 30
 _THREADS: Final = 8
+_ENROL_LIMIT_S: Final = 60.0
 _RETRY_DAYS: Final = 1 / 24
 """How soon a box that reached nobody tries again: as its agent does, within the hour."""
 _FREE: Final = Rates(Rate(5000, 5000), Rate(5000, 5000))
@@ -106,6 +109,7 @@ def _lived(plan: RenewPlan, folder: Path, say: Callable[[str], None]) -> tuple[d
         for device, edge in line.edges.items():
             _register(house, edge.identity, device)
             edge.start()
+            wait_for(lambda edge=edge: Identity(edge.identity, Disk()).enrolled, _ENROL_LIMIT_S)  # type: ignore[misc]
         first = {device: _serial(edge.identity) for device, edge in line.edges.items()}
         took_s = _live(plan, lives, say)
         again = {device: _serial(edge.identity) for device, edge in line.edges.items()}

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+from edge.enrolled import Disk, Identity
 from firmware_sim.layout import map_file
 from kewang.bench.houses import SqliteHouse
 from kewang.bench.office import OfficeHouse
@@ -53,6 +54,10 @@ class EnrolledEdge(EdgeProgram):
         """Its identity's folder."""
         return self.folder / "identity"
 
+    def is_ready(self) -> bool:
+        """Whether the office has heard of it: the agent itself answers only once somebody has approved it."""
+        return Identity(self.identity, Disk()).state.state != "new" or super().is_ready()
+
     def write_config(self) -> Path:
         config = super().write_config()
         lines = config.read_text().split("\n[broker]\n")[1]
@@ -66,16 +71,17 @@ class EnrolledEdge(EdgeProgram):
 class SecureLine:
     """As a context manager it runs for the length of the block. The boxes must be on the office's list by then."""
 
-    def __init__(self, folder: Path, house: OfficeHouse, devices: Sequence[str]) -> None:
+    def __init__(self, folder: Path, house: OfficeHouse, devices: Sequence[str], *, spare_boards: int = 0) -> None:
+        """`spare_boards`: boards that nobody reads yet, the last ones."""
         self.house = house
         self.broker = TwoDoors(folder / "broker", house.folder)
         self.store = SqliteHouse(folder / "store")
         self.database = self.store.database
         self.gateway = GatewayProgram(folder / "gateway", self.broker.port, self.store.url, faster=10)
-        self.boards = BoardsProgram(folder / "boards", [_BOARD] * len(devices))
+        self.boards = BoardsProgram(folder / "boards", [_BOARD] * (len(devices) + spare_boards))
         self.edges = {
             device: EnrolledEdge(folder / device, device, house, [Attached(SOURCE, map_file(_BOARD), port, 0.2)])
-            for device, port in zip(devices, self.boards.ports, strict=True)
+            for device, port in zip(devices, self.boards.ports, strict=False)
         }
         self.endings: list[Ending] = []
 

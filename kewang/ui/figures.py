@@ -30,6 +30,11 @@ def moment(date_ms: int, now_ms: int, zone: tzinfo) -> str:
     return then.strftime("%H:%M:%S" if then.date() == _local(now_ms, zone).date() else "%d/%m/%Y %H:%M")
 
 
+def day(date_ms: int, zone: tzinfo) -> str:
+    """A date, `21/11/2026`."""
+    return _local(date_ms, zone).strftime("%d/%m/%Y")
+
+
 def zone_name(date_ms: int, zone: tzinfo) -> str:
     """The zone's short name (`WIT`)."""
     return _local(date_ms, zone).strftime("%Z")

@@ -63,22 +63,27 @@ class Reason:
     text: str
 
 
+def _(text: str) -> str:
+    """Marks a text for the catalogues; it is translated where it is shown."""
+    return text
+
+
 REASONS: Final = {
-    Code.MESSAGE: Reason(400, "The request can't be understood. Update Kewang on the box."),
-    Code.CSR: Reason(400, "The certificate request is not well. Delete the folder next/ of the box's identity."),
-    Code.PICTURE: Reason(400, "This is not a JPEG picture that can be read. Look at the camera."),
-    Code.BLOCKED: Reason(403, "This box is blocked. Keep it and call the office."),
-    Code.KEY: Reason(403, "The key of this box is not the one on its label. Do not install it; call the office."),
-    Code.SIGNATURE: Reason(403, "The signature does not hold. Is it the box that was enrolled? Call the office."),
-    Code.DATE: Reason(403, "The box's idea of the time is wrong. It asks for the time and tries again."),
-    Code.REPLAY: Reason(403, "This request was made before. The box signs a new one and tries again."),
-    Code.GRACE: Reason(403, "The certificate ended too long ago. A technician has to approve the box again."),
-    Code.UNKNOWN: Reason(404, "This box is not in the list. Photograph the label and send it to the office."),
-    Code.NOT_THERE: Reason(404, "There is nothing at this address. Correct enrolment.url in edge.toml."),
-    Code.DIFFERENT: Reason(409, "This was answered before, and differently. Call the office."),
-    Code.TOO_BIG: Reason(413, "The request is too big. Send a smaller picture."),
-    Code.TOO_OFTEN: Reason(429, "Too many requests. The box tries again by itself later."),
-    Code.UNABLE: Reason(503, "The office can't give out certificates now. The box tries again; call city IT."),
+    Code.MESSAGE: Reason(400, _("The request can't be understood. Update Kewang on the box.")),
+    Code.CSR: Reason(400, _("The certificate request is not well. Delete the folder next/ of the box's identity.")),
+    Code.PICTURE: Reason(400, _("This is not a JPEG picture that can be read. Look at the camera.")),
+    Code.BLOCKED: Reason(403, _("This box is blocked. Keep it and call the office.")),
+    Code.KEY: Reason(403, _("The key of this box is not the one on its label. Do not install it; call the office.")),
+    Code.SIGNATURE: Reason(403, _("The signature does not hold. Is it the box that was enrolled? Call the office.")),
+    Code.DATE: Reason(403, _("The box's idea of the time is wrong. It asks for the time and tries again.")),
+    Code.REPLAY: Reason(403, _("This request was made before. The box signs a new one and tries again.")),
+    Code.GRACE: Reason(403, _("The certificate ended too long ago. A technician has to approve the box again.")),
+    Code.UNKNOWN: Reason(404, _("This box is not in the list. Photograph the label and send it to the office.")),
+    Code.NOT_THERE: Reason(404, _("There is nothing at this address. Correct enrolment.url in edge.toml.")),
+    Code.DIFFERENT: Reason(409, _("This was answered before, and differently. Call the office.")),
+    Code.TOO_BIG: Reason(413, _("The request is too big. Send a smaller picture.")),
+    Code.TOO_OFTEN: Reason(429, _("Too many requests. The box tries again by itself later.")),
+    Code.UNABLE: Reason(503, _("The office can't give out certificates now. The box tries again; call city IT.")),
 }
 
 

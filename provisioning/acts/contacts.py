@@ -10,6 +10,7 @@ from sqlalchemy import delete
 from kewang.ui.words import LANGUAGES, Language
 from provisioning.acts import fields
 from provisioning.acts.rights import must
+from provisioning.acts.rows import is_row_number
 from provisioning.inventory import Contact, Shift, Work
 from provisioning.inventory.audit import record
 from provisioning.inventory.people_tables import Channel
@@ -94,9 +95,9 @@ def _covers(shift: Shift, weekday: int, minute: int) -> bool:
 
 
 def _row(work: Work, contact: Any) -> Contact:
-    found = work.rows.get(Contact, contact) if isinstance(contact, int) and 0 < contact < 2**63 else None
+    found = work.rows.get(Contact, contact) if is_row_number(contact) else None
     if found is None:
-        raise unknown(_("contact"), str(contact)[:20])
+        raise unknown(_("contact"), contact)
     return found
 
 

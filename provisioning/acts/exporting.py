@@ -44,7 +44,7 @@ def work_done(rows: Session, from_ms: int, to_ms: int) -> list[Done]:
     ended = (Visit.finished_ms >= from_ms, Visit.finished_ms < to_ms, Visit.result.in_(("green", "amber")))
     counts: defaultdict[str, dict[str, int]] = defaultdict(dict)
     counted = select(Visit.person, Visit.kind, func.count()).where(*ended).group_by(Visit.person, Visit.kind)
-    for person, kind, count in rows.execute(counted).tuples():
+    for person, kind, count in rows.execute(counted):
         counts[person][kind] = count
     hours: defaultdict[str, list[float]] = defaultdict(list)
     for task in rows.scalars(select(Task).where(Task.done_ms >= from_ms, Task.done_ms < to_ms)):
@@ -70,14 +70,7 @@ def work_csv(work: Work, from_ms: int, to_ms: int, language: Language) -> str:
 def inventory_csv(work: Work, language: Language, zone: tzinfo) -> str:
     """Every device, where it is and how its certificate stands."""
     must(work, "inventory.export", "inventory")
-    ends = dict(
-        work.rows.execute(
-            select(Certificate.subject, func.max(Certificate.to_ms))
-            .where(Certificate.revoked_ms.is_(None))
-            .group_by(Certificate.subject)
-        ).tuples()
-        .all()
-    )  # fmt: skip
+    ends = _ends(work.rows)
     sites = {site.id: site for site in work.rows.scalars(select(Site))}
     devices = work.rows.scalars(select(Device).order_by(Device.id)).all()
     record(work, "inventory.export", "inventory", {"count": len(devices)})
@@ -113,6 +106,12 @@ def _done(person: Person, visits: dict[str, int], hours: list[float]) -> Done:
         repairs=len(hours),
         repair_h=round(median(hours), 2) if hours else None,
     )
+
+
+def _ends(rows: Session) -> dict[str, int]:
+    """Until when each device's newest certificate holds."""
+    good = select(Certificate.subject, func.max(Certificate.to_ms)).where(Certificate.revoked_ms.is_(None))
+    return {row[0]: row[1] for row in rows.execute(good.group_by(Certificate.subject))}
 
 
 def _device_row(device: Device, site: Site | None, to_ms: int | None, zone: tzinfo) -> list[object]:

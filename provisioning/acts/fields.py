@@ -1,6 +1,5 @@
 """What may stand in a field. Each check gives the value as it is kept, or raises Refused P-400 that names the field."""
 
-import math
 import re
 import unicodedata
 import uuid
@@ -181,7 +180,7 @@ def degrees(field: str, value: Any, limit: int) -> float | None:
     """An angle of at most `limit` degrees to both sides; None for nothing."""
     if value is None:
         return None
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) and abs(value) <= limit:
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= limit:
         return float(value)
     raise refuse(field, _("%(field_word)s must be a number from -%(limit)s to %(limit)s."), limit=limit)
 

@@ -113,7 +113,7 @@ class _Judge:
         self._what = what
         self._parsers = _DEVICE if what == "devices" else _SITE
         self._sites = set(rows.scalars(select(Site.id)))
-        self._listed = {} if what == "sites" else dict(rows.execute(_KEYS).tuples().all())
+        self._listed = {} if what == "sites" else {row[0]: row[1] for row in rows.execute(_KEYS)}
         self._keys = {key: id_ for id_, key in self._listed.items()}
         self._lines: dict[str, int] = {}
 

@@ -5,7 +5,6 @@ from typing import Final
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from kewang.wire.errors import printable
 from kewang.wire.names import is_device
 from provisioning.inventory import Device, Person, Site, Source, Visit
 from provisioning.refusals import unknown, unknown_device
@@ -45,7 +44,7 @@ def device_row(rows: Session, device: object) -> Device:
     """The device's row. Raises P-404."""
     found = rows.get(Device, device) if isinstance(device, str) and is_device(device) else None
     if found is None:
-        raise unknown_device(printable(str(device), 32))
+        raise unknown_device(str(device))
     return found
 
 
@@ -53,7 +52,7 @@ def site_row(rows: Session, site: object) -> Site:
     """The site's row. Raises P-404."""
     found = rows.get(Site, site) if _askable(site) else None
     if found is None:
-        raise unknown(_("site"), printable(str(site), 64))
+        raise unknown(_("site"), site)
     return found
 
 
@@ -61,7 +60,7 @@ def person_row(rows: Session, login: object) -> Person:
     """The person's row. Raises P-404."""
     found = rows.get(Person, login) if _askable(login) else None
     if found is None:
-        raise unknown(_("person"), printable(str(login), 32))
+        raise unknown(_("person"), login)
     return found
 
 
@@ -69,7 +68,7 @@ def visit_row(rows: Session, visit: object) -> Visit:
     """The visit's row. Raises P-404."""
     found = rows.get(Visit, str(visit).lower()) if _askable(visit) else None
     if found is None:
-        raise unknown(_("visit"), printable(str(visit), 36))
+        raise unknown(_("visit"), visit)
     return found
 
 
@@ -94,6 +93,11 @@ def person_name(rows: Session, who: str | None) -> str:
 def source_names(rows: Session, device: str) -> list[str]:
     """Names of the device's sources, sorted."""
     return list(rows.scalars(select(Source.name).where(Source.device == device).order_by(Source.name)))
+
+
+def is_row_number(number: object) -> bool:
+    """Whether a row may have this number: a whole one that fits, and not `True`."""
+    return isinstance(number, int) and not isinstance(number, bool) and 0 < number < 2**63
 
 
 def _askable(name: object) -> bool:

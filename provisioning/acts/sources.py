@@ -40,8 +40,11 @@ class NewSource:
     secrets: Mapping[str, str]
 
 
-def put(work: Work, device: str, source: NewSource) -> int:
-    """Add the source or write it anew; the configuration's new version (Unix ms)."""
+def put(work: Work, device: str, source: NewSource, *, keep_secrets: bool = False) -> int:
+    """Add the source or write it anew; the configuration's new version (Unix ms).
+
+    `keep_secrets`: what is sealed already stays as it is, for nobody can read it to write it again.
+    """
     must(work, "source.put", device)
     row = device_row(work.rows, device)
     must_be_near(work, district_of(work.rows, row))
@@ -50,11 +53,13 @@ def put(work: Work, device: str, source: NewSource) -> int:
     found = work.rows.get(Source, (device, name)) or Source(device=device, name=name)
     found.driver = fields.text("driver", source.driver, 64, least=1)
     found.settings = _settings(source.settings)
-    found.secrets = _sealed(work, source.secrets)
+    if not keep_secrets:
+        found.secrets = _sealed(work, source.secrets)
     found.changed_ms = work.now_ms
     work.rows.add(found)
     version = _changed(work, row)
-    record(work, "source.put", device, {"source": name, "driver": found.driver, "secrets": sorted(source.secrets)})
+    told = {"source": name, "driver": found.driver, "secrets": sorted(source.secrets or ())}
+    record(work, "source.put", device, told)
     return version
 
 
@@ -96,7 +101,7 @@ def version_ms(rows: Session, device: str) -> int:
 def _settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     """As JSON keeps them. Raises P-400."""
     try:
-        written = json.dumps(dict(settings), allow_nan=False)
+        written = json.dumps(dict(settings), allow_nan=False, ensure_ascii=False)
         written.encode()
         if "\\u0000" in written or len(written) > SETTINGS_LIMIT_CHARACTERS:
             raise ValueError
@@ -108,9 +113,11 @@ def _settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _sealed(work: Work, secrets: Mapping[str, str]) -> str | None:
+def _sealed(work: Work, secrets: object) -> str | None:
     if not secrets:
         return None
+    if not isinstance(secrets, dict):
+        raise fields.refuse("settings", _("%(field_word)s is wrong."))
     kept: dict[object, str] = {key: fields.text("password", value, 500) for key, value in secrets.items()}
     if len(kept) > 20 or not all(isinstance(key, str) and _KEY.fullmatch(key) for key in kept):
         raise fields.refuse("settings", _("%(field_word)s is wrong."))

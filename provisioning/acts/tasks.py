@@ -4,7 +4,7 @@ from typing import Any
 
 from provisioning.acts import fields
 from provisioning.acts.rights import must, must_be_near
-from provisioning.acts.rows import device_row, district_of, person_name, person_row, site_name
+from provisioning.acts.rows import device_row, district_of, is_row_number, person_name, person_row, site_name
 from provisioning.inventory import Device, Task, Work
 from provisioning.inventory.audit import record
 from provisioning.refusals import Refused, unknown
@@ -19,7 +19,7 @@ def assign(
     work: Work, text: str, *, device: str | None = None, source: str | None = None, assignee: str | None = None
 ) -> Task:
     """A new open task, for one technician or (None) for whoever takes it."""
-    must(work, "task.assign", str(device or "-")[:32])
+    must(work, "task.assign", device or "-")
     row = Task(
         device=device_row(work.rows, device).id if device else None,
         source=fields.source(source) if source else None,
@@ -75,10 +75,10 @@ def note(work: Work, task: int, note: str) -> Task:
 
 def _row(work: Work, task: Any, act: str) -> Task:
     """The task, for somebody who may do `act` to it."""
-    must(work, act, str(task)[:20])
-    found = work.rows.get(Task, task) if isinstance(task, int) and 0 < task < 2**63 else None
+    must(work, act, task)
+    found = work.rows.get(Task, task) if is_row_number(task) else None
     if found is None:
-        raise unknown(_("task"), str(task)[:20])
+        raise unknown(_("task"), task)
     device = work.rows.get(Device, found.device) if found.device else None
     if device:
         must_be_near(work, district_of(work.rows, device))

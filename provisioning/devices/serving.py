@@ -49,6 +49,13 @@ class DeviceApi:
         """Use the certificate's files as they are now, for new connections. Raises OSError, ssl.SSLError."""
         self._context.load_cert_chain(str(self._leaf.certificate), str(self._leaf.key))
 
+    def _use_new_certificate(self) -> None:
+        """Whoever renews it has replaced the files; those in use go on when they can't be read."""
+        try:
+            self.reload()
+        except (OSError, ssl.SSLError) as error:
+            log.error("device API: the certificate's files can't be used: %s", error)
+
     async def run(self, stopping: asyncio.Event) -> None:
         """Serve until `stopping`."""
         log.info("device API: port %d", self.port)
@@ -56,5 +63,6 @@ class DeviceApi:
             serving = group.create_task(self._server.serve([self._listening]), name="device-api")
             while not await wait_or(stopping, TIDY_S):
                 self._office.forget_old()
+                self._use_new_certificate()
             self._server.should_exit = True
             await serving

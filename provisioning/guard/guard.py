@@ -56,9 +56,10 @@ class Guard:
         self._folder = Folder(settings.folder, settings.group)
         self._glance: tuple[object, ...] = ()
 
-    def apply(self, wanted: Wanted, *, now_ms: int | None = None) -> Report:
+    def apply(self, wanted: Wanted, *, now_ms: int | None = None, runs: bool = True) -> Report:
         """Bring `wanted` into force, with fresh revocation lists. Never raises for what the broker or its files do.
 
+        `runs`: False for a broker that is started on these files only afterwards: they are tried and put in place.
         Raises AuthorityError when there is nobody to sign (nothing is touched), OSError when `state` can't be used.
         """
         with self._alone():
@@ -75,7 +76,7 @@ class Guard:
             if problems:
                 self._folder.unstage()
                 return self._ended("refused", problems, steps)
-            return self._put_in_force(change, changed, steps)
+            return self._put_in_force(change, changed, steps, runs)
 
     def look(self) -> Report | None:
         """Whether somebody else changed the files: heals them by what was proven last. None: all is as it was left.
@@ -175,11 +176,14 @@ class Guard:
             except TrialFailed as error:
                 return [str(error)]
 
-    def _put_in_force(self, change: Change, changed: list[str], steps: "_Steps") -> Report:
+    def _put_in_force(self, change: Change, changed: list[str], steps: "_Steps", runs: bool) -> Report:
         notes, denied = self.memory.notes(), tuple(sorted(change.wanted.denied))
         with steps("put in place"):
             self.memory.note(replace(notes, pending=True))
             self._folder.put_in_place(changed)
+        if not runs:
+            self._keep(change, Notes(change.nonce, digests(change.files), denied, stopped=notes.stopped), steps)
+            return Report("written", (), (), steps.ms)
         problems = self._signalled(steps, change.nonce)
         if problems and not canaries.answers(self._doors()):
             self._keep(change, Notes(change.nonce, digests(change.files), denied, stopped=notes.stopped), steps)

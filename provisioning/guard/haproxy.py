@@ -52,6 +52,24 @@ backend broker
 """
 
 
+def install(proxy: ProxySettings, broker: ListenerSettings, max_devices: int) -> bool:
+    """Write `proxy.file` if it is not so already; whether it was, and HAProxy must be reloaded.
+
+    A file that HAProxy itself calls bad is not put in place. Raises OSError.
+    """
+    text = haproxy_cfg(proxy, broker, max_devices)
+    if proxy.file.exists() and proxy.file.read_text() == text:
+        return False
+    draft = proxy.file.with_name(f"{proxy.file.name}.new")
+    draft.write_text(text)
+    problems = check(draft)
+    if problems:
+        draft.unlink()
+        raise OSError(f"HAProxy refuses its file, the one before stays: {'; '.join(problems)}")
+    draft.replace(proxy.file)
+    return True
+
+
 def check(file: Path) -> list[str]:
     """What HAProxy itself says is wrong with `file` (`haproxy -c`). Raises OSError where there is none."""
     found = shutil.which("haproxy") or shutil.which("haproxy", path=_SYSTEM_FOLDERS)

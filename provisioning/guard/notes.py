@@ -15,16 +15,22 @@ _NOTES: Final = "guard.json"
 _ALARMS: Final = "alarms.json"
 _GOOD: Final = "good-"
 
+
+def _(text: str) -> str:
+    """Marks a text for the catalogues; it is translated where it is shown."""
+    return text
+
+
 TEXTS: Final[Mapping[AlarmCode, str]] = {
-    "refused": "A change of the broker's rules was bad and was not made; the rules before it are in force.",
-    "restored": "A change of the broker's rules did not hold and was undone: a revoked box may still be let in.",
-    "stopped": "The broker was stopped, for its rules could not be proven: nobody gets in until they can.",
-    "silent": "The broker does not answer. Its rules are in place and hold when it starts.",
-    "altered": "Somebody else changed the broker's files. They were put right.",
-    "lists-end": "The revocation lists end in less than three days. After that no box can connect.",
-    "certificate-ends": "A certificate of the broker or of a service ends soon and could not be renewed.",
-    "signer": "Certificates and revocation lists can't be signed.",
-    "leftovers": "What a refused box left in the broker, or its new state for the gateway, can't be sent yet.",
+    "refused": _("A change of the broker's rules was bad and was not made; the rules before it are in force."),
+    "restored": _("A change of the broker's rules did not hold and was undone: a revoked box may still be let in."),
+    "stopped": _("The broker was stopped, for its rules could not be proven: nobody gets in until they can."),
+    "silent": _("The broker does not answer. Its rules are in place and hold when it starts."),
+    "altered": _("Somebody else changed the broker's files. They were put right."),
+    "lists-end": _("The revocation lists end in less than three days. After that no box can connect."),
+    "certificate-ends": _("A certificate of the broker or of a service ends soon and could not be renewed."),
+    "signer": _("Certificates and revocation lists can't be signed."),
+    "leftovers": _("What a refused box left in the broker, or its new state for the gateway, can't be sent yet."),
 }
 
 

@@ -71,3 +71,9 @@ class GuardSettings(Settings):
     signal: SignalSettings = Field(SignalSettings(), description="How the broker is told.")
     proxy: ProxySettings | None = Field(None, description="HAProxy in front; without this section there is none.")
     limit_s: float = Field(5.0, gt=0, description="Longest wait for the broker's answer to one step.")
+
+    @model_validator(mode="after")
+    def _behind_the_proxy(self) -> "GuardSettings":
+        if self.proxy and self.devices.host not in ("127.0.0.1", "::1", "localhost"):
+            raise ValueError("with guard.proxy, guard.devices.host must be 127.0.0.1: boxes come through HAProxy alone")
+        return self

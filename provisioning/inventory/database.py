@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -90,15 +90,18 @@ def open_inventory(url: str, folder: Path, clock_ms: Callable[[], int] | None = 
 def open_engine(url: str, folder: Path, version: str = "head") -> Engine:
     """The database at `url` with its tables at least at `version`. Raises InventoryError."""
     address = _address(url)
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _make_private(address)
-        engine = _engine(address)
-        migrate(engine, shown(url), version)
-    except (OSError, DBAPIError) as error:
-        why = error.orig if isinstance(error, DBAPIError) else error
-        advice = "is the server running, may we log in, may we write there?"
-        raise InventoryError(f"inventory {shown(url)}: {str(why).strip()}: {advice}") from error
+    with ExitStack() as undo:
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _make_private(address)
+            engine = _engine(address)
+            undo.callback(engine.dispose)
+            migrate(engine, shown(url), version)
+        except (OSError, DBAPIError) as error:
+            why = error.orig if isinstance(error, DBAPIError) else error
+            advice = "is the server running, may we log in, may we write there?"
+            raise InventoryError(f"inventory {shown(url)}: {str(why).strip()}: {advice}") from error
+        undo.pop_all()
     return engine
 
 

@@ -1,6 +1,7 @@
 """Is the audit log whole? Every row against its hash and the row before, the end against `audit.head`."""
 
 import json
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,11 +35,13 @@ def verify_rows(rows: Session, folder: Path, known: dict[str, head.Mark]) -> Ver
     """As `verify`, in a session that is open; `known` is the head file as it was read before."""
     count, last = 0, head.mark(None)
     previous = audit.FIRST
-    for row in rows.scalars(select(Audit).order_by(Audit.number).execution_options(yield_per=1000)):
-        count += 1
-        if problem := _problem(row, count, previous):
-            return Verdict(False, count, count, problem)
-        previous, last = row.hash, head.mark(row)
+    in_order = select(Audit).order_by(Audit.number).execution_options(yield_per=1000)
+    with closing(rows.scalars(in_order)) as found:
+        for row in found:
+            count += 1
+            if problem := _problem(row, count, previous):
+                return Verdict(False, count, count, problem)
+            previous, last = row.hash, head.mark(row)
     if problem := _end_problem(folder, known, last):
         return Verdict(False, count, None, problem)
     return Verdict(True, count)

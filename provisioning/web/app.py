@@ -22,6 +22,7 @@ from provisioning.web.photos import LIMIT_BYTES
 from provisioning.web.render import Renderer
 from provisioning.web.session import Doorkeeper, LoginNeeded
 from provisioning.web.signin import SignIn, login_at
+from provisioning.web.standing import Standing
 from provisioning.web.visits import Visits
 
 BODY_BYTES: Final = LIMIT_BYTES + (64 << 10)
@@ -33,9 +34,14 @@ def _(text: str) -> str:
     return text
 
 
-def create_web(inventory: Inventory, options: WebOptions, gateway: Gateway) -> FastAPI:
-    """The app over an open inventory. `gateway` says what is stored; whoever serves the app closes both afterwards."""
-    desk = Desk(inventory, options, gateway, Doorkeeper(inventory, options), Renderer(options))
+def create_web(
+    inventory: Inventory, options: WebOptions, gateway: Gateway, standing: Standing | None = None
+) -> FastAPI:
+    """The app over an open inventory. `gateway` says what is stored; whoever serves the app closes both afterwards.
+
+    `standing`: what the office is told of the broker's guard and of certificates.
+    """
+    desk = Desk(inventory, options, gateway, Doorkeeper(inventory, options), Renderer(options), standing or Standing())
     app = FastAPI(title="Kewang", docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(BodyLimit, limit_bytes=BODY_BYTES)
     app.add_middleware(SafeHeaders)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, TypeVar
 
 from fastapi import Request, Response
@@ -18,6 +18,7 @@ from provisioning.refusals import Refused
 from provisioning.web.options import WebOptions
 from provisioning.web.render import Renderer
 from provisioning.web.session import Doorkeeper, Who
+from provisioning.web.standing import Standing
 
 T = TypeVar("T")
 NO_STORE: Final = {"Cache-Control": "no-store"}
@@ -47,6 +48,7 @@ class Desk:
     gateway: Gateway
     door: Doorkeeper
     renderer: Renderer
+    standing: Standing = field(default_factory=Standing)
 
     async def read(self, do: Callable[[Session], T]) -> T:
         """`do(rows)` in a thread; everything it reads is of one moment."""

@@ -1,5 +1,7 @@
 """What stands before every route: our headers on every answer, and a limit for the size of a body."""
 
+import asyncio
+import contextlib
 from typing import Final
 
 from starlette.datastructures import MutableHeaders
@@ -15,6 +17,11 @@ HEADERS: Final = {
     "Content-Security-Policy": PAGE_HEADERS["Content-Security-Policy"].replace("img-src 'self' data:; ", _MORE),
     "Permissions-Policy": "camera=(), microphone=(), geolocation=(self)",
 }
+
+
+DRAIN_BYTES: Final = 64 << 20
+DRAIN_S: Final = 60.0
+"""How much of a body that is too long, and for how long, is thrown away before the answer."""
 
 
 class SafeHeaders:
@@ -39,7 +46,7 @@ class _TooLong(Exception):
 
 
 class BodyLimit:
-    """ASGI middleware: a body of more than `limit_bytes` is answered 413 and not read to its end."""
+    """ASGI middleware: of a body of more than `limit_bytes` nothing is kept; it is answered 413."""
 
     def __init__(self, app: ASGIApp, limit_bytes: int) -> None:
         self._app, self._limit = app, limit_bytes
@@ -78,5 +85,14 @@ class BodyLimit:
 
 
 async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
+    """Says so after the rest was let run out: who is still sending hears no answer."""
+    drained = 0
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(DRAIN_S):
+            while drained < DRAIN_BYTES:
+                message = await receive()
+                drained += len(message.get("body", b""))
+                if message["type"] != "http.request" or not message.get("more_body"):
+                    break
     text = "P-413: This is too large. / Ini terlalu besar.\n"
     await PlainTextResponse(text, 413, {"Connection": "close"})(scope, receive, send)

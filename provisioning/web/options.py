@@ -11,6 +11,7 @@ class WebOptions:
     """`session_key`: 32 bytes or more, shared with the gateway. `https`: people reach us by https (cookie Secure).
 
     `office_phone`: international number without signs (`62811...`), for the WhatsApp button; empty: no button.
+    `label_host`: how phones reach us, on the labels: name and port.
     `proxies`: addresses whose `X-Forwarded-For` is believed. `late_s`: when a missing step is called late.
     """
 
@@ -20,6 +21,7 @@ class WebOptions:
     zone: tzinfo = UTC
     city: str = "Kewang"
     office_phone: str = ""
+    label_host: str = "localhost"
     proxies: frozenset[str] = frozenset({"127.0.0.1", "::1"})
     poll_s: float = 2.0
     late_s: float = 60.0

@@ -1,5 +1,6 @@
 """What the technician's pages show, read from the inventory. Nothing here changes anything."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, cast
@@ -93,14 +94,20 @@ def sites(rows: Session, district: str | None) -> list[Site]:
 
 
 def known_devices(rows: Session, district: str | None) -> dict[str, dict[str, object]]:
-    """What the phone keeps for places without a signal: device -> site and whether it has a camera."""
+    """What the phone keeps for places without a signal: by device its site, its sources, whether it has a camera."""
     wanted = select(Device).where(Device.state.not_in(("revoked", "retired"))).order_by(Device.id).limit(LISTED_DEVICES)
-    with_camera = set(rows.scalars(select(Source.device).where(Source.driver == CAMERA)))
+    sources = defaultdict[str, list[str]](list)
+    with_camera = set[str]()
+    for device, name, driver in rows.execute(select(Source.device, Source.name, Source.driver).order_by(Source.name)):
+        sources[device].append(name)
+        if driver == CAMERA:
+            with_camera.add(device)
     near = None if district is None else {site.id for site in sites(rows, district)}
     return {
         device.id: {
             "site": device.site,
             "installed": device.state == "installed",
+            "sources": sources[device.id],
             "cameras": device.id in with_camera or device.kind in ("cam", CAMERA),
         }
         for device in rows.scalars(wanted)

@@ -9,8 +9,6 @@ import pytest
 from kewang.bench.cameras_served import CamerasProgram, painted_cameras
 from tests.cli.commands import kewang, told
 
-pytestmark = pytest.mark.xdist_group("edge camera")
-
 
 @pytest.fixture(scope="module")
 def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CamerasProgram]:

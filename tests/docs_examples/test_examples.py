@@ -8,16 +8,18 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 import tomllib
 from collections.abc import Callable, Iterator, Sequence
-from configparser import RawConfigParser
+from configparser import RawConfigParser, SectionProxy
 from pathlib import Path
 
 import aiomqtt
 import pytest
+from cryptography.x509 import DNSName, SubjectAlternativeName, load_pem_x509_certificates
 
 import docs.generate as generate
-from edge.settings import build_sources
+from edge.settings import build_sources, read_start
 from edge.settings import read_settings as read_edge_settings
 from edge.sources.registers import read_map
 from gateway.settings import read_settings as read_gateway_settings
@@ -31,9 +33,14 @@ from kewang.wire.errors import WireError
 from kewang.wire.placement import Placement
 from kewang.wire.state import GatewayState, State
 from kewang.wire.topics import build, filters
+from provisioning.authority import create, open_authority
+from provisioning.guard.conf import CONF
+from provisioning.guard.haproxy import haproxy_cfg
 from provisioning.placements import read_placements
+from provisioning.settings import read_settings as read_provision_settings
 from tests.docs_examples.pages import DOCS, EXAMPLES, Fence, fences, fences_of
 
+UNITS = ("edge", "gateway", "provision")
 SECRETS = ("broker.password", "cam-1.password", "influx.password")
 COMMAND = [sys.executable, "-c", "from kewang.cli import main; main()"]
 LIMIT_S = 120
@@ -199,22 +206,99 @@ def in_tutorial(folder: Path, command: list[str]) -> subprocess.CompletedProcess
     )
 
 
-@pytest.mark.parametrize(
-    "unit", [EXAMPLES / f"kewang-{name}.service" for name in ("edge", "gateway")], ids=lambda path: path.stem
-)
-def test_units_start_a_command_that_exists_and_let_it_ask_for_the_clock(unit: Path) -> None:
-    text = unit.read_text()
-    parser = RawConfigParser(strict=False)
-    parser.optionxform = str  # type: ignore[assignment,method-assign]
-    parser.read_string(text)
-    service = parser["Service"]
+@pytest.mark.parametrize("unit", [EXAMPLES / f"kewang-{name}.service" for name in UNITS], ids=lambda path: path.stem)
+def test_units_start_a_command_that_exists(unit: Path) -> None:
+    service = section(unit, "Service")
     _, _, words = service["ExecStart"].partition("/bin/kewang ")
     *name, option, _ = words.split()
     command = generate.programs()[" ".join(name)]
     assert any(option in parameter.opts for parameter in command.params)
     assert service["Restart"] == "always"
-    assert "ProtectClock" not in service
-    assert "SystemCallFilter=adjtimex" in text
+
+
+@pytest.mark.parametrize("name", ["edge", "gateway"])
+def test_units_let_their_program_ask_for_the_clock(name: str) -> None:
+    unit = EXAMPLES / f"kewang-{name}.service"
+    assert "ProtectClock" not in section(unit, "Service")
+    assert "SystemCallFilter=adjtimex" in unit.read_text()
+
+
+@pytest.mark.parametrize("name", UNITS)
+def test_systemd_understands_the_units(name: str, tmp_path: Path) -> None:
+    program = tmp_path / "kewang"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    unit = tmp_path / f"kewang-{name}.service"
+    text = EXAMPLES.joinpath(unit.name).read_text()
+    unit.write_text(re.sub(r"ExecStart=\S+", f"ExecStart={program}", text))
+    command = ["systemd-analyze", "verify", "--man=no", "--recursive-errors=no", str(unit)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S, check=False)
+    told = [line for line in done.stderr.splitlines() if str(unit) in line or unit.name in line]
+    assert (done.returncode, told) == (0, [])
+
+
+def test_provisioning_may_write_what_its_guard_writes_and_tell_the_broker_that_the_rule_names() -> None:
+    settings = read_provision_settings(EXAMPLES / "provision.toml")
+    assert settings.guard
+    service = section(EXAMPLES / "kewang-provision.service", "Service")
+    assert service["ReadWritePaths"] == str(settings.guard.folder)
+    assert service["SupplementaryGroups"] == settings.guard.group
+    rule = EXAMPLES.joinpath("kewang-mosquitto.rules").read_text()
+    assert f'"{settings.guard.signal.unit}"' in rule
+    assert f'"{service["User"]}"' in rule
+    broker = EXAMPLES.joinpath("mosquitto-kewang.conf").read_text()
+    assert broker.endswith(f" -c {settings.guard.folder}/{CONF}\n")
+
+
+def test_the_example_for_haproxy_is_what_the_guard_makes() -> None:
+    guard = read_provision_settings(EXAMPLES / "provision.toml").guard
+    assert guard
+    assert guard.proxy
+    made = haproxy_cfg(guard.proxy, guard.devices, guard.max_devices)
+    assert EXAMPLES.joinpath("haproxy.cfg").read_text() == made
+
+
+def test_the_box_that_enrols_finds_its_office(folder: Path) -> None:
+    (folder / "service-root.pem").write_text(CITY_CA)
+    start = read_start(folder / "edge-enrolled.toml")
+    assert start.enrolment
+    assert start.enrolment.ca_file == folder / "service-root.pem"
+    office = read_provision_settings(EXAMPLES / "provision.toml")
+    assert start.enrolment.url.rstrip("/") == office.devices.public_url
+    assert f"https://{start.enrolment.label_host}" == office.web.public_url
+
+
+def test_certificates_by_hand(tmp_path: Path) -> None:
+    made = create(tmp_path, city="amb", broker_hosts=["old"], api_hosts=["old"], now_ms=time.time_ns() // 1_000_000)
+    before = made.service("broker").key.read_bytes()
+    assert by_hand(tmp_path, "new", "broker", "new.example", "127.0.0.1") == 0
+    assert by_hand(tmp_path, "new", "gateway") == 0
+    assert by_hand(tmp_path, "ca", "device", str(tmp_path / "offline")) == 0
+    assert by_hand(tmp_path, "new", "broker") != 0
+    assert by_hand(tmp_path, "ca", "device", str(tmp_path / "no-stick")) != 0
+    after = open_authority(tmp_path)
+    assert after.service("broker").key.read_bytes() != before
+    (certificate, *_) = load_pem_x509_certificates(after.service("broker").certificate.read_bytes())
+    names = certificate.extensions.get_extension_for_class(SubjectAlternativeName).value
+    assert names.get_values_for_type(DNSName) == ["new.example"]
+    assert len(list((tmp_path / "ca").glob("device-ca*.key"))) == 2
+
+
+def by_hand(state: Path, *words: str) -> int:
+    """The exit code of `certificates.py`."""
+    command = [sys.executable, str(EXAMPLES / "certificates.py"), *words]
+    done = subprocess.run(
+        command, env=os.environ | {"STATE": str(state)}, capture_output=True, timeout=LIMIT_S, check=False
+    )
+    return done.returncode
+
+
+def section(unit: Path, name: str) -> SectionProxy:
+    """A section of a unit; of keys that stand there twice the last one."""
+    parser = RawConfigParser(strict=False)
+    parser.optionxform = str  # type: ignore[assignment,method-assign]
+    parser.read_string(unit.read_text())
+    return parser[name]
 
 
 class ExampleBroker(Mosquitto):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from typing import get_args
 
 import pytest
 
@@ -21,9 +22,12 @@ from kewang.wire.batch import (
     MIN_DATE_MS,
 )
 from kewang.wire.cameras import STATE_WORDS
+from kewang.wire.enrolment import Code
 from kewang.wire.tally import MAX_TALLIES
 from kewang.wire.timers import Timers
-from tests.docs_examples.pages import CHECKOUT, DOCS, LANGUAGES, tables
+from provisioning.authority.making import DAY_MS, Lifetimes
+from provisioning.guard.report import AlarmCode
+from tests.docs_examples.pages import CHECKOUT, DOCS, LANGUAGES, prose, tables
 
 
 def test_every_topic_is_documented() -> None:
@@ -135,3 +139,43 @@ def test_times_of_the_protocol_are_those_of_the_code() -> None:
 def test_a_device_is_silent_after_what_the_page_says() -> None:
     assert f"not heard for {Options().silent_s:g} s" in (DOCS / "en" / "operate.md").read_text()
     assert f"selama {Options().silent_s:g} detik" in (DOCS / "id" / "operate.md").read_text()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_words_said_to_be_on_the_technicians_page_are(language: str) -> None:
+    catalogue = read_po(LOCALE / "id.po")
+    known = set(catalogue if language == "en" else catalogue.values())
+    page = re.sub(r"\s+", " ", prose(DOCS / language / "technician.md"))
+    quoted = re.findall(r"\*\*([^*]+)\*\*", page)
+    assert len(quoted) > 20
+    assert [text for text in quoted if text not in known] == []
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_code_is_explained_to_the_technician(language: str) -> None:
+    rows = [row for _, rows in tables(DOCS / language / "technician.md") for row in rows]
+    explained = {code for row in rows for code in re.findall(r"`(P-[A-Z0-9]+)", row[0])}
+    files = CHECKOUT.joinpath("provisioning").rglob("*.py")
+    said = {code for file in files for code in re.findall(r'"(P-[A-Z0-9]+)["-]', file.read_text())}
+    assert len(said) > 10
+    assert explained == said | set(Code)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_alarm_of_the_guard_is_explained(language: str) -> None:
+    rows = [row for _, rows in tables(DOCS / language / "security.md") for row in rows]
+    explained = {row[0].strip("`") for row in rows if re.fullmatch(r"`[a-z-]+`", row[0])}
+    assert explained == set(get_args(AlarmCode))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_lifetimes_are_those_of_the_authority(language: str) -> None:
+    rows = next(
+        rows
+        for _, rows in tables(DOCS / language / "security.md")
+        if any("API" in row[0] and "90" in row[1] for row in rows)
+    )
+    told = [int(number[0]) if (number := re.match(r"\d+", row[1])) else None for row in rows]
+    life = Lifetimes()
+    day = [life.device_ms, life.service_ms, life.service_ms, life.crl_ms, life.ca_ms / 365.25, life.root_ms / 365.25]
+    assert told == [*(round(each / DAY_MS) for each in day), None]

@@ -13,8 +13,12 @@ from edge.enrol.box import Box
 from edge.enrolled import Disk
 from edge.enrolment_settings import EnrolmentSettings
 from kewang.bench.office import OfficeHouse
+from provisioning.devices.app import Rates
+from provisioning.devices.limits import Rate
 
 DEVICE = "amb-cam-00000k"
+QUICK = Rates(Rate(1000, 1000), Rate(1000, 1000))
+"""A test asks faster than any box; what a box may is tested apart."""
 
 
 @dataclass

@@ -6,18 +6,35 @@ A town takes a moment to build (every password is hashed), so it is built once f
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
+from argon2 import PasswordHasher
 from sqlalchemy import make_url
 
+from kewang.bench.office import OfficeHouse
 from kewang.bench.parts import Postgres
+from provisioning.acts import passwords
 from provisioning.inventory import Inventory, open_inventory
 from provisioning.keys import make_keys
+from tests.provisioning import market as market_town
+from tests.provisioning.boxes import QUICK, Field, ShiftedClock
 from tests.provisioning.databases import Databases
+from tests.provisioning.device_api import Raw
+from tests.provisioning.market import Town as Market
+from tests.provisioning.office_town import office_town
 from tests.provisioning.town import Clock, Town, build_town
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_hashes() -> Iterator[None]:
+    """Passwords cost a hundredth of what they cost outside of tests; `test_people` looks at the real cost."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passwords, "_hasher", PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -110,4 +127,37 @@ def sqlite_town(built_towns: dict[str, tuple[Path, str]], tmp_path: Path) -> Ite
             stack.callback(inventory.close)
             return Town(inventory, clock)
 
+        yield opened
+
+
+@pytest_asyncio.fixture
+async def office(tmp_path: Path) -> AsyncIterator[Market]:
+    """The web app being served, with something of everything that the office's pages show."""
+    async with office_town(tmp_path) as found:
+        yield found
+
+
+@pytest.fixture
+def house(tmp_path: Path, clock: ShiftedClock) -> Iterator[OfficeHouse]:
+    """The device API, served. The module says what `clock` it goes by."""
+    with OfficeHouse(tmp_path / "office", clock_ms=clock, rates=QUICK) as made:
+        yield made
+
+
+@pytest.fixture
+def box(house: OfficeHouse, tmp_path: Path) -> Field:
+    """A box of that office."""
+    return Field(house, tmp_path / "box")
+
+
+@pytest.fixture
+def raw(house: OfficeHouse) -> Raw:
+    """Requests to that office as anybody may write them."""
+    return Raw(house)
+
+
+@pytest.fixture
+async def market(tmp_path: Path) -> AsyncIterator[market_town.Town]:
+    """The web app of a small town, served."""
+    async with market_town.town(tmp_path) as opened:
         yield opened

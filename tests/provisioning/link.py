@@ -10,8 +10,8 @@ from typing import Self
 class Link:
     """Relays to `port` on this machine, on `url` inside `async with`.
 
-    `cut` ends every connection and takes no new one. `deaf_to`: once a connection has carried these bytes to the server,
-    nothing of what the server answers on it comes back.
+    `cut` ends every connection and takes no new one. `deaf_to`: once a connection has carried these bytes to the
+    server, nothing of what the server answers on it comes back.
     """
 
     def __init__(self, port: int) -> None:

@@ -6,10 +6,13 @@ import asyncio
 import base64
 import hashlib
 import io
+import shutil
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta, timezone
+from functools import cache
 from pathlib import Path
 
 import httpx
@@ -32,7 +35,7 @@ OFFICE = Actor.cli("test")
 PASSWORD = "ikan-bakar-colo-colo"
 WIT = timezone(timedelta(hours=9), "WIT")
 MARDIKA = (-3.69463, 128.18245)
-CAMERA_BOX, SENSOR_BOX, OTHER_BOX = "amb-cam-7k3f9q", "amb-env-2b4c6d", "amb-cam-0x1y2z"
+CAMERA_BOX, SENSOR_BOX, OTHER_BOX = "amb-cam-7k3f93", "amb-env-2b4c62", "amb-cam-0x1y2b"
 DAY_MS = 86_400_000
 SEEN = {"camera_state": 1.0, "camera_reason": 0.0, "reachable": 1.0, "fps": 12.5}
 AIR = {"temp_c": 30.1, "rh_pct": 78.0}
@@ -176,22 +179,45 @@ class Town:
         )
 
 
+def opened(folder: Path) -> Inventory:
+    """The inventory in the state folder `folder`."""
+    return open_inventory(f"sqlite:///{folder / 'inventory.db'}", folder)
+
+
+@cache
+def settled() -> Path:
+    """A state folder with the town in it, to be copied: passwords are hashed slowly, so it is made once."""
+    folder = Path(_KEPT.name) / "state"
+    inventory = opened(folder)
+    try:
+        settle(inventory)
+    finally:
+        inventory.close()
+    return folder
+
+
+_KEPT = tempfile.TemporaryDirectory()
+"""Lives as long as the test run."""
+
+
 @asynccontextmanager
 async def town(folder: Path, *, port: int = 0, options: WebOptions | None = None) -> AsyncIterator[Town]:
     """The town's web app on a real port, with a real inventory and a gateway that answers as agreed."""
     token = folder / "gateway.token"
     token.write_text(TOKEN)
     token.chmod(0o600)
-    inventory = open_inventory(f"sqlite:///{folder / 'inventory.db'}", folder / "state")
+    shutil.copytree(settled(), folder / "state")
+    inventory = opened(folder / "state")
     try:
-        settle(inventory)
         chosen = options or WebOptions(
             bytes(range(32)), https=False, zone=WIT, city="Ambon", office_phone="6281100000", poll_s=0.3
         )
         async with GatewayServer() as gateway, GatewayApi(GatewayAddress(gateway.url, token)) as api:
             app = create_web(inventory, chosen, api)
-            async with served(app, asyncio.Event(), port) as address:
-                async with httpx.AsyncClient(base_url=address, timeout=LIMIT_S) as client:
-                    yield Town(inventory, gateway, Boxes(inventory, gateway), address, client)
+            async with (
+                served(app, asyncio.Event(), port) as address,
+                httpx.AsyncClient(base_url=address, timeout=LIMIT_S) as client,
+            ):
+                yield Town(inventory, gateway, Boxes(inventory, gateway), address, client)
     finally:
         inventory.close()

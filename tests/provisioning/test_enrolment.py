@@ -2,32 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import os
-import signal
 import stat
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cryptography import x509
 
-from edge.enrol import bundle, work
+from edge.enrol import work
 from edge.enrol.box import Box
-from edge.enrol.errors import Refusing, Unreachable, Unusable
-from edge.enrol.keys import BoxKey
-from edge.enrolled import CHAIN, KEY, SECRETS, SOURCES, Disk, Identity, with_identity
+from edge.enrol.errors import Unreachable
+from edge.enrolled import KEY, SECRETS, SOURCES, Disk, Identity, with_identity
 from kewang.bench.office import OPERATOR, OfficeHouse
-from kewang.bench.process import wait_for
-from kewang.wire.enrolment import SignedBundle
 from provisioning.acts import devices, sources
-from provisioning.devices.bundles import make_bundle
 from tests.provisioning.boxes import DEVICE, Field, ShiftedClock
-
-DAY_MS = 86_400_000
+from tests.provisioning.enrolling import DAY_MS, Failing, PowerCut, check
 
 
 @pytest.fixture
@@ -35,84 +22,8 @@ def clock() -> ShiftedClock:
     return ShiftedClock()
 
 
-@pytest.fixture
-def house(tmp_path: Path, clock: ShiftedClock) -> Iterator[OfficeHouse]:
-    with OfficeHouse(tmp_path / "office", clock_ms=clock) as made:
-        yield made
-
-
-@pytest.fixture
-def box(house: OfficeHouse, tmp_path: Path) -> Field:
-    return Field(house, tmp_path / "box")
-
-
-class PowerCut(Exception):
-    """The power goes."""
-
-
-class Failing(Disk):
-    """A disk whose power goes at act number `at`: `half` of what it does has happened by then."""
-
-    def __init__(self, at: int) -> None:
-        self.at, self.acts = at, 0
-
-    def _act(self) -> None:
-        self.acts += 1
-        if self.acts == self.at:
-            raise PowerCut
-
-    def write(self, file: Path, content: bytes) -> None:
-        self.acts += 1
-        if self.acts == self.at:
-            file.with_name(f".{file.name}.1.new").write_bytes(content[: len(content) // 2])
-            raise PowerCut
-        super().write(file, content)
-
-    def make(self, folder: Path) -> None:
-        self._act()
-        super().make(folder)
-
-    def move(self, path: Path, to: Path) -> None:
-        self._act()
-        super().move(path, to)
-
-    def remove(self, path: Path) -> None:
-        self._act()
-        super().remove(path)
-
-
-def check(found: Box) -> x509.Certificate:
-    """The leaf of a box whose key, chain and id belong together, and of which nothing else lies about."""
-    found.key.check_chain(found.device, (found.folder / CHAIN).read_text())
-    assert found.identity.enrolled
-    left = {each.name for each in found.folder.iterdir()}
-    assert left <= {
-        "id",
-        KEY,
-        CHAIN,
-        "broker-ca.pem",
-        "api-ca.pem",
-        "state.json",
-        SOURCES,
-        SECRETS,
-        "next",
-        ".lock",
-    } | {name for name in left if name.startswith(".") and name.endswith(".new")}
-    return x509.load_pem_x509_certificates((found.folder / CHAIN).read_bytes())[0]
-
-
-def lives(field: Field, at: int) -> int:
-    """Live through one power cut at act `at`, then start anew and do all that is due; how many acts that life had."""
-    disk = Failing(at)
-    try:
-        found = Box(field.folder, disk)
-        found.begin(DEVICE, "amb", "cam")
-        work.once(found, field.talk(found))
-    except PowerCut:
-        pass
-    return disk.acts
-
-
+@pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_a_power_cut_at_every_step_of_enrolment_recovers_by_itself(house: OfficeHouse, tmp_path: Path) -> None:
     cuts = 0
     for at in range(1, 100):
@@ -152,11 +63,16 @@ def preregistered(field: Field, at: int):  # type: ignore[no-untyped-def]
     return register
 
 
-def test_a_power_cut_at_every_step_of_a_renewal_recovers_by_itself(box: Field, clock: ShiftedClock) -> None:
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_power_cut_at_every_step_of_a_renewal_recovers_by_itself(
+    box: Field, house: OfficeHouse, clock: ShiftedClock
+) -> None:
     box.enrolled()
     cuts = 0
     for at in range(1, 100):
         clock.now_ms += 24 * DAY_MS
+        house.renew_services()
         before = check(box.box()).serial_number
         disk = Failing(at)
         finished = False
@@ -231,11 +147,8 @@ def test_expired_and_in_grace_it_renews_and_after_grace_it_says_who_can_help(
     clock.now_ms += 85 * DAY_MS
     assert work.once(found, box.talk(found)).renewed
     check(found)
-    house.authority.renew_services(clock.now_ms)
-    house.stop()
     clock.now_ms += 125 * DAY_MS
-    house.authority.renew_services(clock.now_ms)
-    house.start()
+    assert {"api", "time"} <= set(house.renew_services())
     report = work.once(found, box.talk(found))
     assert report.code == "P-GRACE"
     assert "technician" in report.trouble
@@ -327,131 +240,3 @@ def test_a_box_that_was_revoked_says_so_and_keeps_its_files(box: Field, house: O
     report = work.once(found, box.talk(found))
     assert report.code == "P-403"
     assert (box.folder / KEY).exists()
-
-
-@pytest.fixture
-def stick(box: Field, house: OfficeHouse, clock: ShiftedClock) -> SignedBundle:
-    key = box.registered().key
-    made = make_bundle(house.office, house.authority, DEVICE, key.request(DEVICE), clock.now_ms)
-    assert made is not None
-    return made
-
-
-def test_a_bundle_brings_certificate_and_sources_and_no_private_key(
-    box: Field, house: OfficeHouse, stick: SignedBundle
-) -> None:
-    found = box.box()
-    assert b"PRIVATE KEY" not in stick.encode()
-    bundle.take(found, stick.encode(), house.ca_file.read_bytes(), None)
-    check(found)
-    with pytest.raises(Unusable, match="already"):
-        bundle.take(found, stick.encode(), house.ca_file.read_bytes(), None)
-    assert work.once(found, box.talk(found)).trouble == "", "the API takes it for what it is, when there is a way"
-
-
-def test_a_bundle_for_a_box_that_nobody_approved_is_not_made(
-    box: Field, house: OfficeHouse, clock: ShiftedClock
-) -> None:
-    key = box.registered(preapproved=False).key
-    assert make_bundle(house.office, house.authority, DEVICE, key.request(DEVICE), clock.now_ms) is None
-
-
-def test_a_bundle_that_is_not_for_this_box_or_not_from_the_office_is_refused(
-    box: Field, house: OfficeHouse, stick: SignedBundle, tmp_path: Path, clock: ShiftedClock
-) -> None:
-    found, roots = box.box(), house.ca_file.read_bytes()
-    other = Field(house, tmp_path / "other", "amb-cam-other").box()
-    changed = stick.model_copy(update={"body": stick.body.replace('"port":8883', '"port":8884')})
-    broker = (house.folder / "ca" / "broker.pem").read_text()
-    tries: dict[str, tuple[Box, bytes, int | None]] = {
-        "another box": (other, stick.encode(), None),
-        "changed": (found, changed.encode(), None),
-        "signed by a server": (found, stick.model_copy(update={"chain": broker}).encode(), None),
-        "too old": (found, stick.encode(), clock.now_ms + 15 * DAY_MS),
-        "no bundle": (found, b"{}", None),
-        "garbage": (found, b"\x00" * 1000, None),
-        "endless": (found, b" " * 700_000, None),
-    }
-    for name, (target, content, wall_ms) in tries.items():
-        with pytest.raises(Unusable):
-            bundle.take(target, content, roots, wall_ms)
-            pytest.fail(f"{name} was taken")
-        assert not target.identity.enrolled
-    renamed = Field(house, tmp_path / "again", DEVICE).box()
-    with pytest.raises(Unusable, match="another key"):
-        bundle.take(renamed, stick.encode(), roots, None)
-    bundle.take(found, stick.encode(), roots, None)
-
-
-def settings_file(box: Field, folder: Path) -> Path:
-    """An edge.toml for this box."""
-    file = folder / "edge.toml"
-    file.write_text(
-        f'device = "{box.device}"\nclock = "trusted"\n[enrolment]\nurl = "{box.house.url}"\n'
-        f'ca_file = "{box.house.ca_file}"\nfolder = "{box.folder}"\n[outbox]\npath = "{folder}/outbox.db"\n'
-    )
-    return file
-
-
-def command(file: Path, *words: str) -> list[str]:
-    return [sys.executable, "-m", "kewang", "edge", *words, "-c", str(file)]
-
-
-def test_the_command_line_from_a_fresh_box_to_its_certificate(box: Field, house: OfficeHouse, tmp_path: Path) -> None:
-    house.clock_ms.now_ms = time.time_ns() // 1_000_000  # type: ignore[attr-defined]
-    file, table, png = settings_file(box, tmp_path), tmp_path / "boxes.csv", tmp_path / "label.png"
-    words = ["identity", "--label", "--json", "--csv", str(table), "--png", str(png)]
-    shown = subprocess.run(command(file, *words), capture_output=True, text=True, check=True)
-    told = json.loads(shown.stdout.splitlines()[-1])
-    assert table.read_text() == f"id,kind,fingerprint\n{DEVICE},cam,{told['fingerprint']}\n".replace(",cam,", ",box,")
-    assert png.read_bytes().startswith(b"\x89PNG")
-    assert f"{DEVICE.upper()} {told['fingerprint'][:8]}" in shown.stdout
-    refused = subprocess.run(command(file, "enrol", "--once", "--json"), capture_output=True, text=True, check=False)
-    assert (refused.returncode, json.loads(refused.stdout)["code"]) == (1, "P-404")
-    house.register(DEVICE, told["fingerprint"], preapproved=True)
-    done = subprocess.run(command(file, "enrol"), capture_output=True, text=True, check=True)
-    assert "active" in done.stdout
-    check(box.box())
-    key = (box.folder / KEY).read_text().splitlines()[1]
-    assert all(key not in text for each in (shown, refused, done) for text in (each.stdout, each.stderr))
-
-
-def test_killed_while_it_enrols_again_and_again_it_gets_there(box: Field, house: OfficeHouse, tmp_path: Path) -> None:
-    """kill -9 of the real process at moments spread over its whole life."""
-    house.clock_ms.now_ms = time.time_ns() // 1_000_000  # type: ignore[attr-defined]
-    file = settings_file(box, tmp_path)
-    found = box.box()
-    house.register(DEVICE, found.key.fingerprint, preapproved=True)
-    marks = ["id", KEY, "next", f"next/{CHAIN}", "next/state.json", CHAIN, "state.json", SOURCES]
-    for mark in marks:
-        for name in ("next", "ready"):
-            assert not (box.folder / name).is_dir() or list((box.folder / name).iterdir()) is not None
-        process = subprocess.Popen(
-            command(file, "enrol", "--once"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        try:
-            wait_for(lambda mark=mark, process=process: (box.folder / mark).exists() or process.poll() is not None, 60)  # type: ignore[misc]
-        finally:
-            if process.poll() is None:
-                os.kill(process.pid, signal.SIGKILL)
-            process.wait()
-    again = box.box()
-    assert again.key.fingerprint == found.key.fingerprint
-    assert work.once(again, box.talk(again)).trouble == ""
-    check(again)
-
-
-def test_the_office_away_is_told_with_what_to_look_at(box: Field, house: OfficeHouse) -> None:
-    found = box.enrolled()
-    house.stop()
-    report = work.once(found, box.talk(found))
-    assert "check the cable or SIM" in report.trouble
-    assert report.state == "active"
-    check(found)
-
-
-def test_refusals_and_keys_stay_out_of_each_others_way(box: Field) -> None:
-    found = box.registered(preapproved=False)
-    with pytest.raises(Refusing) as refused, box.talk(found)() as office:
-        office.renew(DEVICE, BoxKey.new(), BoxKey.new().request(DEVICE))
-    assert refused.value.code == "P-SIG"

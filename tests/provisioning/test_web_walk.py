@@ -60,37 +60,9 @@ async def test_a_visit_with_the_signal_gone_and_the_page_killed_three_times(tmp_
     """From the label on nothing gets through; the whole browser is killed between the screens. It arrives once."""
     async with town(tmp_path) as market, Link(int(market.address.rpartition(":")[2])) as link:
         profile, seen = tmp_path / "profile", list[str]()
-        async with reopened(profile, link, seen) as phone:
-            await phone.log_in("rudi", PASSWORD)
-            await phone.ready()
-            link.cut()
-            await phone.tab.offline(True)
-            await phone.open(label_path(CAMERA_BOX))
-            await phone.at("start")
-            await phone.go("start")
-            await phone.at("site")
-            await phone.tab.until("document.querySelector('.proposed') !== null")
-            await phone.shot("offline-site")
-            await phone.go("site")
-            await phone.at("mounted")
-        async with reopened(profile, link, seen) as phone:
-            await phone.open(label_path(CAMERA_BOX))
-            await phone.at("mounted")
-            await phone.photograph("mounted", photo)
-            await phone.at("sources")
-            await phone.shot("offline-sources")
-        async with reopened(profile, link, seen) as phone:
-            await phone.open(label_path(CAMERA_BOX))
-            await phone.at("sources")
-            await phone.go("sources")
-            await phone.at("readings")
-            await phone.tab.until("document.querySelector('[data-go=notice]')?.checkVisibility()")
-            await phone.shot("offline-waiting")
-            await phone.tap("[data-go=notice]")
-            await phone.at("notice")
-            await phone.photograph("notice", photo)
-            await phone.at("readings")
-            assert await phone.tab.ask("kewangQueue.waiting()") == 4
+        for part in (where_it_hangs, what_it_looks_like, what_is_on_it):
+            async with reopened(profile, link, seen) as phone:
+                await part(phone, photo, link)
         nothing_arrived(market)
         link.mend()
         async with reopened(profile, link, seen) as phone:
@@ -98,15 +70,54 @@ async def test_a_visit_with_the_signal_gone_and_the_page_killed_three_times(tmp_
             await phone.tab.until("kewangQueue.waiting().then(n => n === 0)")
             await asyncio.to_thread(market.boxes.arrive, CAMERA_BOX)
             await phone.open(label_path(CAMERA_BOX))
-            await phone.at("readings")
-            await phone.tab.until(BUTTON % "readings")
-            await phone.go("readings")
-            await phone.at("picture")
-            await phone.tab.until(BUTTON % "picture")
-            await phone.go("picture")
+            for step in ("readings", "picture"):
+                await phone.at(step)
+                await phone.tab.until(BUTTON % step)
+                await phone.go(step)
             walked = await end(phone, [])
         assert walked.number.endswith("-0001")
         arrived_once(market, CAMERA_BOX, photos=2)
+
+
+async def where_it_hangs(phone: Phone, _: Path, link: Link) -> None:
+    """The signal goes after the login; scanned, begun, placed."""
+    await phone.log_in("rudi", PASSWORD)
+    await phone.ready()
+    link.cut()
+    await phone.tab.offline(True)
+    await phone.open(label_path(CAMERA_BOX))
+    await phone.at("start")
+    await phone.go("start")
+    await phone.at("site")
+    await phone.tab.until("document.querySelector('.proposed') !== null")
+    await phone.shot("offline-site")
+    await phone.go("site")
+    await phone.at("mounted")
+
+
+async def what_it_looks_like(phone: Phone, photo: Path, _: Link) -> None:
+    """Scanned again: the page goes on where it was."""
+    await phone.open(label_path(CAMERA_BOX))
+    await phone.at("mounted")
+    await phone.photograph("mounted", photo)
+    await phone.at("sources")
+    assert "cam-1" in await phone.tab.ask("document.querySelector('[data-step=sources]').innerText")
+    await phone.shot("offline-sources")
+
+
+async def what_is_on_it(phone: Phone, photo: Path, _: Link) -> None:
+    """The rest that needs no signal; the notice's photo before its turn."""
+    await phone.open(label_path(CAMERA_BOX))
+    await phone.at("sources")
+    await phone.go("sources")
+    await phone.at("readings")
+    await phone.tab.until("document.querySelector('[data-go=notice]')?.checkVisibility()")
+    await phone.shot("offline-waiting")
+    await phone.tap("[data-go=notice]")
+    await phone.at("notice")
+    await phone.photograph("notice", photo)
+    await phone.at("readings")
+    assert await phone.tab.ask("kewangQueue.waiting()") == 4
 
 
 async def test_the_page_is_killed_while_it_sends(tmp_path: Path, photo: Path) -> None:
@@ -114,13 +125,7 @@ async def test_the_page_is_killed_while_it_sends(tmp_path: Path, photo: Path) ->
     async with town(tmp_path) as market, Link(int(market.address.rpartition(":")[2])) as link:
         profile, seen = tmp_path / "profile", list[str]()
         async with reopened(profile, link, seen) as phone:
-            await phone.log_in("rudi", PASSWORD)
-            await phone.ready()
-            await phone.open(label_path(SENSOR_BOX))
-            await phone.at("start")
-            await phone.go("start")
-            await phone.at("site")
-            await phone.tab.until("document.querySelector('.proposed') !== null")
+            await until_the_site_is_asked(phone)
             link.deaf_to = b"POST /t/visit/"
             await phone.go("site")
             async with asyncio.timeout(20):
@@ -134,15 +139,25 @@ async def test_the_page_is_killed_while_it_sends(tmp_path: Path, photo: Path) ->
             await phone.open(label_path(SENSOR_BOX))
             await phone.at("mounted")
             await phone.photograph("mounted", photo)
-            await phone.at("sources")
-            await phone.go("sources")
             await asyncio.to_thread(market.boxes.arrive, SENSOR_BOX)
-            await phone.at("readings")
-            await phone.tab.until(BUTTON % "readings")
-            await phone.go("readings")
+            for step in ("sources", "readings"):
+                await phone.at(step)
+                await phone.tab.until(BUTTON % step if step == "readings" else "true")
+                await phone.go(step)
             walked = await end(phone, [])
         assert walked.number.endswith("-0001")
         arrived_once(market, SENSOR_BOX, photos=1)
+
+
+async def until_the_site_is_asked(phone: Phone) -> None:
+    """Logged in, scanned, begun."""
+    await phone.log_in("rudi", PASSWORD)
+    await phone.ready()
+    await phone.open(label_path(SENSOR_BOX))
+    await phone.at("start")
+    await phone.go("start")
+    await phone.at("site")
+    await phone.tab.until("document.querySelector('.proposed') !== null")
 
 
 @asynccontextmanager

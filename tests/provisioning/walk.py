@@ -13,7 +13,8 @@ from tests.chromium import Tab
 
 WIDTH_PX, HEIGHT_PX = 390, 844
 SMALLEST_TARGET_PX = 56
-TARGETS = """[...document.querySelectorAll('a,button,summary,label.go,label.choice,input:not([type=hidden]):not(.take)')]
+TARGETS = """[...document.querySelectorAll(
+  'a,button,summary,label.go,label.choice,input:not([type=hidden]):not(.take)')]
   .filter(e => e.checkVisibility({opacityProperty: true, visibilityProperty: true}) && e.type !== 'radio')
   .map(e => [e.getBoundingClientRect(), e]).filter(([box]) => box.width && (box.height < %d || box.width < %d))
   .map(([box, e]) => `${Math.round(box.width)}x${Math.round(box.height)} ${e.outerHTML.slice(0, 90)}`)"""
@@ -23,8 +24,8 @@ STICKING_OUT = """[...document.querySelectorAll('body *')].filter(e => {
 CONTRAST = """[...document.querySelectorAll('body *')].filter(e => e.checkVisibility() &&
   [...e.childNodes].some(n => n.nodeType === 3 && n.textContent.trim())).map(e => {
   const rgb = c => (c.match(/[\\d.]+/g) ?? [0, 0, 0]).map(Number);
-  const lum = c => { const [r, g, b] = rgb(c).map(v => { v /= 255; return v <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4; });
-    return .2126 * r + .7152 * g + .0722 * b; };
+  const linear = v => v <= 10.31 ? v / 3294.6 : ((v / 255 + .055) / 1.055) ** 2.4;
+  const lum = c => { const [r, g, b] = rgb(c).map(linear); return .2126 * r + .7152 * g + .0722 * b; };
   let ground = e, fill = getComputedStyle(e).backgroundColor;
   while (rgb(fill).length === 4 && rgb(fill)[3] === 0 && ground.parentElement) {
     ground = ground.parentElement; fill = getComputedStyle(ground).backgroundColor; }
@@ -69,7 +70,8 @@ class Phone:
             f"document.getElementById('visit')?.dataset.at === '{step}' && "
             f"[...document.querySelectorAll('[data-step={step}]')].some(e => !e.hidden)"
         )
-        self.seen.append(step)
+        if step not in self.seen:
+            self.seen.append(step)
 
     async def shot(self, screen: str) -> None:
         """Keeps a picture of the screen, if wanted."""
@@ -93,7 +95,7 @@ class Phone:
         await self.tab.tap_and_choose(f"[data-step={step}]:not([hidden]) label.go", photo)
 
     async def fits(self) -> list[str]:
-        """What is wrong with the screen: too small to touch with gloves, sticking out, too little contrast for the sun."""
+        """What is wrong with the screen: too small for gloves, sticking out, too little contrast for the sun."""
         small = await self.tab.ask(TARGETS % (SMALLEST_TARGET_PX, SMALLEST_TARGET_PX))
         out, dim = await self.tab.ask(STICKING_OUT), await self.tab.ask(CONTRAST)
         return [*(f"small: {one}" for one in small), *(f"out: {one}" for one in out), *(f"dim: {one}" for one in dim)]
@@ -111,46 +113,41 @@ class Walked:
 async def walk(phone: Phone, label: str, photo: Path, *, camera: bool, placed: Callable[[], Awaitable[None]]) -> Walked:
     """From the scanned `label` (path) to green. `placed` is called once the page has said where the device hangs."""
     wrong = list[str]()
-
-    async def screen(step: str) -> None:
-        await phone.at(step)
-        wrong.extend(f"{step}: {one}" for one in await phone.fits())
-
     await phone.open(label)
-    await screen("start")
-    await phone.shot("start")
+    wrong += await _screen(phone, "start")
     await phone.go("start")
-    await screen("site")
+    await phone.at("site")
     await phone.tab.until("document.querySelector('.proposed') !== null")
-    await phone.shot("site")
+    wrong += await _screen(phone, "site")
     await phone.go("site")
-    await screen("mounted")
-    await phone.shot("mounted")
+    wrong += await _screen(phone, "mounted")
     await phone.photograph("mounted", photo)
-    await screen("sources")
-    await phone.shot("sources")
+    wrong += await _screen(phone, "sources")
     await phone.go("sources")
-    await screen("readings")
+    await phone.at("readings")
     await phone.shot("waiting")
     await placed()
-    await phone.tab.until(BUTTON % "readings")
-    await phone.shot("readings")
-    wrong.extend(f"readings: {one}" for one in await phone.fits())
-    await phone.go("readings")
+    for step in ("readings", "picture") if camera else ("readings",):
+        await phone.at(step)
+        await phone.tab.until(BUTTON % step)
+        if step == "picture":
+            await phone.tab.until(SHOWN)
+        wrong += await _screen(phone, step)
+        await phone.go(step)
     if camera:
-        await screen("picture")
-        await phone.tab.until(BUTTON % "picture")
-        await phone.tab.until(SHOWN)
-        await phone.shot("picture")
-        await phone.go("picture")
-        await screen("notice")
-        await phone.shot("notice")
+        wrong += await _screen(phone, "notice")
         await phone.photograph("notice", photo)
     return await end(phone, wrong)
 
 
-SHOWN = """[...document.querySelectorAll('.thumbnail img')].some(e => e.complete && e.naturalWidth > 0)"""
-"""The camera's picture has come, and is one."""
+async def _screen(phone: Phone, step: str) -> list[str]:
+    """Waits for a screen and takes its picture; what does not fit on it."""
+    if step not in phone.seen:
+        await phone.at(step)
+    await phone.shot(step)
+    return [f"{step}: {one}" for one in await phone.fits()]
+
+
 BUTTON = "document.querySelector('[data-step=%s]:not([hidden]) form[data-when=ready]:not([hidden])') !== null"
 
 

@@ -17,6 +17,6 @@ under_fire = settings(
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300 + 10 * EXAMPLES)
+@pytest.mark.timeout(1800 + 10 * EXAMPLES)
 def test_the_line_loses_nothing_whatever_happens() -> None:
     run_state_machine_as_test(Line, settings=under_fire)

@@ -32,7 +32,7 @@ def line(rule: RuleOff) -> type[Line]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("rule", RULES.values(), ids=RULES.keys())
 def test_without_the_rule_the_oracles_notice(rule: RuleOff) -> None:
     with pytest.raises(AssertionError, match=rule.noticed):
@@ -43,7 +43,7 @@ ARRANGED = {name: rule.kept() for name, rule in RULES.items() if rule.fixed}
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("rule", ARRANGED.values(), ids=ARRANGED.keys())
 def test_with_the_rule_the_same_arrangement_holds(rule: RuleOff) -> None:
     run_state_machine_as_test(line(rule), settings=settings(search, max_examples=12))

@@ -13,7 +13,6 @@ from tests.system.camera_town import CameraTown
 BOUND_S = 120.0
 """All hard faults are told within so long, however close the looks: a fault must last to be one."""
 LIMIT_S = 150.0
-pytestmark = pytest.mark.xdist_group("camera line")
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +37,6 @@ def test_a_well_camera_is_measured(town: CameraTown) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(480)
 @pytest.mark.parametrize(
     ("fault", "state", "reason"),
     [

@@ -19,7 +19,6 @@ from tests.system.camera_town import USER, CameraTown
 
 SECRET = "kunci:Rahasia/7x@Mardika%20"
 LIMIT_S = 150.0
-pytestmark = [pytest.mark.xdist_group("camera secrets"), pytest.mark.timeout(480)]
 SPELLINGS = {
     SECRET,
     quote(SECRET, safe=""),

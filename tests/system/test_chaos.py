@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-LIMIT_S = 280.0
+LIMIT_S = 500.0
 
 
 @pytest.fixture

@@ -103,13 +103,13 @@ def secrets_told(line: SecureLine, edge: EnrolledEdge) -> list[str]:
 
 @pytest.mark.timeout(300)
 def test_other_sources_begin_anew_in_the_same_process_and_say_why(house: OfficeHouse, tmp_path: Path) -> None:
-    with SecureLine(tmp_path / "line", house, [DEVICE]) as line:
+    with SecureLine(tmp_path / "line", house, [DEVICE], spare_boards=1) as line:
         prepared(house, line)
         edge = line.edges[DEVICE]
         edge.start()
         pid = edge.pid
         wait_for(lambda: line.database.count() > 5, LIMIT_S)
-        board = line.boards.ports[0]
+        board = line.boards.ports[1]
         with house.inventory.writing(OPERATOR) as act:
             keys = {"host": "127.0.0.1", "port": board, "map": str(edge.attached[0].map_file), "interval_s": 0.5}
             sources.put(act, DEVICE, sources.NewSource("env-2", "modbus-tcp", keys, {}))

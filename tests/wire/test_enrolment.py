@@ -12,8 +12,9 @@ from pydantic import ValidationError
 from kewang.ui.words import words
 from kewang.wire import enrolment
 from kewang.wire.batch import MAX_DATE_MS
-from kewang.wire.enrolment import Code, Message
+from kewang.wire.enrolment import Code
 from kewang.wire.errors import WireError
+from kewang.wire.models import Message
 
 DATES = st.integers(0, MAX_DATE_MS)
 PEMS = st.text("ABCabc123+/=\n -", min_size=1, max_size=200)

@@ -33,6 +33,12 @@
   const render = () => {
     for (const [name, text] of Object.entries(visit.words ?? {}))
       for (const place of main.querySelectorAll(`[data-fill=${name}]`)) place.textContent = text;
+    const list = document.getElementById("known-sources");
+    for (const name of (list?.childElementCount === 1 && visit.sources) || []) {
+      const item = list.querySelector("template").content.cloneNode(true);
+      item.querySelector("p").textContent = name;
+      list.append(item);
+    }
     if (visit.refused) return refuse(visit.refused);
     if (visit.told?.finished && location.pathname !== `/t/visit/${visit.id}/end`) return end();
     show(open() ?? sections.find((section) => section.dataset.step === "sent"));
@@ -190,7 +196,7 @@
     const known = listed(label[1].toLowerCase());
     return {
       id: crypto.randomUUID(), device: label[1].toLowerCase(), fingerprint: label[2].toUpperCase(), kind: "install",
-      cameras: known?.cameras ?? true, words: { planned: known?.site },
+      cameras: known?.cameras ?? true, sources: known?.sources ?? [], words: { planned: known?.site },
     };
   };
 

@@ -73,7 +73,8 @@ def lamplit(luma: Luma) -> Luma:
     """By the camera's own infrared lamps: bright in the middle, dark at the rim, wherever it looks."""
     down, across = np.mgrid[0:ROWS, 0:COLUMNS]
     away = ((across - COLUMNS / 2) / COLUMNS) ** 2 * 1.7 + ((down - ROWS / 2) / COLUMNS) ** 2
-    return (luma * 0.6 + 34) * (0.28 + 1.05 / (1 + 5 * away))
+    lit: Luma = (luma * 0.6 + 34) * (0.28 + 1.05 / (1 + 5 * away))
+    return lit
 
 
 def foggy(luma: Luma, left: float) -> Luma:

@@ -9,8 +9,8 @@ import pytest
 from kewang.bench.process import free_port
 from kewang.bench.provisioned import HOST, Haproxy, ProvisionedBroker
 from kewang.wire import topics
-from provisioning.guard.haproxy import check, haproxy_cfg
-from provisioning.guard.settings import ListenerSettings, ProxySettings
+from provisioning.guard.haproxy import check, haproxy_cfg, install
+from provisioning.guard.settings import GuardSettings, ListenerSettings, ProxySettings
 
 
 def test_the_file_is_good(tmp_path: Path) -> None:
@@ -39,3 +39,20 @@ def test_tls_goes_through_untouched(broker: ProvisionedBroker, tmp_path: Path) -
 def test_settings_are_in_the_file(word: str) -> None:
     proxy = ProxySettings(host="10.0.0.1", port=18883, hello_s=7, per_source=99)
     assert word in haproxy_cfg(proxy, ListenerSettings(port=1), 10)
+
+
+def test_a_file_is_put_in_place_once_and_only_if_it_is_good(tmp_path: Path) -> None:
+    file, broker = tmp_path / "haproxy.cfg", ListenerSettings(port=18883)
+    proxy = ProxySettings(file=file)
+    assert install(proxy, broker, 2000)
+    assert not install(proxy, broker, 2000)
+    good = file.read_text()
+    with pytest.raises(OSError, match="the one before stays"):
+        install(ProxySettings(file=file, host="no such host"), broker, 2000)
+    assert file.read_text() == good
+    assert [each.name for each in tmp_path.iterdir()] == ["haproxy.cfg"]
+
+
+def test_with_a_proxy_boxes_find_no_other_way_in() -> None:
+    with pytest.raises(ValueError, match="through HAProxy alone"):
+        GuardSettings(proxy=ProxySettings())
