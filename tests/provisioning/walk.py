@@ -148,6 +148,8 @@ async def _screen(phone: Phone, step: str) -> list[str]:
     return [f"{step}: {one}" for one in await phone.fits()]
 
 
+SHOWN = """[...document.querySelectorAll('.thumbnail img')].some(e => e.complete && e.naturalWidth > 0)"""
+"""The camera's picture has come, and is one."""
 BUTTON = "document.querySelector('[data-step=%s]:not([hidden]) form[data-when=ready]:not([hidden])') !== null"
 
 
