@@ -6,9 +6,10 @@ from typing import Final
 
 from kewang.runtime.backoff import Backoff
 from kewang.runtime.program import wait_or
-from provisioning.acts import maintenance, once, visits
+from provisioning.acts import maintenance, once, sessions, visits
 from provisioning.authority import Authority, AuthorityError
 from provisioning.inventory import Actor, Inventory
+from provisioning.inventory.verify import export_head
 from provisioning.refusals import Refused
 
 log = logging.getLogger(__name__)
@@ -16,6 +17,7 @@ log = logging.getLogger(__name__)
 EVERY_S: Final = 60.0
 ANSWERS_DAYS: Final = 30
 """A phone that was without a way for longer than this asks anew."""
+SESSIONS_DAYS: Final = 30
 _DAY_MS: Final = 86_400_000
 _ACTOR: Final = Actor.system("upkeep")
 
@@ -44,7 +46,9 @@ def tidy(inventory: Inventory) -> None:
         for device in maintenance.end_overdue(work):
             log.info("maintenance of %s ended by itself", device)
         once.forget_old(work, work.now_ms - ANSWERS_DAYS * _DAY_MS)
+        sessions.forget_old(work, work.now_ms - SESSIONS_DAYS * _DAY_MS)
         visits.drop_expired_photos(work)
+    export_head(inventory, inventory.folder / "audit")
 
 
 def tell_expiring(authority: Authority, now_ms: int, told: dict[str, int]) -> list[str]:
