@@ -17,7 +17,6 @@ log = logging.getLogger(__name__)
 EVERY_S: Final = 60.0
 ANSWERS_DAYS: Final = 30
 """A phone that was without a way for longer than this asks anew."""
-SESSIONS_DAYS: Final = 30
 _DAY_MS: Final = 86_400_000
 _ACTOR: Final = Actor.system("upkeep")
 
@@ -46,7 +45,7 @@ def tidy(inventory: Inventory) -> None:
         for device in maintenance.end_overdue(work):
             log.info("maintenance of %s ended by itself", device)
         once.forget_old(work, work.now_ms - ANSWERS_DAYS * _DAY_MS)
-        sessions.forget_old(work, work.now_ms - SESSIONS_DAYS * _DAY_MS)
+        sessions.forget_old(work)
         visits.drop_expired_photos(work)
     export_head(inventory, inventory.folder / "audit")
 
