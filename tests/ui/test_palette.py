@@ -1,11 +1,12 @@
 """The palette keeps its promise: text can be read on every ground, in both themes."""
 
 import re
+from pathlib import Path
 
 import pytest
 
 from kewang.ui.pages import STATIC
-from kewang.ui.palette import DARK, LIGHT, TEXT_PAIRS, Theme, contrast, css
+from kewang.ui.palette import DARK, LIGHT, SUN_PAIRS, TEXT_PAIRS, Theme, contrast, css
 
 
 @pytest.mark.parametrize("theme", [LIGHT, DARK], ids=["light", "dark"])
@@ -13,6 +14,13 @@ from kewang.ui.palette import DARK, LIGHT, TEXT_PAIRS, Theme, contrast, css
 def test_text_has_contrast(theme: Theme, pair: tuple[str, str]) -> None:
     text, ground = pair
     assert contrast(getattr(theme, text), getattr(theme, ground)) >= 4.5
+
+
+@pytest.mark.parametrize("theme", [LIGHT, DARK], ids=["light", "dark"])
+@pytest.mark.parametrize("pair", SUN_PAIRS, ids="-on-".join)
+def test_text_for_the_sun_has_more_contrast(theme: Theme, pair: tuple[str, str]) -> None:
+    text, ground = pair
+    assert contrast(getattr(theme, text), getattr(theme, ground)) >= 7
 
 
 @pytest.mark.parametrize("theme", [LIGHT, DARK], ids=["light", "dark"])
@@ -26,8 +34,12 @@ def test_contrast_is_that_of_the_standard() -> None:
     assert contrast("#abcdef", "#abcdef") == 1
 
 
-def test_style_sheet_uses_only_colours_of_the_palette() -> None:
-    sheet = (STATIC / "kewang.css").read_text()
+FIELD = Path(__file__).resolve().parents[2] / "provisioning" / "web" / "static" / "field.css"
+
+
+@pytest.mark.parametrize("file", [STATIC / "kewang.css", FIELD], ids=lambda file: file.name)
+def test_style_sheet_uses_only_colours_of_the_palette(file: Path) -> None:
+    sheet = file.read_text()
     used = set(re.findall(r"var\(--([a-z-]+)\)", sheet))
     assert used
     assert all(f"--{name}:" in css() for name in used)
