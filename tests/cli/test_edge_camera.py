@@ -12,8 +12,9 @@ from tests.cli.commands import kewang, told
 
 @pytest.fixture(scope="module")
 def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CamerasProgram]:
-    """A market and a street."""
-    with painted_cameras(tmp_path_factory.mktemp("cameras"), 2, seed=1, hour=10.0, fps=5.0) as cameras:
+    """A market and a street, as clips: a busy machine could not paint all 5 frames a second."""
+    folder = tmp_path_factory.mktemp("cameras")
+    with painted_cameras(folder, 2, "--loop-s", "20", seed=1, hour=10.0, fps=5.0) as cameras:
         yield cameras
 
 
