@@ -40,7 +40,7 @@ class Field:
             return replace(self, value="")
         if self.kind == "days":
             return replace(self, value=days_in(fields, self.name))
-        return replace(self, value=fields.get(self.name, ""))
+        return replace(self, value=seen(fields.get(self.name, "")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,3 +69,8 @@ class Form:
 def days_in(fields: Mapping[str, str], name: str) -> str:
     """ISO weekdays that are ticked in a field of kind `days`."""
     return "".join(day for day in "1234567" if f"{name}_{day}" in fields)
+
+
+def seen(text: str) -> str:
+    """What can be seen of `text`: a form that is shown again holds nothing else."""
+    return "".join(letter for letter in text if letter.isprintable() or letter in "\r\n\t")
