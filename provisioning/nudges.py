@@ -62,7 +62,7 @@ def wishes(inventory: Inventory) -> dict[str, Wish]:
     """What is wanted of each box that has a certificate. Raises Refused."""
     with inventory.reading() as rows:
         spans = select(Maintenance.device, Maintenance.id).where(Maintenance.to_ms.is_(None))
-        open_spans = dict(rows.execute(spans).tuples().all())
+        open_spans = {span.device: span.id for span in rows.execute(spans)}
         boxes = select(Device.id, Device.config_ms).where(Device.state.in_(("active", "installed")))
         return {device: (version, open_spans.get(device)) for device, version in rows.execute(boxes)}
 
