@@ -8,7 +8,7 @@ HTML: Final = (
     "<script>alert(1)</script>",
     '"><img src=x onerror=alert(1)>',
     "javascript:alert(1)",
-    "{{7*7}}",
+    "{{1337*7331}}",
     "{% include '/etc/passwd' %}",
     "</title><svg onload=alert(1)>",
 )
