@@ -79,7 +79,7 @@ SEARCHES: Final = {
     "/office/import": ("what",),
 }
 NAMED: Final = {"/office/site": "id", "/office/person": "login", f"{DEVICE}/source": "name", f"{DEVICE}": "done"}
-RAW: Final = re.compile(r"<script>alert|<img src=x|<svg onload|>49<|value=.49\b|root:x:0|\x00|\x1b|\u202e[a-z]")
+RAW: Final = re.compile(r"<script>alert|<img src=x|<svg onload|value=.49\b|root:x:0|\x00|\x1b|\u202e[a-z]")
 
 
 def coded(fields: dict[str, str]) -> bytes:
