@@ -10,6 +10,7 @@ from firmware_sim.cameras.faults import Switched, TransportFault
 from firmware_sim.cameras.requests import Answer, BadRequest, Request, answer, read_request
 from firmware_sim.cameras.sdp import TRACK, describe
 from firmware_sim.cameras.session import OverTcp, Session, Wire, open_udp
+from firmware_sim.cameras.tally import Ending
 
 _METHODS: Final = "OPTIONS, DESCRIBE, SETUP, PLAY, PAUSE, GET_PARAMETER, SET_PARAMETER, TEARDOWN"
 _ELSEWHERE: Final = "rtsp://192.0.2.1:554/stream"
@@ -37,14 +38,18 @@ class Connection:
         }
 
     async def run(self) -> None:
-        """Answer until the client leaves."""
+        """Answer until the client leaves; cancelled, the camera hangs up."""
+        ending: Ending = "closed"
         try:
             if not await self._misbehave(self._camera.faults()):
                 await self._converse()
         except ConnectionError:
             pass
+        except asyncio.CancelledError:
+            ending = "stopped"
+            raise
         finally:
-            self._left()
+            self._left(ending)
             self._writer.close()
 
     async def _misbehave(self, faults: Switched) -> bool:
@@ -214,13 +219,13 @@ class Connection:
         for session in self._mine:
             session.heard()
 
-    def _left(self) -> None:
-        """The client has gone: what was sent over its connection ends; over UDP the session's time must run out."""
+    def _left(self, ending: Ending) -> None:
+        """The connection is over: what was sent over it ends; over UDP the session's time must run out."""
         for session in self._mine:
             if isinstance(session.wire, OverTcp):
                 self._camera.stream.leave(session)
                 if not self._camera.settings.lingers:
-                    self._camera.close_session(session, "closed")
+                    self._camera.close_session(session, ending)
 
 
 _CODES: Final = (

@@ -143,6 +143,15 @@ async def test_a_client_that_just_leaves_is_counted(tmp_path: Path) -> None:
         assert (told["sessions_closed"], told["sessions_without_teardown"], told["sessions_open"]) == (1, 1, 0)
 
 
+async def test_a_session_that_the_camera_ends_is_not_held_against_its_client(tmp_path: Path) -> None:
+    async with camera(tmp_path) as seen, calling(seen) as client:
+        await client.play()
+        switch(tmp_path / "control", "refused")
+        await until(lambda: not seen.sessions)
+        told = seen.statistics()
+        assert (told["sessions_closed"], told["sessions_without_teardown"]) == (1, 0)
+
+
 async def test_with_an_old_camera_a_session_outlives_its_connection_until_its_time_is_up(tmp_path: Path) -> None:
     async with camera(tmp_path, lingers=True, session_timeout_s=0.4, max_sessions=1) as seen:
         async with calling(seen) as client:
