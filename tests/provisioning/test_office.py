@@ -10,7 +10,7 @@ import httpx
 import pytest
 from sqlalchemy import select, text
 
-from provisioning.gateway_api import GatewayAddress, GatewayApi
+from provisioning.gateway_api import Acceptance, DeviceNow, GatewayAway
 from provisioning.guard.notes import Memory
 from provisioning.inventory import Audit, Certificate, Device, Source, Task
 from provisioning.inventory.verify import verify
@@ -268,6 +268,16 @@ async def test_files_hold_no_formula(office: Town) -> None:
     assert re.search(r"^rudi;Rudi Latuconsina;1;", work.text, re.M)
 
 
+class NoGateway:
+    """The page about alarms asks no gateway."""
+
+    async def acceptance(self, device: str, since_ms: int) -> Acceptance:
+        raise GatewayAway(device)
+
+    async def devices(self) -> dict[str, DeviceNow]:
+        raise GatewayAway("nobody is there")
+
+
 async def test_alarms_of_the_guard_and_what_runs_out_are_told(office: Town, tmp_path: Path) -> None:
     memory = Memory(tmp_path / "guard")
     memory.alarm("restored", "<b>canary</b>", office.inventory.clock_ms())
@@ -276,7 +286,7 @@ async def test_alarms_of_the_guard_and_what_runs_out_are_told(office: Town, tmp_
         raise OSError("ca/device-ca.pem: gone")
 
     standing = Standing(memory.alarms, broken)  # type: ignore[arg-type]
-    app = create_web(office.inventory, WebOptions(bytes(range(32)), https=False), office_gateway(), standing)
+    app = create_web(office.inventory, WebOptions(bytes(range(32)), https=False), NoGateway(), standing)
     await logged_in(office, "operator")
     transport = httpx.ASGITransport(app=app)
     async with httpx.AsyncClient(transport=transport, base_url=office.address, cookies=office.client.cookies) as client:
@@ -284,11 +294,6 @@ async def test_alarms_of_the_guard_and_what_runs_out_are_told(office: Town, tmp_
     assert "was undone: a revoked box may still be let in" in shown
     assert "&lt;b&gt;canary" in shown
     assert "ca/device-ca.pem: gone" in shown
-
-
-def office_gateway() -> GatewayApi:
-    """Nobody answers there: the page about alarms asks no gateway."""
-    return GatewayApi(GatewayAddress("http://127.0.0.1:9"))
 
 
 async def test_the_gateway_away_is_said_and_the_rest_is_shown(office: Town) -> None:
