@@ -22,12 +22,16 @@ then Cb and Cr packed, each half as wide and high."""
 _NEVER: Final = 1_000_000
 _ENCODERS: Final = {"h264": "libx264", "h265": "libx265"}
 _OPTIONS: Final = {
-    "h264": {"sc_threshold": "0", "maxrate": "2M", "bufsize": "2M", "crf": "27"},
+    "h264": {"sc_threshold": "0", "qp": "27"},
     "h265": {
-        "crf": "29",
+        "qp": "29",
         "x265-params": "log-level=none:pools=none:frame-threads=1:scenecut=0:open-gop=0:repeat-headers=1:info=0",
     },
 }
+"""One fineness for every picture: with a rate to keep, an encoder makes those after its first ones much finer.
+
+A camera's chip never stops; ours begins anew with whoever comes first, and a picture that stands still would move.
+"""
 
 
 class Codec(StrEnum):
