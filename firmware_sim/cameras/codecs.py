@@ -40,6 +40,11 @@ class Codec(StrEnum):
     H264 = "h264"
     H265 = "h265"
 
+    @property
+    def header_bytes(self) -> int:
+        """Bytes in front of what a NAL unit holds."""
+        return 1 if self is Codec.H264 else 2
+
     def is_parameters(self, nal: bytes) -> bool:
         """Whether a NAL unit holds parameters (VPS, SPS, PPS) and no picture."""
         return self.kind(nal) in ((7, 8) if self is Codec.H264 else (32, 33, 34))

@@ -18,17 +18,21 @@ def spoil(unit: Encoded, codec: Codec, faults: Switched) -> Encoded:
     if TransportFault.EIGHT_K in faults and unit.is_key:
         unit = _eight_k(codec)
     if TransportFault.GARBAGE in faults:
-        unit = Encoded(tuple(nal if codec.is_parameters(nal) else _noise(nal) for nal in unit.nals), unit.is_key)
+        unit = Encoded(tuple(nal if codec.is_parameters(nal) else _noise(nal, codec) for nal in unit.nals), unit.is_key)
     if TransportFault.HUGE_KEYFRAME in faults and unit.is_key:
         megabytes = faults.value(TransportFault.HUGE_KEYFRAME)
         unit = Encoded((*unit.nals[:-1], unit.nals[-1] + b"\xa5" * int(megabytes * 1_000_000)), True)
     return unit
 
 
-def _noise(nal: bytes) -> bytes:
-    """As long as `nal` and of its type, the rest noise without a start code in it."""
+def _noise(nal: bytes, codec: Codec) -> bytes:
+    """About as long as `nal` and of its type, the rest noise without a start code in it.
+
+    A decoder finds some picture in almost any bits, so the noise begins with a slice header that can't be: a kind
+    of slice (H.264) or a parameter set (H.265) of a number beyond 8,000.
+    """
     noise = random.Random(len(nal)).randbytes(max(len(nal), 16)).replace(b"\0", b"\x55")
-    return nal[:2] + noise[2:]
+    return nal[: codec.header_bytes] + b"\x80\1" + noise
 
 
 @lru_cache(maxsize=2)
