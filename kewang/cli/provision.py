@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kewang.cli import provision_audit, provision_devices, provision_people
+from kewang.cli import provision_audit, provision_devices, provision_keys, provision_people
 from kewang.cli.common import (
     FOUND,
     UNREACHABLE,
@@ -31,6 +31,7 @@ app = typer.Typer(
 app.add_typer(provision_audit.app, name="audit")
 app.add_typer(provision_people.app, name="people")
 provision_devices.add_to(app)
+provision_keys.add_to(app)
 
 
 class What(StrEnum):

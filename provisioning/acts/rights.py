@@ -56,6 +56,9 @@ RIGHTS: Final = {
     "audit.read": _OFFICE,
     "audit.export": _OFFICE,
     "backup.make": _ADMIN,
+    "authority.ca": _ADMIN,
+    "authority.key": _ADMIN,
+    "device.bundle": _OFFICE,
 }
 """Roles by act. Own things (own password, own sessions) need no right."""
 

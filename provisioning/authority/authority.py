@@ -101,10 +101,15 @@ class Authority:
 
     def issue_service(self, name: str, hosts: Sequence[str], now_ms: int, use: Use = "server") -> ServiceLeaf:
         """A certificate from the service CA as `ca/{name}.pem` and `.key`. An old key is kept. Raises OSError."""
-        usage = _USAGES[use]
-        if not is_device(name) or name.startswith((*_NOT_SERVICES, "canary-")) or name == "time":
-            raise AuthorityError(f"{name!r} can't be the name of a service")
-        return self._own_leaf(name, "service", usage, hosts, now_ms)
+        _check_service(name)
+        return self._own_leaf(name, "service", _USAGES[use], hosts, now_ms)
+
+    def replace_service(self, name: str, hosts: Sequence[str], now_ms: int, use: Use = "server") -> ServiceLeaf:
+        """The same with a new key: a power cut leaves the old pair or the new one. Raises OSError."""
+        _check_service(name)
+        with files.all_or_nothing(self.folder) as draft:
+            issuing.make_leaf(draft, name, self._issuers["service"], _USAGES[use], hosts, now_ms, self.lifetimes)
+        return self.service(name)
 
     def issue_canary(self, name: str, now_ms: int) -> ServiceLeaf:
         """A box that is none, to try the broker with: from the *device* CA, `name` begins with `canary-`."""
@@ -233,6 +238,11 @@ class Authority:
             return file.read_bytes()
         except OSError as error:
             raise AuthorityError(f"{file}: {error.strerror}: restore it from a backup") from None
+
+
+def _check_service(name: str) -> None:
+    if not is_device(name) or name.startswith((*_NOT_SERVICES, "canary-")) or name == "time":
+        raise AuthorityError(f"{name!r} can't be the name of a service")
 
 
 def _next_name(old: x509.Certificate) -> str:

@@ -22,8 +22,11 @@ class No(Exception):
 
     def answer(self) -> bytes:
         """The body."""
-        text = REASONS[self.code].text
-        return Refusal(code=self.code, text=Words(en=text, id=words("id").gettext(text))).encode()
+        return Refusal(code=self.code, text=Words(en=self.said("en"), id=self.said("id"))).encode()
+
+    def said(self, language: str) -> str:
+        """What is refused and what to do, in `id` or `en`."""
+        return words(language).gettext(REASONS[self.code].text)
 
 
 _KINDS: Final = {

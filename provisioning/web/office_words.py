@@ -118,6 +118,9 @@ ACT_WORDS: Final = {
     "work.export": _("work exported"),
     "audit.export": _("audit log exported"),
     "backup.make": _("backup made"),
+    "authority.ca": _("new CA made"),
+    "authority.key": _("new key made for a service"),
+    "device.bundle": _("bundle made for a stick"),
 }
 """What was done, by its name in the audit log."""
 

@@ -268,31 +268,6 @@ def test_the_box_that_enrols_finds_its_office(folder: Path) -> None:
     assert f"https://{start.enrolment.label_host}" == office.web.public_url
 
 
-def test_certificates_by_hand(tmp_path: Path) -> None:
-    made = create(tmp_path, city="amb", broker_hosts=["old"], api_hosts=["old"], now_ms=time.time_ns() // 1_000_000)
-    before = made.service("broker").key.read_bytes()
-    assert by_hand(tmp_path, "new", "broker", "new.example", "127.0.0.1") == 0
-    assert by_hand(tmp_path, "new", "gateway") == 0
-    assert by_hand(tmp_path, "ca", "device", str(tmp_path / "offline")) == 0
-    assert by_hand(tmp_path, "new", "broker") != 0
-    assert by_hand(tmp_path, "ca", "device", str(tmp_path / "no-stick")) != 0
-    after = open_authority(tmp_path)
-    assert after.service("broker").key.read_bytes() != before
-    (certificate, *_) = load_pem_x509_certificates(after.service("broker").certificate.read_bytes())
-    names = certificate.extensions.get_extension_for_class(SubjectAlternativeName).value
-    assert names.get_values_for_type(DNSName) == ["new.example"]
-    assert len(list((tmp_path / "ca").glob("device-ca*.key"))) == 2
-
-
-def by_hand(state: Path, *words: str) -> int:
-    """The exit code of `certificates.py`."""
-    command = [sys.executable, str(EXAMPLES / "certificates.py"), *words]
-    done = subprocess.run(
-        command, env=os.environ | {"STATE": str(state)}, capture_output=True, timeout=LIMIT_S, check=False
-    )
-    return done.returncode
-
-
 def section(unit: Path, name: str) -> SectionProxy:
     """A section of a unit; of keys that stand there twice the last one."""
     parser = RawConfigParser(strict=False)
