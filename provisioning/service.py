@@ -24,7 +24,6 @@ from kewang.web.server import Server, TlsServer, config_of, tls_context
 from kewang.wire.placement import Placement
 from provisioning import keys
 from provisioning.authority import Authority, open_authority
-from provisioning.devices.office import Office, Terms
 from provisioning.devices.serving import DeviceApi
 from provisioning.floods import keep_quarantining
 from provisioning.gateway_api import GatewayAddress, GatewayApi
@@ -154,14 +153,8 @@ def _as_provisioning(settings: ProvisionSettings, authority: Authority) -> Broke
 
 
 def _device_api(parts: Parts) -> DeviceApi:
-    told, inventory = parts.settings.devices, parts.inventory
-    office = Office(
-        inventory,
-        parts.authority,
-        Terms(told.broker_host, told.broker_port),
-        seal_key=keys.seal_key(parts.settings.state_folder),
-        clock_ms=inventory.clock_ms,
-    )
+    told = parts.settings.devices
+    office = open_office(parts.settings, parts.inventory, parts.authority)
     return DeviceApi(office, parts.authority.service("api"), told.host, told.port)
 
 

@@ -174,10 +174,8 @@ class Session:
                 kept.append(packet(payload, number=self.number, ticks=ticks, source=self._source, marker=index == last))
                 self.tally.payload_bytes += len(payload)
             self.number += 1
-        self.tally.frames += 1
+        self.tally.frame(frame.ticks, len(frame.payloads), len(frame.payloads) - len(kept))
         self.tally.keyframes += frame.is_key
-        self.tally.packets_sent += len(kept)
-        self.tally.packets_dropped += len(frame.payloads) - len(kept)
         if kept:
             wire.rtp(kept)
 

@@ -15,11 +15,17 @@ _WINDOW: Final = 600
 
 @dataclass(slots=True)
 class SessionTally:
-    """What one session got. `packets_dropped`: lost on purpose; `frames_dropped`: the client was too slow."""
+    """What one session got. `packets_dropped`: lost on purpose; `frames_dropped`: the client was too slow.
+
+    `frames_begun` counts the frames of which a packet left, the first and last at these ticks of the stream's clock.
+    """
 
     transport: str
     opened_s: float
     frames: int = 0
+    frames_begun: int = 0
+    first_ticks: int = 0
+    last_ticks: int = 0
     keyframes: int = 0
     packets_sent: int = 0
     packets_dropped: int = 0
@@ -27,6 +33,15 @@ class SessionTally:
     payload_bytes: int = 0
     ending: Ending | None = None
     closed_s: float | None = None
+
+    def frame(self, ticks: int, packets: int, dropped: int) -> None:
+        """A frame was sent, but for `dropped` of its packets."""
+        self.frames += 1
+        self.packets_sent += packets - dropped
+        self.packets_dropped += dropped
+        if dropped < packets:
+            self.first_ticks, self.last_ticks = self.first_ticks if self.frames_begun else ticks, ticks
+            self.frames_begun += 1
 
     def as_json(self) -> dict[str, Any]:
         """For the statistics file; times in seconds of this machine's monotonic clock."""

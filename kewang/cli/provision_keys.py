@@ -56,42 +56,41 @@ def bundle(
 
     Example: kewang provision bundle amb-cam-7k3f93 --request request.csr --into bundle.json --config provision.toml
     """
-    from kewang.wire.enrolment import Code
-    from kewang.wire.errors import WireError
-    from provisioning import keys
-    from provisioning.by_hand import bundle as make
-    from provisioning.devices import Office, Terms
-    from provisioning.devices.no import No
+    from provisioning.keys import write_secret
 
     if into.exists():
         fail(f"{into} exists already: name a new file", USAGE)
+    content = _bundle(config, as_json, device, request)
+    if not content:
+        fail(f"{device} is not approved yet: kewang provision approve {device} --site SITE", FOUND)
+    try:
+        write_secret(into, content)
+    except OSError as error:
+        fail(f"{into}: {error.strerror}", UNREACHABLE)
+    tell(as_json, f"{into} is for {device} alone, for 14 days", device=device, file=str(into))
+
+
+def _bundle(config: Path | None, as_json: bool, device: str, request: Path) -> bytes:
+    """The file's content; empty while the box is not approved."""
+    from kewang.wire.enrolment import Code
+    from kewang.wire.errors import WireError
+    from provisioning.by_hand import bundle as make
+    from provisioning.devices.no import No
+    from provisioning.devices.opening import open_office
+
     try:
         with request.open("rb") as file:
             csr = file.read(REQUEST_BYTES).decode("ascii", "replace")
     except OSError as error:
         fail(f"{request}: {error.strerror}", USAGE)
     with opened(config, as_json) as here, _authority(here) as authority:
-        told = here.settings.devices
-        office = Office(
-            here.inventory,
-            authority,
-            Terms(told.broker_host, told.broker_port),
-            seal_key=keys.seal_key(here.settings.state_folder),
-            clock_ms=here.inventory.clock_ms,
-        )
+        office = open_office(here.settings, here.inventory, authority)
         try:
-            content = make(here.inventory, who(), office, authority, device, csr)
+            return make(here.inventory, who(), office, authority, device, csr)
         except (WireError, ValueError, No) as error:
             if isinstance(error, No) and error.code is not Code.CSR:
                 fail(f"{device}: {error.said('en')}", FOUND)
             fail(f"{request} is no request of a box: make it with 'kewang edge identity --request FILE'", USAGE)
-        if not content:
-            fail(f"{device} is not approved yet: kewang provision approve {device} --site SITE", FOUND)
-        try:
-            keys.write_secret(into, content)
-        except OSError as error:
-            fail(f"{into}: {error.strerror}", UNREACHABLE)
-    tell(as_json, f"{into} is for {device} alone, for 14 days", device=device, file=str(into))
 
 
 def new_ca(
@@ -108,9 +107,12 @@ def new_ca(
     """
     from provisioning.by_hand import renew_ca
 
-    with opened(config, as_json) as here, _authority(here, offline) as authority:
-        with here.inventory.writing(who()) as work:
-            renew_ca(work, authority, kind.value)
+    with (
+        opened(config, as_json) as here,
+        _authority(here, offline) as authority,
+        here.inventory.writing(who()) as work,
+    ):
+        renew_ca(work, authority, kind.value)
     tell(as_json, f"there is a new {kind} CA. {RESTART}", kind=kind)
 
 

@@ -67,7 +67,7 @@ def test_a_box_without_a_way_to_the_office_gets_its_identity_on_a_stick(run: Run
     assert b"PRIVATE KEY" not in stick.read_bytes()
     assert "exists already" in run(*make, code=2)
     on_box(tmp_path, "enrol", "--bundle", str(stick))
-    (leaf, *_) = load_pem_x509_certificates(next((tmp_path / "box").rglob("*.pem")).read_bytes())
+    (leaf, *_) = load_pem_x509_certificates((tmp_path / "box" / "chain.pem").read_bytes())
     assert leaf.subject.rfc4514_string() == f"CN={box}"
     acts = [row["act"] for row in run("audit", "list")["rows"]]
     assert acts.count("device.bundle") == 1
@@ -75,10 +75,11 @@ def test_a_box_without_a_way_to_the_office_gets_its_identity_on_a_stick(run: Run
 
 def test_what_is_no_request_makes_no_bundle(run: Run, tmp_path: Path) -> None:
     bad, into = tmp_path / "bad.csr", tmp_path / "bundle.json"
+    make = ("bundle", "amb-cam-one", "--into", str(into))
     for content in (b"", b"\x00" * 100, b"-" * 1_000_000, b"-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n"):
         bad.write_bytes(content)
-        assert "no request of a box" in run("bundle", "amb-cam-one", "--request", str(bad), "--into", str(into), code=2)
-    assert "No such file" in run("bundle", "amb-cam-one", "--request", str(tmp_path / "none"), "--into", str(into), code=2)
+        assert "no request of a box" in run(*make, "--request", str(bad), code=2)
+    assert "No such file" in run(*make, "--request", str(tmp_path / "none"), code=2)
     assert not into.exists()
 
 

@@ -8,7 +8,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from configparser import RawConfigParser, SectionProxy
@@ -16,7 +15,6 @@ from pathlib import Path
 
 import aiomqtt
 import pytest
-from cryptography.x509 import DNSName, SubjectAlternativeName, load_pem_x509_certificates
 
 import docs.generate as generate
 from edge.settings import build_sources, read_start
@@ -33,7 +31,6 @@ from kewang.wire.errors import WireError
 from kewang.wire.placement import Placement
 from kewang.wire.state import GatewayState, State
 from kewang.wire.topics import build, filters
-from provisioning.authority import create, open_authority
 from provisioning.guard.conf import CONF
 from provisioning.guard.haproxy import haproxy_cfg
 from provisioning.placements import read_placements

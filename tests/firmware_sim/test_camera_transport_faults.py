@@ -10,6 +10,7 @@ import pytest
 from firmware_sim.cameras.camera import Camera
 from firmware_sim.cameras.codecs import Codec, split
 from firmware_sim.cameras.faults import TransportFault
+from firmware_sim.cameras.tally import SessionTally
 from firmware_sim.faults import switch
 from tests.firmware_sim.camera_client import calling, until
 from tests.firmware_sim.camera_house import camera
@@ -201,3 +202,11 @@ def test_every_fault_on_the_wire_has_a_test_here() -> None:
 
 def test_split_takes_start_codes_of_both_lengths() -> None:
     assert list(split(b"\0\0\0\1ab\0\0\1c\0\0\0\1\x65\x80\0")) == [b"ab", b"c", b"\x65\x80"]
+
+
+def test_a_frame_counts_as_begun_when_a_packet_of_it_left() -> None:
+    told = SessionTally("tcp", 0.0)
+    for ticks, dropped in ((900, 2), (1_800, 0), (2_700, 2), (3_600, 1), (4_500, 2)):
+        told.frame(ticks, 2, dropped)
+    assert (told.frames, told.frames_begun, told.first_ticks, told.last_ticks) == (5, 2, 1_800, 3_600)
+    assert (told.packets_sent, told.packets_dropped) == (3, 7)
