@@ -24,6 +24,7 @@ from kewang.web.server import Server, TlsServer, config_of, tls_context
 from kewang.wire.placement import Placement
 from provisioning import keys
 from provisioning.authority import Authority, open_authority
+from provisioning.devices.opening import open_office
 from provisioning.devices.serving import DeviceApi
 from provisioning.floods import keep_quarantining
 from provisioning.gateway_api import GatewayAddress, GatewayApi
