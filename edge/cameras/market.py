@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.cameras.likeness import Look
-from edge.cameras.picture import COLUMNS, ROWS, Edges, Plane, smoothed
+from edge.cameras.picture import COLUMNS, ROWS, Edges, Plane, median, smoothed
 from edge.cameras.thresholds import MarketLimits
 
 Zones = Sequence[Sequence[tuple[float, float]]]
@@ -160,7 +160,7 @@ def motion(change: Plane, limits: MarketLimits) -> NDArray[np.bool_]:
     Shadows and clouds are taken out by the mean around, rain and noise by their spread (1.48 median = deviation).
     """
     away = np.abs(change - mean_around(change, _AROUND))
-    spread = 1.48 * float(np.median(away[::2, ::2]))
+    spread = 1.48 * median(away[::2, ::2])
     moving: NDArray[np.bool_] = away > max(limits.motion_luma, limits.motion_spreads * spread)
     return moving
 
@@ -194,7 +194,7 @@ def in_light_of(edges: Edges, clean: Edges, limits: MarketLimits) -> Edges:
     if same.sum() < _LEAST_EDGES:
         return edges
     strong, known = np.minimum(strong[same], _ALMOST), np.minimum(known[same], _ALMOST)
-    fading = float(np.median(strong * (1 - known) / ((1 - strong) * known)))
+    fading = median(strong * (1 - known) / ((1 - strong) * known))
     fading = min(max(fading, 1 / limits.light_times), limits.light_times)
     even: Edges = edges * (1 / (np.float32(fading) + np.float32(1 - fading) * np.abs(edges)))
     return even
