@@ -168,16 +168,23 @@ def motion(change: Plane, limits: MarketLimits) -> NDArray[np.bool_]:
 def large_piece(change: Plane, limits: MarketLimits) -> bool:
     """Whether something changed in one piece, higher and wider than any person; a crowd leaves gaps."""
     high, wide = _VEHICLE
-    sums = np.pad(_fine(np.abs(change)) > limits.vehicle_luma, ((1, 0), (1, 0))).cumsum(0).cumsum(1)
+    strong = _fine(np.abs(change)) > limits.vehicle_luma
+    sums = np.zeros((strong.shape[0] + 1, strong.shape[1] + 1), np.int64)
+    sums[1:, 1:] = strong.cumsum(0).cumsum(1)
     within = sums[high:, wide:] - sums[:-high, wide:] - sums[high:, :-wide] + sums[:-high, :-wide]
     return bool(within.max() >= limits.vehicle_share * high * wide)
 
 
 def mean_around(plane: Plane, reach: int) -> Plane:
     """Mean of the square of 2 · reach + 1 pixels around each pixel; the border repeats."""
-    size = 2 * reach + 1
-    rows = np.cumsum(np.pad(plane, ((reach + 1, reach), (reach, reach)), "edge"), axis=0)
-    columns = np.cumsum(np.pad(rows[size:] - rows[:-size], ((0, 0), (1, 0))), axis=1)
+    size, (height, width) = 2 * reach + 1, plane.shape
+    down, across = (
+        np.clip(np.arange(before, length + reach), 0, length - 1)
+        for before, length in ((-reach - 1, height), (-reach, width))
+    )
+    rows = np.cumsum(plane.take(down, 0).take(across, 1), axis=0)
+    columns = np.zeros((height, len(across) + 1), np.float32)
+    np.cumsum(rows[size:] - rows[:-size], axis=1, out=columns[:, 1:])
     mean: Plane = (columns[:, size:] - columns[:, :-size]) * np.float32(1 / (size * size))
     return mean
 

@@ -104,15 +104,16 @@ def beside(seen: Look, reference: Reference, limits: Thresholds) -> Beside:
     like = compare(seen, reference.edges, reference.spectrum, view.clear_peak)
     active = reference.active(view.active_edges)
     kept = active & (like.agreement >= view.kept_agreement)
-    partly = (active & (like.agreement >= view.sharpness_agreement))[_INNER]
-    enough = partly.sum() >= view.sharpness_share * max(active[_INNER].sum(), 1)
+    inner = _without_writing(active)
+    partly = inner & (like.agreement >= view.sharpness_agreement)
+    enough = partly.sum() >= view.sharpness_share * max(inner.sum(), 1)
     known = kept.any() and kept.sum() >= limits.soft.tinted_kept * active.sum()
     shift = seen.colours - reference.colours
     return Beside(
         like,
         float(1 - kept.sum() / max(active.sum(), 1)),
-        reference.sharpness(like, np.pad(partly, ((1, 1), (0, 0)))) if enough else None,
-        reference.sharpness(like, _best(like, reference, active)),
+        reference.sharpness(like, partly) if enough else None,
+        reference.sharpness(like, _best(like, reference, inner)),
         float(like.coarse.mean()) / max(reference.contrast, 0.1),
         seen.fineness / max(reference.fineness, 0.01),
         pattern(seen.luma, reference.luma),
@@ -123,10 +124,14 @@ def beside(seen: Look, reference: Reference, limits: Thresholds) -> Beside:
     )
 
 
-def _best(like: Likeness, reference: Reference, active: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Of the half of the active blocks (9, 16) in which the view has most detail, those that agree best."""
+def _without_writing(active: NDArray[np.bool_]) -> NDArray[np.bool_]:
     inner = active.copy()
     inner[:OVERLAY_BLOCKS] = inner[-OVERLAY_BLOCKS:] = False
+    return inner
+
+
+def _best(like: Likeness, reference: Reference, inner: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Of the half of the blocks `inner` (9, 16) in which the view has most detail, those that agree best."""
     if not inner.any():
         return inner
     detail = reference.fine - reference.coarse
