@@ -35,9 +35,9 @@ _TINY: Final = np.float32(1e-6)
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What of one picture is compared: half-size luma and directions of its edges (90, 160), their magnitudes
-    (`strength`, 0–1) and Fourier transform; gradients of the half-size luma, fine as they are and coarse after three blurs (90, 160); luma, Cb and
-    Cr of its blocks (9, 16), 0–255; `noise`: deviation in luma; `fineness`: see there."""
+    """What of one picture is compared: half-size luma and directions of its edges (90, 160), with their magnitudes
+    (`strength`, 0–1) and Fourier transform; gradients of the half-size luma, fine as they are and coarse after three
+    blurs (90, 160); luma, Cb and Cr of its blocks (9, 16), 0–255; `noise`: deviation in luma; `fineness`: see there."""
 
     half: Plane
     edges: Edges

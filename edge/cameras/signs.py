@@ -74,7 +74,8 @@ def signs(
     *,
     same_bytes: bool = False,
 ) -> Signs:
-    """Measure `picture`. `references`: by mode (infrared), where one is ready; `same_bytes`: its key frame equals the last one."""
+    """Measure `picture`. `references`: by mode (infrared), where one is ready; `same_bytes`: its key frame equals the
+    last one."""
     change = still = None
     if previous is not None:
         inner = measure.block_change(picture, previous)[_INNER]
@@ -120,7 +121,7 @@ def beside(seen: Look, reference: Reference, limits: Thresholds) -> Beside:
         float(seen.luma.std() / max(reference.luma.std(), 1)),
         *lines(seen),
         float((off_colour(seen.colours, reference.colours)[kept] > limits.soft.tint_chroma).mean()) if known else 0.0,
-        float(np.hypot(*(np.float32(measure.median(plane)) for plane in shift))),
+        float(np.hypot(np.float32(measure.median(shift[0])), np.float32(measure.median(shift[1])))),
     )
 
 

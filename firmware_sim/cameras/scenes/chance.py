@@ -30,7 +30,7 @@ def uniform(*keys: int) -> float:
 
 def uniforms(key: int, which: NDArray[np.int64], salt: int) -> NDArray[np.float64]:
     """One number 0 ≤ n < 1 per element of `which`, for this key and salt."""
-    (numbers,) = uniforms_of(key, which, [salt])
+    numbers: NDArray[np.float64] = uniforms_of(key, which, [salt])[0]
     return numbers
 
 
