@@ -15,7 +15,9 @@
     return (!kinds || kinds.split(" ").includes(visit.kind)) && (!cameras || visit.cameras);
   };
   const done = () => new Set([...visit.done, ...visit.told?.done ?? []]);
-  const begun = () => visit.done.some((step) => step !== "start") || (visit.told?.done ?? []).some((step) => step !== "start");
+  // The server knows of a visit from its first step on: only then there is something to end.
+  const begun = () => done().has(["install", "move"].includes(visit.kind) ? "site" : "start");
+  const left = () => visit.done.includes("leave");
   const open = () => sections.filter(fits).find((section) => !done().has(section.dataset.step));
 
   const show = (section) => {
@@ -23,7 +25,8 @@
     main.dataset.at = section.dataset.step;
     const steps = sections.filter(fits);
     for (const place of main.querySelectorAll("[data-fill=progress]")) place.value = steps.indexOf(section) / (steps.length - 1);
-    main.querySelector(".leave").hidden = !begun();
+    main.querySelector(".leave").hidden = !begun() || section.dataset.step === "sent";
+    for (const choice of main.querySelectorAll("[data-of-cameras]")) choice.hidden = !visit.cameras;
     for (const button of section.querySelectorAll("[data-go]")) button.hidden = !visit.cameras || done().has(button.dataset.go);
     if (section.dataset.step === "site") propose(section);
     for (const live of section.querySelectorAll("[data-live]")) watch(live);
@@ -41,6 +44,7 @@
     }
     if (visit.refused) return refuse(visit.refused);
     if (visit.told?.finished && location.pathname !== `/t/visit/${visit.id}/end`) return end();
+    if (left()) return gone();
     show(open() ?? sections.find((section) => section.dataset.step === "sent"));
   };
 
@@ -49,13 +53,24 @@
     location.replace(`/t/visit/${visit.id}/end`);
   };
 
+  const alone = (panel) => {
+    for (const section of [...sections, main.querySelector(".leave")]) section.hidden = true;
+    panel.hidden = false;
+  };
+
   // The server said no: its own words, and the way back.
   const refuse = (said) => {
     const panel = document.getElementById("refused");
     for (const name of ["text", "next", "code"])
       panel.querySelector(`[data-fill=${name}]`).textContent = said[name] ?? "";
-    for (const section of sections) section.hidden = true;
-    panel.hidden = false;
+    alone(panel);
+  };
+
+  // Ended red; the server may not know it yet.
+  const gone = () => {
+    main.dataset.at = "left";
+    alone(document.getElementById("left"));
+    scrollTo(0, 0);
   };
 
   const answer = async (step, fields, photo) => {
@@ -76,7 +91,6 @@
     const begins = step === "start" || step === "site" ? { device, fingerprint, kind, old } : {};
     try {
       await answer(step, form.hasAttribute("data-local") ? null : { ...Object.fromEntries(said), ...begins });
-      if (step === "leave") location.assign("/t/");
     } catch {
       form.submit();
     }
@@ -211,7 +225,7 @@
     const scanned = location.pathname.toLowerCase().startsWith("/d/");
     const known = made && !main.dataset.device ? listed(made.device) : null;
     const all = await queue.read("visits");
-    const same = (one) => made && one.device === made.device && one.kind === made.kind && one.person === person && !one.told?.finished;
+    const same = (one) => made && one.device === made.device && one.kind === made.kind && one.person === person && !one.told?.finished && !one.done.includes("leave");
     const kept = all.find((one) => one.id === asked) ?? (scanned ? all.find(same) : undefined);
     if (!kept && (!made || known?.installed)) { document.getElementById(made ? "installed" : "nothing").hidden = false; return; }
     visit = kept ?? { ...made, person, done: [], told: null, refused: null };
