@@ -184,8 +184,28 @@
   const swapped = (event) => {
     away(false);
     const live = event.target.closest("[data-live]");
-    for (const form of live?.closest("[data-step]").querySelectorAll("form[data-when]") ?? [])
+    for (const form of live?.closest("[data-step]").querySelectorAll("form[data-when]:not([data-seen])") ?? [])
       form.hidden = !live.querySelector(`[data-${form.dataset.when}]`);
+    look();
+  };
+
+  // ---- the picture: whether it is clear is asked once all of it is on the screen
+  const seen = new Set();
+  const broken = (picture) => picture.complete && !picture.naturalWidth;
+  const look = () => {
+    const section = main.querySelector("[data-step=picture]");
+    const pictures = [...section.querySelectorAll(".thumbnail img")];
+    for (const picture of pictures) if (picture.complete && !broken(picture)) seen.add(picture.src);
+    const all = pictures.every((picture) => seen.has(picture.src));
+    const state = !pictures.length ? "none" : pictures.some(broken) ? "failed" : all ? "shown" : "loading";
+    for (const part of section.querySelectorAll("[data-seen]")) {
+      part.hidden = !part.dataset.seen.split(" ").includes(state);
+      part.classList.add("looked-at");
+    }
+  };
+  const again = () => {
+    for (const picture of [...main.querySelectorAll(".thumbnail img")].filter(broken)) picture.src = picture.src;
+    look();
   };
 
   const swapping = (event) => {
@@ -236,12 +256,16 @@
     render();
   };
 
+  document.addEventListener("load", look, true);
+  document.addEventListener("error", look, true);
+  look();
   document.addEventListener("submit", submitted);
   document.addEventListener("change", photographed);
   document.addEventListener("change", (event) => {
     if (event.target.name === "site") choose(event.target.closest("[data-step]"), event.target);
   });
   document.addEventListener("click", async (event) => {
+    if (event.target.closest("[data-again]")) again();
     const button = event.target.closest("[data-go],[data-choose],[data-forget]");
     if (!button || !visit) return;
     if (button.dataset.go) show(sections.find((section) => section.dataset.step === button.dataset.go));
