@@ -18,6 +18,8 @@ import httpx
 from websockets.asyncio.client import ClientConnection, connect
 
 LIMIT_S = 60.0
+_LOOK_S = 0.05
+"""Between two looks at a page, which has to work in the meantime."""
 
 
 class Tab:
@@ -104,7 +106,7 @@ class Tab:
         """Wait until a JavaScript expression is true."""
         async with asyncio.timeout(LIMIT_S):
             while not await self.ask(expression):
-                pass
+                await asyncio.sleep(_LOOK_S)
 
     async def picture(self, file: Path, *, whole: bool = False) -> None:
         """A PNG of what is seen, or of the whole page."""
