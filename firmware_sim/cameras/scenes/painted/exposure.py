@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from firmware_sim.cameras.scenes.planes import Plane, Planes
 
 from .canvas import GROUND, KINDS, LEAF, LEFTWARD, RIGHTWARD, SKY, THING, TOWARDS, UPWARD, Canvas
+from .lens import Lens
 from .light import Light, shadows
 from .world import Character, World
 
@@ -15,6 +16,10 @@ TARGET: Final = 0.17
 MOST_GAIN: Final = 900.0
 OPENNESS: Final = np.array([0, 0.85, 0.55, 0.55, 0.55, 1.0, 0.7, 0.6], np.float32)
 """How much of the sky each kind of surface sees."""
+SHADED: Final = np.isin(np.arange(KINDS), (GROUND, THING, UPWARD)).astype(np.float32)
+"""Kinds of surface on which the shade of houses falls."""
+KEPT_SHADES: Final = 400
+"""More than a day has of sun positions a degree apart; 23 MB."""
 FACING: Final = np.array([1, 0.85, 0.8, 0.8, 1.0, 0.75, 0.95, 1.0], np.float32)
 """How much of the light of lamps beside the lens each kind of surface gives back."""
 
@@ -22,7 +27,9 @@ FACING: Final = np.array([1, 0.85, 0.8, 0.8, 1.0, 0.75, 0.95, 1.0], np.float32)
 class Stage:
     """The place as dressed for a while, with all that can be worked out before anybody walks in."""
 
-    def __init__(self, canvas: Canvas, world: World, lamps: "Lamps", texture: Plane, zone: NDArray[np.bool_]) -> None:
+    def __init__(
+        self, canvas: Canvas, shades: "Shades", lamps: "Lamps", texture: Plane, zone: NDArray[np.bool_]
+    ) -> None:
         y, self._u, self._v = canvas.reflectance()
         self._y = np.clip(y * texture, 0.02, 1)
         self.kind = np.asarray(canvas.kind)
@@ -31,7 +38,7 @@ class Stage:
         self.depth = np.asarray(canvas.depth, np.float32)
         self.glow = np.asarray(canvas.glow, np.float32) / 255
         self.sky = np.asarray(self.kind == SKY, np.float32)
-        self._canvas, self._world = canvas, world
+        self._shades = shades
         self._shade: tuple[object, Plane, Plane] | None = None
         self._clear: tuple[float, Plane] | None = None
         foreign = np.asarray(canvas.foreign) > 0
@@ -53,26 +60,40 @@ class Stage:
                 max(0.0, part) for part in (sun[0], -sun[0], -sun[2])
             )
             facing[[THING, LEAF]] = 0.25 + 0.4 * max(0.0, sun[1])
-            self._shade = (key, facing[self.kind] * (1 - self._ground_shade(sun)), OPENNESS[self.kind])
+            shade = self._shades.of(sun) * SHADED[self.kind]
+            self._shade = (key, facing[self.kind] * (1 - shade), OPENNESS[self.kind])
         return self._shade[1], self._shade[2]
-
-    def _ground_shade(self, sun: tuple[float, float, float]) -> Plane:
-        x, z, _ = self._canvas.lens.ground
-        world = self._world
-        boxes = [(one.x0, one.x1, one.z0, one.z1, one.top) for one in world.buildings if one.side]
-        boxes += [
-            (t.x - t.radius * 0.7, t.x + t.radius * 0.7, t.z - t.radius * 0.7, t.z + t.radius * 0.7, t.top)
-            for t in world.trees
-        ]
-        half = shadows(x[::2, ::2], z[::2, ::2], np.array(boxes, np.float32), sun)
-        soft = (half + np.roll(half, 1, 0) + np.roll(half, 1, 1) + np.roll(half, (1, 1), (0, 1))) / 4
-        return np.asarray(soft.repeat(2, 0).repeat(2, 1) * np.isin(self.kind, (GROUND, THING, UPWARD)), np.float32)
 
     def clear(self, thickness: float) -> Plane:
         """What a fog of this thickness (per metre) lets through, 0 to 1 per pixel."""
         if self._clear is None or self._clear[0] != thickness:
             self._clear = (thickness, np.exp(-np.minimum(self.depth, 120) * np.float32(thickness)))
         return self._clear[1]
+
+
+class Shades:
+    """The shade that houses and trees throw on the ground, kept: the sun stands there again tomorrow."""
+
+    def __init__(self, lens: Lens, world: World) -> None:
+        x, z, _ = lens.ground
+        self._x, self._z = x[::2, ::2], z[::2, ::2]
+        boxes = [(one.x0, one.x1, one.z0, one.z1, one.top) for one in world.buildings if one.side]
+        boxes += [
+            (t.x - t.radius * 0.7, t.x + t.radius * 0.7, t.z - t.radius * 0.7, t.z + t.radius * 0.7, t.top)
+            for t in world.trees
+        ]
+        self._boxes = np.array(boxes, np.float32)
+        self._kept: dict[tuple[float, float, float], Plane] = {}
+
+    def of(self, sun: tuple[float, float, float]) -> Plane:
+        """How much of the ground under each pixel is in the shade, 0 to 1."""
+        if sun not in self._kept:
+            if len(self._kept) >= KEPT_SHADES:
+                self._kept.pop(next(iter(self._kept)))
+            half = shadows(self._x, self._z, self._boxes, sun)
+            soft = (half + np.roll(half, 1, 0) + np.roll(half, 1, 1) + np.roll(half, (1, 1), (0, 1))) / 4
+            self._kept[sun] = np.asarray(soft, np.float32)
+        return self._kept[sun].repeat(2, 0).repeat(2, 1)
 
 
 class Lamps(NamedTuple):

@@ -13,7 +13,7 @@ from firmware_sim.cameras.scenes.seen import PictureFault, Point, Truth, View
 
 from .canvas import Canvas, pink_noise
 from .dressing import cloth_up, is_open, lying, shops_open, with_items, with_stalls, zone_corners, zone_mask
-from .exposure import Stage, exposed, lamps_of
+from .exposure import Shades, Stage, exposed, lamps_of
 from .faults import fault_of
 from .figures import draw_people, looks
 from .lens import Lens
@@ -55,6 +55,7 @@ class Painted:
     def _look_from(self, view: Lens) -> None:
         self.lens = view
         self._town = town(view, self.world)
+        self._shades = Shades(view, self.world)
         self._lamps = lamps_of(self._town, self.world, self.character)
         self._stages: dict[object, Stage] = {}
         self._stalls: dict[object, Canvas] = {}
@@ -152,7 +153,7 @@ class Painted:
             canvas = with_items(self._stalls[key[:2]], items)
             if len(self._stages) > 3:
                 self._stages.pop(next(iter(self._stages)))
-            self._stages[key] = Stage(canvas, self.world, self._lamps, self._texture, self._zone_mask)
+            self._stages[key] = Stage(canvas, self._shades, self._lamps, self._texture, self._zone_mask)
         return self._stages[key]
 
     def _people(
