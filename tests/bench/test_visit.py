@@ -110,7 +110,7 @@ def test_a_bad_link_kills_its_share(link: BadLink) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize(("sabotage", "told"), [("gateway", "not so within"), ("unlisted", "P-403")])
+@pytest.mark.parametrize(("sabotage", "told"), [("gateway", "not so within"), ("unlisted", "P-409")])
 def test_what_is_broken_is_noticed(sabotage: str, told: str) -> None:
     result = measure(VisitPlan(1, 0, 1, sabotage))
     assert (result["ok"], result["green"]) == (False, 0)
