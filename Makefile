@@ -5,6 +5,8 @@ SHELL := /bin/bash
 BIN := .venv/bin
 # Much of the suite waits for something: twice as many as the cores of a small machine.
 WORKERS ?= 4
+# Containers often set it: every one of the suite's thousand processes would compile all of our modules anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help venv parts demo test check fuzz bench lock clean
 

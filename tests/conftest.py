@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import sys
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -17,6 +18,9 @@ from tests import sharing
 _LEAVING_S = 5.0
 
 pytest_plugins = ["tests.parts"]
+
+# httpx looks for it at every lock of every request, through the whole path and pytest's import hook: a millisecond each.
+sys.modules.setdefault("sniffio", None)  # type: ignore[arg-type]
 
 # A busy machine makes a slow test, not a wrong one.
 settings.register_profile("kewang", deadline=None)

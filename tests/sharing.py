@@ -10,6 +10,7 @@ TOGETHER: Final = frozenset(
         "tests/cli/test_edge_camera.py",
         "tests/system/test_camera_line.py",
         "tests/system/test_camera_secrets.py",
+        "tests/system/test_secured_line.py",
         "tests/test_architecture.py",
     }
 )

@@ -18,6 +18,7 @@ from edge.enrolment_settings import EnrolmentSettings
 from edge.settings import EdgeSettings
 from edge.sources.registers import Register
 from gateway.settings import GatewaySettings
+from kewang.ui.words import LOCALE, read_po
 from kewang.wire.catalogue import METRICS
 from kewang.wire.placement import Place
 from provisioning.settings import ProvisionSettings
@@ -191,6 +192,18 @@ def test_both_languages_have_the_same_pages() -> None:
 def test_both_languages_have_the_same_shape(name: str) -> None:
     english, indonesian = (shape(DOCS / language / name) for language in LANGUAGES)
     assert english == indonesian
+
+
+@pytest.mark.parametrize("name", ["office.md", "technician.md"])
+def test_words_of_the_web_app_are_quoted_as_it_says_them(name: str) -> None:
+    """What is bold stands on a button or in a heading: in English, and in the same place in Indonesian."""
+    english, indonesian = (
+        [" ".join(bold.split()) for bold in re.findall(r"\*\*(.+?)\*\*", prose(DOCS / language / name), re.DOTALL)]
+        for language in ("en", "id")
+    )
+    catalogue = read_po(LOCALE / "id.po")
+    assert [text for text in english if text not in catalogue] == []
+    assert [catalogue[text] for text in english] == indonesian
 
 
 def shape(page: Path) -> dict[str, Any]:

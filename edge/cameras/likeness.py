@@ -22,7 +22,9 @@ from edge.cameras.picture import (
     gradients,
     halved,
     luma,
+    median,
     noise,
+    quantile,
     smoothed,
 )
 
@@ -33,12 +35,13 @@ _TINY: Final = np.float32(1e-6)
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What of one picture is compared: half-size luma and directions of its edges (90, 160), and their Fourier
-    transform; gradients of the half-size luma, fine as they are and coarse after three blurs (90, 160); luma, Cb and
-    Cr of its blocks (9, 16), 0–255; `noise`: deviation in luma; `fineness`: see there."""
+    """What of one picture is compared: half-size luma and directions of its edges (90, 160), with their magnitudes
+    (`strength`, 0–1) and Fourier transform; gradients of the half-size luma, fine as they are and coarse after three
+    blurs (90, 160); luma, Cb and Cr of its blocks (9, 16), 0–255; `noise`: deviation in luma; `fineness`: see there."""
 
     half: Plane
     edges: Edges
+    strength: Plane
     spectrum: Edges
     fine: Edges
     coarse: Edges
@@ -74,7 +77,7 @@ def look(picture: Picture) -> Look:
     edges = directions(gradients(once), EDGE_SOFTNESS)
     colours = np.stack([block_means(plane.astype(np.float32)) for plane in chroma(picture)])
     sharp = fineness(fine, coarse, grain)
-    return Look(half, edges, spectrum_of(edges), fine, coarse, block_means(half), colours, grain, sharp)
+    return Look(half, edges, np.abs(edges), spectrum_of(edges), fine, coarse, block_means(half), colours, grain, sharp)
 
 
 def spectrum_of(edges: Edges) -> Edges:
@@ -105,7 +108,7 @@ def compare(seen: Look, reference: Edges, spectrum: Edges, clear_peak: float) ->
         reference = np.roll(reference, (rows, columns), (0, 1))
     back = np.conj(reference)
     along = (seen.edges * back).real
-    weight = np.abs(seen.edges) * np.abs(reference)
+    weight = seen.strength * np.abs(reference)
     return Likeness(
         float(along.sum() / (weight.sum() + _TINY)),
         peak,
@@ -123,17 +126,16 @@ def pattern(blocks: Plane, reference: Plane) -> float:
     return float((one * other).sum() / (np.sqrt((one * one).sum() * (other * other).sum()) + _TINY))
 
 
-def lines(edges: Edges) -> tuple[float, float]:
+def lines(seen: Look) -> tuple[float, float]:
     """How straight edges run: in the straightest tenth of the blocks, and in the picture as a whole; 0 to 1 each.
 
     The coherence of the structure tensor (directions doubled, so that the two sides of a line count as one; Bigün and
     Granlund, 1987). A place has lines that run in many directions; cloth, paper and paint have none, or all one way.
     """
-    strength = np.abs(edges)
-    doubled = edges * edges / (strength + _TINY)
+    doubled, strength = seen.edges * seen.edges / (seen.strength + _TINY), seen.strength
     blocks = np.hypot(block_means(doubled.real), block_means(doubled.imag))
-    straight = np.quantile(blocks / (block_means(strength) + _TINY), 0.9)
-    return float(straight), float(np.abs(doubled.sum()) / (strength.sum() + _TINY))
+    straight = quantile(blocks / (block_means(strength) + _TINY), 0.9)
+    return straight, float(np.abs(doubled.sum()) / (strength.sum() + _TINY))
 
 
 def fineness(fine: Edges, coarse: Edges, noise: float) -> float:
@@ -145,11 +147,11 @@ def fineness(fine: Edges, coarse: Edges, noise: float) -> float:
     inner, grain = slice(OVERLAY_BLOCKS, -OVERLAY_BLOCKS), np.float32(noise * noise)
     small = block_means(np.abs(fine) ** 2)[inner] - grain
     large = block_means(np.abs(coarse) ** 2)[inner]
-    return float(np.median(np.maximum(small, 0) / (large + grain + 1)))
+    return median(np.maximum(small, 0) / (large + grain + 1))
 
 
 def _power(edges: Edges) -> float:
-    return float((np.abs(edges) ** 2).sum())
+    return float((edges.real**2 + edges.imag**2).sum())
 
 
 def grid(value: float) -> Plane:

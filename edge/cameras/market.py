@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.cameras.likeness import Look
-from edge.cameras.picture import COLUMNS, ROWS, Edges, Plane, smoothed
+from edge.cameras.picture import COLUMNS, ROWS, Edges, Plane, median, quantile, smoothed
 from edge.cameras.thresholds import MarketLimits
 
 Zones = Sequence[Sequence[tuple[float, float]]]
@@ -78,10 +78,12 @@ class MarketView:
 
     def clutter(self, zone: NDArray[np.bool_]) -> float | None:
         """Share (0–100) of the zone's fine blocks with edges that the clean view has not; None without a zone or a
-        clean view, and until what stays is known."""
+        clean view, and until what stays is known. By day, at dusk and in infrared light the same litter counts alike:
+        both views are evened out first."""
         if self.settled is None or self.clean is None or self.unsettled or not zone.any():
             return None
-        added = added_edges(self.settled, self.clean) > self.limits.added_edges
+        fading = usual_fading(self.clean, self.limits)
+        added = added_edges(evened(self.settled, fading), evened(self.clean, fading)) > self.limits.added_edges
         return 100 * float((_fine(added)[zone] > self.limits.added_share).mean())
 
     def _cleaner(self) -> None:
@@ -160,7 +162,7 @@ def motion(change: Plane, limits: MarketLimits) -> NDArray[np.bool_]:
     Shadows and clouds are taken out by the mean around, rain and noise by their spread (1.48 median = deviation).
     """
     away = np.abs(change - mean_around(change, _AROUND))
-    spread = 1.48 * float(np.median(away[::2, ::2]))
+    spread = 1.48 * median(away[::2, ::2])
     moving: NDArray[np.bool_] = away > max(limits.motion_luma, limits.motion_spreads * spread)
     return moving
 
@@ -168,16 +170,23 @@ def motion(change: Plane, limits: MarketLimits) -> NDArray[np.bool_]:
 def large_piece(change: Plane, limits: MarketLimits) -> bool:
     """Whether something changed in one piece, higher and wider than any person; a crowd leaves gaps."""
     high, wide = _VEHICLE
-    sums = np.pad(_fine(np.abs(change)) > limits.vehicle_luma, ((1, 0), (1, 0))).cumsum(0).cumsum(1)
+    strong = _fine(np.abs(change)) > limits.vehicle_luma
+    sums = np.zeros((strong.shape[0] + 1, strong.shape[1] + 1), np.int64)
+    sums[1:, 1:] = strong.cumsum(0).cumsum(1)
     within = sums[high:, wide:] - sums[:-high, wide:] - sums[high:, :-wide] + sums[:-high, :-wide]
     return bool(within.max() >= limits.vehicle_share * high * wide)
 
 
 def mean_around(plane: Plane, reach: int) -> Plane:
     """Mean of the square of 2 · reach + 1 pixels around each pixel; the border repeats."""
-    size = 2 * reach + 1
-    rows = np.cumsum(np.pad(plane, ((reach + 1, reach), (reach, reach)), "edge"), axis=0)
-    columns = np.cumsum(np.pad(rows[size:] - rows[:-size], ((0, 0), (1, 0))), axis=1)
+    size, (height, width) = 2 * reach + 1, plane.shape
+    down, across = (
+        np.clip(np.arange(before, length + reach), 0, length - 1)
+        for before, length in ((-reach - 1, height), (-reach, width))
+    )
+    rows = np.cumsum(plane.take(down, 0).take(across, 1), axis=0)
+    columns = np.zeros((height, len(across) + 1), np.float32)
+    np.cumsum(rows[size:] - rows[:-size], axis=1, out=columns[:, 1:])
     mean: Plane = (columns[:, size:] - columns[:, :-size]) * np.float32(1 / (size * size))
     return mean
 
@@ -186,7 +195,7 @@ def in_light_of(edges: Edges, clean: Edges, limits: MarketLimits) -> Edges:
     """The edges (90, 160) as strong as in the light of the clean view: dusk, fog and a flat sky fade them all alike.
 
     How much, the clean view's own edges tell, at the median of those that are in sight: what stands before them points
-    elsewhere. With gradients g and softness s both are g / (g + s), so that the faded gradient is found back.
+    elsewhere.
     """
     now, before = edges[::3, ::3].copy(), clean[::3, ::3].copy()
     strong, known = np.abs(now), np.abs(before)
@@ -194,10 +203,27 @@ def in_light_of(edges: Edges, clean: Edges, limits: MarketLimits) -> Edges:
     if same.sum() < _LEAST_EDGES:
         return edges
     strong, known = np.minimum(strong[same], _ALMOST), np.minimum(known[same], _ALMOST)
-    fading = float(np.median(strong * (1 - known) / ((1 - strong) * known)))
-    fading = min(max(fading, 1 / limits.light_times), limits.light_times)
+    fading = median(strong * (1 - known) / ((1 - strong) * known))
+    return evened(edges, min(max(fading, 1 / limits.light_times), limits.light_times))
+
+
+def evened(edges: Edges, fading: float) -> Edges:
+    """The edges (90, 160) of a picture whose gradients are `fading` times as strong, as without that. With gradients g
+    and softness s edges are g / (g + s), so that the gradient is found back."""
     even: Edges = edges * (1 / (np.float32(fading) + np.float32(1 - fading) * np.abs(edges)))
     return even
+
+
+def usual_fading(clean: Edges, limits: MarketLimits) -> float:
+    """How many times as strong as usual the gradients of a clean view (90, 160) are, told by its strong edges; 1 where
+    there are too few of them."""
+    strength = np.abs(clean[::3, ::3])
+    strong = strength[strength > limits.light_edges]
+    if len(strong) < _LEAST_EDGES:
+        return 1.0
+    known, usual = min(quantile(strong, 0.75), float(_ALMOST)), limits.usual_edges
+    fading = known * (1 - usual) / ((1 - known) * usual)
+    return min(max(fading, 1 / limits.light_times), limits.light_times)
 
 
 def added_edges(now: Edges, clean: Edges) -> Plane:

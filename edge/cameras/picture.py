@@ -57,10 +57,20 @@ def light(picture: Picture, clipped_luma: int) -> Light:
     return Light(mean, std, float(half), float(most), float(nearly), float(shares[clipped_luma:].sum()))
 
 
-def _level(values: NDArray[np.int16], share: float) -> int:
-    """The value that `share` of all (whole, not negative) values don't exceed."""
-    counts = np.cumsum(np.bincount(values.ravel()))
-    return int(np.searchsorted(counts, share * counts[-1]))
+def median(values: NDArray[np.floating]) -> float:
+    """The median of all values. For as few as ours numpy's own takes ten times as long."""
+    ordered = np.sort(values, axis=None)
+    last = len(ordered) - 1
+    return float((ordered[last // 2] + ordered[(last + 1) // 2]) / 2)
+
+
+def quantile(values: NDArray[np.floating], share: float) -> float:
+    """The value below which `share` (0–1) of all values lie, between two of them in proportion; as `np.quantile`."""
+    ordered = np.sort(values, axis=None)
+    place = share * (len(ordered) - 1)
+    below, part = int(place), place % 1
+    low, high = ordered[below], ordered[min(below + 1, len(ordered) - 1)]
+    return float(high - (high - low) * (1 - part) if part >= 0.5 else low + (high - low) * part)
 
 
 def halved(plane: NDArray[np.uint8]) -> Plane:
@@ -81,7 +91,10 @@ def block_means(plane: Plane) -> Plane:
 def colourfulness(picture: Picture) -> float:
     """How far the most colourful 1 % of Cb and Cr are from grey, 0–128: in infrared next to nothing, however grey the
     scene may be by day."""
-    return float(_level(np.abs(picture[ROWS:].astype(np.int16) - 128), 0.99))
+    counts = np.bincount(picture[ROWS:].ravel(), minlength=256)
+    away = counts[128::-1].copy()
+    away[1:128] += counts[129:]
+    return float(np.searchsorted(np.cumsum(away), 0.99 * away.sum()))
 
 
 def block_change(picture: Picture, previous: Picture) -> Plane:

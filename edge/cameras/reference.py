@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.cameras.likeness import Likeness, Look, compare, grid, spectrum_of
-from edge.cameras.picture import COLUMNS, ROWS, Edges, Plane, block_means
+from edge.cameras.picture import COLUMNS, ROWS, Edges, Plane, block_means, median
 
 _HALF: Final = (ROWS // 2, COLUMNS // 2)
 _STEPS: Final = 127.0
@@ -85,7 +85,7 @@ class Reference:
         ratio. Every block weighs the same, or one lamp would speak for a whole night. Without anything fine, three
         blurs more or less make no difference: fine and coarse are then alike.
         """
-        weight = where / np.maximum(self.coarse, np.median(self.coarse) * np.float32(_WEAK_BLOCK))
+        weight = where / np.maximum(self.coarse, median(self.coarse) * np.float32(_WEAK_BLOCK))
         usual = float((self.fine * weight).sum()) / max(float((self.coarse * weight).sum()), 1e-6) - 1
         coarse = float((like.coarse * weight).sum())
         if not where.any() or coarse <= 0 or usual <= _LEAST_SHARP:

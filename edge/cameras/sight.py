@@ -6,7 +6,7 @@ from edge.cameras.confirm import Spell
 from edge.cameras.market import Market, Zones
 from edge.cameras.picture import COLUMNS, Picture
 from edge.cameras.reference import Reference
-from edge.cameras.signs import Signs, infrared, signs, suspicion
+from edge.cameras.signs import Signs, signs, suspicion
 from edge.cameras.slow import SlowTrack
 from edge.cameras.thresholds import Thresholds
 from kewang.wire.cameras import CameraReason
@@ -52,11 +52,11 @@ class Sight:
 
     def saw(self, picture: Picture, fingerprint: int | None, now_s: float) -> dict[str, float]:
         """Judge a picture; its metrics by the catalogue's names. `fingerprint`: of its key frame's bytes."""
-        self.infrared = infrared(picture, self._limits)
-        reference = self.references[self.infrared]
-        ready = reference if self._ready(reference) else None
         same_bytes = fingerprint is not None and fingerprint == self._fingerprint
-        found = signs(picture, self.last, ready, self._limits, same_bytes=same_bytes)
+        known = self._known()
+        found = signs(picture, self.last, known, self._limits, same_bytes=same_bytes)
+        self.infrared = found.infrared
+        reference, ready = self.references[self.infrared], known[self.infrared]
         still = self._usual_still[self.infrared]
         suspect = suspicion(found, ready, self._limits, moves=self._moves, usual_still=still)
         if suspect is CameraReason.NONE and found.still is not None:
@@ -102,7 +102,7 @@ class Sight:
         if self.last is None:
             raise NothingToAccept("no picture has come from this camera yet: wait for one, then accept again")
         reference = self.references[self.infrared]
-        found = signs(self.last, None, reference if self._ready(reference) else None, self._limits)
+        found = signs(self.last, None, self._known(), self._limits)
         if suspicion(found, None, self._limits, moves=self._moves) is not CameraReason.NONE:
             raise NothingToAccept(
                 "the last picture shows no view (black, burnt out or a card): repair it, accept again"
@@ -131,6 +131,9 @@ class Sight:
         reference.restart(found.seen, learning.learning_pictures, self._limits.view.clear_peak)
         if self._fault is CameraReason.MOVED or self._slow_fault is CameraReason.MOVED:
             self.references[not self.infrared] = Reference.empty()
+
+    def _known(self) -> dict[bool, Reference | None]:
+        return {mode: one if self._ready(one) else None for mode, one in self.references.items()}
 
     def _ready(self, reference: Reference) -> bool:
         return reference.pictures >= self._limits.learning.learning_pictures

@@ -1,5 +1,6 @@
 """What one picture gives away: its measures beside the reference and the picture before, and what they make suspect."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -51,7 +52,8 @@ class Beside:
 
 @dataclass(frozen=True, slots=True)
 class Signs:
-    """All measures of one picture. `change`, `still`: beside the picture before (luma; share 0–1); None without one."""
+    """All measures of one picture. `infrared`: it is one without colour; `main_colours`: 0 unless `flat` is much;
+    `change`, `still`: beside the picture before (luma; share 0–1), None without one."""
 
     seen: Look
     light: Light
@@ -67,35 +69,34 @@ class Signs:
 def signs(
     picture: Picture,
     previous: Picture | None,
-    reference: Reference | None,
+    references: Mapping[bool, Reference | None],
     limits: Thresholds,
     *,
     same_bytes: bool = False,
 ) -> Signs:
-    """Measure `picture`. `reference`: of its mode, if it is ready; `same_bytes`: its key frame equals the last one."""
+    """Measure `picture`. `references`: by mode (infrared), where one is ready; `same_bytes`: its key frame equals the
+    last one."""
     change = still = None
     if previous is not None:
         inner = measure.block_change(picture, previous)[_INNER]
         change, still = float(inner.mean()), float((inner < limits.picture.still_luma).mean())
     if same_bytes:
         change, still = 0.0, 1.0
-    seen = look(picture)
+    seen, flat, card = look(picture), measure.flat_share(picture), limits.picture.card_flat_share
+    colour = measure.colourfulness(picture)
+    infrared = colour < limits.picture.infrared_chroma
+    reference = references[infrared]
     return Signs(
         seen,
         measure.light(picture, limits.picture.clipped_luma),
-        infrared(picture, limits),
-        measure.flat_share(picture),
-        measure.main_colours_share(picture, limits.picture.card_colours),
-        measure.colourfulness(picture),
+        infrared,
+        flat,
+        measure.main_colours_share(picture, limits.picture.card_colours) if flat >= card else 0.0,
+        colour,
         change,
         still,
         None if reference is None else beside(seen, reference, limits),
     )
-
-
-def infrared(picture: Picture, limits: Thresholds) -> bool:
-    """Whether the camera gives pictures without colour."""
-    return measure.colourfulness(picture) < limits.picture.infrared_chroma
 
 
 def beside(seen: Look, reference: Reference, limits: Thresholds) -> Beside:
@@ -104,34 +105,39 @@ def beside(seen: Look, reference: Reference, limits: Thresholds) -> Beside:
     like = compare(seen, reference.edges, reference.spectrum, view.clear_peak)
     active = reference.active(view.active_edges)
     kept = active & (like.agreement >= view.kept_agreement)
-    partly = (active & (like.agreement >= view.sharpness_agreement))[_INNER]
-    enough = partly.sum() >= view.sharpness_share * max(active[_INNER].sum(), 1)
+    inner = _without_writing(active)
+    partly = inner & (like.agreement >= view.sharpness_agreement)
+    enough = partly.sum() >= view.sharpness_share * max(inner.sum(), 1)
     known = kept.any() and kept.sum() >= limits.soft.tinted_kept * active.sum()
     shift = seen.colours - reference.colours
     return Beside(
         like,
         float(1 - kept.sum() / max(active.sum(), 1)),
-        reference.sharpness(like, np.pad(partly, ((1, 1), (0, 0)))) if enough else None,
-        reference.sharpness(like, _best(like, reference, active)),
+        reference.sharpness(like, partly) if enough else None,
+        reference.sharpness(like, _best(like, reference, inner)),
         float(like.coarse.mean()) / max(reference.contrast, 0.1),
         seen.fineness / max(reference.fineness, 0.01),
         pattern(seen.luma, reference.luma),
         float(seen.luma.std() / max(reference.luma.std(), 1)),
-        *lines(seen.edges),
+        *lines(seen),
         float((off_colour(seen.colours, reference.colours)[kept] > limits.soft.tint_chroma).mean()) if known else 0.0,
-        float(np.hypot(np.median(shift[0]), np.median(shift[1]))),
+        float(np.hypot(np.float32(measure.median(shift[0])), np.float32(measure.median(shift[1])))),
     )
 
 
-def _best(like: Likeness, reference: Reference, active: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Of the half of the active blocks (9, 16) in which the view has most detail, those that agree best."""
+def _without_writing(active: NDArray[np.bool_]) -> NDArray[np.bool_]:
     inner = active.copy()
     inner[:OVERLAY_BLOCKS] = inner[-OVERLAY_BLOCKS:] = False
+    return inner
+
+
+def _best(like: Likeness, reference: Reference, inner: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Of the half of the blocks `inner` (9, 16) in which the view has most detail, those that agree best."""
     if not inner.any():
         return inner
     detail = reference.fine - reference.coarse
-    rich: NDArray[np.bool_] = inner & (detail >= np.median(detail[inner]))
-    best: NDArray[np.bool_] = rich & (like.agreement >= np.quantile(like.agreement[rich], 1 - _BEST_SHARE))
+    rich: NDArray[np.bool_] = inner & (detail >= measure.median(detail[inner]))
+    best: NDArray[np.bool_] = rich & (like.agreement >= measure.quantile(like.agreement[rich], 1 - _BEST_SHARE))
     return best
 
 

@@ -48,6 +48,7 @@ class SlowTrack:
     _last_s: float | None = None
     _maps: list[tuple[Plane, Plane]] = field(default_factory=list)
     _numbers: list[tuple[float, float, float, float]] = field(default_factory=list)
+    _suspect: CameraReason = CameraReason.NONE
 
     def saw(self, found: Beside, reference: Reference, thresholds: Thresholds, now_s: float) -> None:
         """Take a look in that nothing else explains."""
@@ -65,6 +66,7 @@ class SlowTrack:
     def forget(self) -> None:
         """Begin anew: the view was accepted."""
         self.hours.clear()
+        self._suspect = CameraReason.NONE
         self._clear()
 
     def _close(self) -> None:
@@ -72,6 +74,7 @@ class SlowTrack:
         medians = [_median(column) for column in zip(*self._numbers, strict=True)]
         with np.errstate(invalid="ignore"):
             self.hours.append(Hour(kept.mean(0), np.median(visible, 0), *medians))
+        self._suspect = self._judged()
         self._clear()
 
     def _clear(self) -> None:
@@ -81,6 +84,9 @@ class SlowTrack:
 
     def suspect(self) -> CameraReason:
         """What most of the latest hours show, the commonest of it; NONE while there are too few of them."""
+        return self._suspect
+
+    def _judged(self) -> CameraReason:
         latest = list(self.hours)[-self.limits.hours :]
         reasons = [reason for hour in latest if (reason := hour_reason(hour, self.limits)) is not CameraReason.NONE]
         if len(reasons) < self.limits.bad_hours:
@@ -109,6 +115,7 @@ class SlowTrack:
         self.forget()
         for (kept_share, visible), row in zip(maps, numbers, strict=True):
             self.hours.append(Hour(kept_share, visible, *(float(number) for number in row)))
+        self._suspect = self._judged()
 
 
 def visibility(found: Beside, reference: Reference, active: NDArray[np.bool_]) -> Plane:

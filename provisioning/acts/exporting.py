@@ -1,10 +1,11 @@
 """The inventory, the technicians' work and the audit log as CSV files, for offices and spreadsheets."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime, tzinfo
 from statistics import median
+from typing import Final
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -15,6 +16,8 @@ from provisioning.acts.rights import must
 from provisioning.inventory import Audit, Certificate, Device, Person, Site, Task, Visit, Work
 from provisioning.inventory.audit import HOUR_MS, record
 
+_UNFINISHED: Final = "unfinished"
+
 
 def _(text: str) -> str:
     """Marks a text for the catalogues; it is translated where it is shown."""
@@ -23,9 +26,10 @@ def _(text: str) -> str:
 
 @dataclass(frozen=True)
 class Done:
-    """What one technician did in a span: visits that ended green or amber by kind, and tasks.
+    """What one technician did in a span: visits that ended green or amber by kind, those that did not, and tasks.
 
-    `repairs` are tasks done; `repair_h` the median of the hours from a task's beginning to its end, None without one.
+    `unfinished` are visits that ended red, of any kind; `repairs` are tasks done; `repair_h` the median of the hours
+    from a task's beginning to its end, None without one.
     """
 
     person: str
@@ -35,17 +39,17 @@ class Done:
     moves: int
     retirements: int
     checks: int
+    unfinished: int
     repairs: int
     repair_h: float | None
 
 
 def work_done(rows: Session, from_ms: int, to_ms: int) -> list[Done]:
     """What every technician did from Unix ms `from_ms` up to `to_ms`, by login."""
-    ended = (Visit.finished_ms >= from_ms, Visit.finished_ms < to_ms, Visit.result.in_(("green", "amber")))
-    counts: defaultdict[str, dict[str, int]] = defaultdict(dict)
-    counted = select(Visit.person, Visit.kind, func.count()).where(*ended).group_by(Visit.person, Visit.kind)
-    for person, kind, count in rows.execute(counted):
-        counts[person][kind] = count
+    ended = (Visit.finished_ms >= from_ms, Visit.finished_ms < to_ms)
+    counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for person, kind, result in rows.execute(select(Visit.person, Visit.kind, Visit.result).where(*ended)):
+        counts[person][kind if result in ("green", "amber") else _UNFINISHED] += 1
     hours: defaultdict[str, list[float]] = defaultdict(list)
     for task in rows.scalars(select(Task).where(Task.done_ms >= from_ms, Task.done_ms < to_ms)):
         if task.assignee and task.done_ms:
@@ -62,7 +66,7 @@ def work_csv(work: Work, from_ms: int, to_ms: int, language: Language) -> str:
     record(work, "work.export", "work", {"from": from_ms, "to": to_ms})
     header = [
         _("login name"), _("name"), _("installed"), _("replaced"), _("moved"), _("taken down"), _("checked"),
-        _("repairs"), _("time to repair (h, median)"),
+        _("not finished"), _("repairs"), _("time to repair (h, median)"),
     ]  # fmt: skip
     return csv_files.write(_translated(header, language), [list(asdict(one).values()) for one in done])
 
@@ -94,15 +98,16 @@ def audit_csv(work: Work, from_ms: int, to_ms: int, language: Language, zone: tz
     return csv_files.write(_translated(header, language), rows)
 
 
-def _done(person: Person, visits: dict[str, int], hours: list[float]) -> Done:
+def _done(person: Person, visits: Counter[str], hours: list[float]) -> Done:
     return Done(
         person=person.login,
         name=person.name,
-        installs=visits.get("install", 0),
-        replacements=visits.get("replace", 0),
-        moves=visits.get("move", 0),
-        retirements=visits.get("retire", 0),
-        checks=visits.get("check", 0),
+        installs=visits["install"],
+        replacements=visits["replace"],
+        moves=visits["move"],
+        retirements=visits["retire"],
+        checks=visits["check"],
+        unfinished=visits[_UNFINISHED],
         repairs=len(hours),
         repair_h=round(median(hours), 2) if hours else None,
     )

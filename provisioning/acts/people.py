@@ -97,13 +97,20 @@ def set_language(work: Work, language: Language) -> Person:
     return row
 
 
-def set_password(work: Work, login: str, password: str | None = None) -> str:
-    """A new password, made up if none is given; all sessions of the person end. Own password, or as administrator."""
+def set_password(work: Work, login: str, password: str | None = None, *, instead_of: str | None = None) -> str:
+    """A new password, made up if none is given; all sessions of the person end. Own password, or as administrator.
+
+    `instead_of`: the hash that was proven; P-409 if somebody has changed it since.
+    """
     if login == work.actor.name:
         work.doing.update(act="person.password", subject=login)
     else:
         must(work, "person.password", login)
     row = person_row(work.rows, login)
+    if instead_of is not None and row.password_hash != instead_of:
+        raise Refused(
+            "P-409", "password", _("The password was changed meanwhile."), _("Log in with the new one, then try again.")
+        )
     chosen = passwords.made_up() if password is None else passwords.judged(password, row.login)
     row.password_hash, row.changed_ms = passwords.hashed(chosen), work.now_ms
     end_sessions(work, row.login)

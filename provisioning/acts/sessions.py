@@ -8,8 +8,8 @@ from typing import Any, Final
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from provisioning.acts import passwords
-from provisioning.acts.people import end_sessions
+from provisioning.acts import fields, passwords
+from provisioning.acts.people import end_sessions, set_password
 from provisioning.acts.rights import must
 from provisioning.inventory import Actor, Audit, Inventory, LoginSession, Person, Work
 from provisioning.inventory.actor import NOBODY, ActorRole
@@ -44,18 +44,47 @@ class Login:
 
 def log_in(inventory: Inventory, login: object, password: object) -> Login:
     """A new session. P-401 for a wrong name or password, in the same time; P-429 after 5 failures in 15 min."""
+    person = _proven(inventory, login, password)
+    if person is None:
+        raise _wrong()
+    with inventory.writing(actor(person)) as work:
+        return _begin(work, person.login, str(password))
+
+
+def change_password(inventory: Inventory, login: str, present: object, new: str) -> Login:
+    """One's own password changed by who knows the `present` one: every session ends, and a new one begins.
+
+    A wrong one (P-401) is counted as a failed login is, and after too many there is P-429. P-400 for a bad new one.
+    """
+    person = _proven(inventory, login, present)
+    if person is None:
+        raise Refused(
+            "P-401",
+            "present-password",
+            _("The present password is wrong."),
+            _("Type it again. Forgotten: the administrator gives you a new one."),
+            audited=False,
+        )
+    if new == present:
+        raise fields.refuse("password", _("The new password is the present one. Choose another."))
+    with inventory.writing(actor(person)) as work:
+        set_password(work, person.login, new, instead_of=person.password_hash)
+        return _begin(work, person.login, new)
+
+
+def _proven(inventory: Inventory, login: object, password: object) -> Person | None:
+    """The person whose password this is; None leaves a row about a failure. Raises P-429 after too many."""
     name = login if isinstance(login, str) and len(login) <= 32 and login.isascii() and login.isprintable() else "?"
     with inventory.reading() as rows:
         if _failures(rows, inventory.clock_ms(), name) >= FAILURES:
             raise _wait()
         person = rows.get(Person, name)
     right = passwords.is_right(person.password_hash if person else None, password)
-    if person is None or not right or person.disabled:
-        with inventory.writing(NOBODY) as work:
-            _record_failure(work, name if person else "?")
-        raise Refused("P-401", "login", _("Name or password is wrong."), _("Try again."), audited=False)
-    with inventory.writing(actor(person)) as work:
-        return _begin(work, person.login, str(password))
+    if person is not None and right and not person.disabled:
+        return person
+    with inventory.writing(NOBODY) as work:
+        _record_failure(work, name if person else "?")
+    return None
 
 
 def find(rows: Session, sid: str, now_ms: int) -> Person | None:
@@ -116,7 +145,7 @@ def _begin(work: Work, login: str, password: str) -> Login:
     sid = secrets.token_urlsafe(24)
     person = work.rows.get(Person, login)
     if person is None or person.disabled:
-        raise Refused("P-401", "login", _("Name or password is wrong."), _("Try again."), audited=False)
+        raise _wrong()
     if passwords.is_old(person.password_hash):
         person.password_hash = passwords.hashed(password)
     session = LoginSession(id_hash=_hash(sid), person=login, created_ms=work.now_ms, seen_ms=work.now_ms)
@@ -144,6 +173,10 @@ def _count(rows: Session, since_ms: int, *where: Any) -> int:
 
 def _hash(sid: str) -> str:
     return hashlib.sha256(str(sid).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _wrong() -> Refused:
+    return Refused("P-401", "login", _("Name or password is wrong."), _("Try again."), audited=False)
 
 
 def _wait() -> Refused:

@@ -84,6 +84,8 @@ def finish(
 ) -> Visit:
     """End the visit and its maintenance. Green and amber get a number (`visit.number`); amber and red need a reason.
 
+    Red: something does not work and can't be mended today; the device stays in its state.
+
     Does not accept the device: call `devices.accept` in the same `Work`. Again with the same result: the same visit.
     `zone` says which year it is for the number.
     """
@@ -101,7 +103,8 @@ def finish(
         row.year, row.ordinal = _next_number(work, zone)
     work.rows.flush()
     close_now(work, device_row(work.rows, row.device))
-    record(work, "visit.finish", row.device, {"visit": row.id, "result": said, "number": row.number})
+    why = {"reason": row.reason} if row.reason else {}
+    record(work, "visit.finish", row.device, {"visit": row.id, "result": said, "number": row.number, **why})
     return row
 
 

@@ -12,7 +12,19 @@ from sqlalchemy.orm import Session
 
 from kewang.runtime.settings import SettingsError
 from kewang.wire import enrolment
-from kewang.wire.enrolment import BrokerPlace, Code, Config, Enrol, Issued, Pending, Renew, Time, time_text
+from kewang.wire.enrolment import (
+    THUMBNAIL_BYTES,
+    THUMBNAIL_PX,
+    BrokerPlace,
+    Code,
+    Config,
+    Enrol,
+    Issued,
+    Pending,
+    Renew,
+    Time,
+    time_text,
+)
 from kewang.wire.errors import WireError
 from kewang.wire.identity import fingerprint
 from kewang.wire.names import is_source
@@ -21,9 +33,9 @@ from provisioning.authority import Authority, AuthorityError, BadRequest, Leaf
 from provisioning.authority.files import PRIVATE, make_folder, write_whole
 from provisioning.authority.making import DAY_MS, requested_key, spki
 from provisioning.devices.no import No
-from provisioning.devices.pictures import NoPicture, thumbnail
 from provisioning.devices.signed import BLOCKED, Asked, Signatures
 from provisioning.inventory import Actor, Certificate, Device, Inventory, Maintenance, Photo, Source, Work
+from provisioning.pictures import Making, NoPicture, made_anew
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +43,9 @@ ISSUES_A_DAY: Final = 4
 """So many certificates a box gets within a day: a renewal that loops must not fill the inventory."""
 GRACE_DAYS: Final = 90
 THUMBNAIL_DAYS: Final = 7
+BLUR_PX: Final = 2.0
+"""Enough that nobody is recognised in 320 pixels, too little to hide where the camera looks."""
+_THUMBNAIL: Final = Making({"JPEG": 4_000_000}, THUMBNAIL_PX, THUMBNAIL_BYTES)
 _SOON_MS: Final = 600_000
 _LATER_MS: Final = 3_600_000
 _SOON_S: Final = 15.0
@@ -112,7 +127,7 @@ class Office:
             if not is_source(source) or rows.get(Source, (device, source)) is None:
                 raise No(Code.UNKNOWN, "no such source")
         try:
-            picture = thumbnail(asked.body, blur=self._terms.blur)
+            picture = made_anew(asked.body, _THUMBNAIL, blur_px=BLUR_PX if self._terms.blur else 0)
         except NoPicture as error:
             raise No(Code.PICTURE, str(error)) from None
         name = hashlib.sha256(picture).hexdigest()

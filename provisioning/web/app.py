@@ -18,10 +18,11 @@ from provisioning.web.guards import BodyLimit, SafeHeaders
 from provisioning.web.labels import Labels
 from provisioning.web.offline import Offline
 from provisioning.web.options import WebOptions
+from provisioning.web.own_password import OwnPassword
 from provisioning.web.photos import LIMIT_BYTES
 from provisioning.web.render import Renderer
 from provisioning.web.session import Doorkeeper, LoginNeeded
-from provisioning.web.signin import SignIn, login_at
+from provisioning.web.signin import LoginTries, SignIn, login_at
 from provisioning.web.standing import Standing
 from provisioning.web.visits import Visits
 
@@ -45,7 +46,8 @@ def create_web(
     app = FastAPI(title="Kewang", docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(BodyLimit, limit_bytes=BODY_BYTES)
     app.add_middleware(SafeHeaders)
-    for part in (SignIn(desk), Field(desk), Labels(desk), Visits(desk), Offline(desk)):
+    tries = LoginTries(options.proxies)
+    for part in (SignIn(desk, tries), OwnPassword(desk, tries), Field(desk), Labels(desk), Visits(desk), Offline(desk)):
         app.include_router(part.router())
     office.mount(app, desk)
     _answer_errors(app, desk)

@@ -55,16 +55,23 @@ class Field:
         return await self._desk.page(request, who, "mine", {"ended": ended})
 
     async def red(self, request: Request) -> Response:
-        """Installed devices of my sites that are silent, or have a camera that is down."""
+        """Devices of my sites whose last visit ended red; installed ones that are silent or have a camera down."""
         who = await self._desk.door.who(request)
         district = who.actor.district
-        installed = await self._desk.read(lambda rows: reads.installed(rows, district))
+        installed, ended = await self._desk.read(
+            lambda rows: (reads.installed(rows, district), reads.ended_red(rows, district))
+        )
+        now = await self._now()
+        there = [] if now is None else [(device, site, now.get(device.id)) for device, site in installed]
+        troubled = [row for each in there if (row := trouble_of(*each))]
+        known = {"ended": ended, "troubled": troubled, "away": now is None}
+        return await self._desk.page(request, who, "red", known)
+
+    async def _now(self) -> dict[str, DeviceNow] | None:
         try:
-            now = await self._desk.gateway.devices()
+            return await self._desk.gateway.devices()
         except GatewayAway:
-            return await self._desk.page(request, who, "red", {"troubled": [], "away": True})
-        troubled = [row for device, site in installed if (row := trouble_of(device, site, now.get(device.id)))]
-        return await self._desk.page(request, who, "red", {"troubled": troubled, "away": False})
+            return None
 
     async def tasks(self, request: Request) -> Response:
         """Tasks that are mine, or anybody's."""

@@ -19,8 +19,9 @@ STEPS: Final[dict[VisitKind, tuple[str, ...]]] = {
 }
 REASONS: Final = ("weak-link", "camera-degraded", "sensor-later", "no-picture")
 """Why a visit is accepted although something is missing: chosen, never typed."""
-LEAVING: Final = ("no-power", "no-network", "broken", "unsafe", "other")
-"""Why a technician goes away without an end."""
+LEAVING: Final = ("no-power", "no-network", "camera-broken", "broken", "no-access", "other")
+"""Why a technician can't finish: the visit ends red."""
+LEAVING_OF_CAMERAS: Final = "camera-broken"
 AMBER: Final = "amber-"
 
 

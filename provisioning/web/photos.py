@@ -1,16 +1,8 @@
-"""A photo from a phone made safe to keep: a new, small JPEG of its pixels and of nothing else.
+"""A photo from a phone: what is taken, what is kept of it, and what is said about the rest."""
 
-What came in is never kept: EXIF tells where its owner stood, and a file may be two things at once.
-"""
-
-import io
-import struct
-import threading
-import warnings
 from typing import Final
 
-from PIL import Image, ImageOps
-
+from provisioning.pictures import Making, NoPicture, TooLarge, made_anew
 from provisioning.refusals import Refused
 
 LIMIT_BYTES: Final = 12 << 20
@@ -20,11 +12,9 @@ LIMIT_PIXELS_PLAIN: Final = 16_000_000
 """Of formats that can't be read at a fraction of their size, as JPEG can."""
 KEPT_PX: Final = 1280
 KEPT_BYTES: Final = 150_000
-_QUALITIES: Final = (80, 65, 50, 35, 20)
-_BROKEN: Final = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, struct.error)
-"""What Pillow raises for files that are not what they say."""
-_ONE_AT_A_TIME: Final = threading.Lock()
-"""Decoding takes up to 60 MB: many photos at once wait for each other."""
+_PHOTO: Final = Making(
+    {"JPEG": LIMIT_PIXELS, "PNG": LIMIT_PIXELS_PLAIN, "WEBP": LIMIT_PIXELS_PLAIN}, KEPT_PX, KEPT_BYTES
+)
 
 
 def _(text: str) -> str:
@@ -39,40 +29,12 @@ def cleaned(photo: bytes) -> bytes:
     """
     if len(photo) > LIMIT_BYTES:
         raise too_large()
-    with _ONE_AT_A_TIME:
-        try:
-            return _encoded(_decoded(photo))
-        except (Image.DecompressionBombError, Image.DecompressionBombWarning, MemoryError):
-            raise too_large() from None
-        except _BROKEN:
-            raise no_picture() from None
-
-
-def _decoded(photo: bytes) -> Image.Image:
-    """The pixels, upright, at most 1280 px."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        image = Image.open(io.BytesIO(photo), formats=("JPEG", "PNG", "WEBP"))
-    if image.width * image.height > (LIMIT_PIXELS if image.format == "JPEG" else LIMIT_PIXELS_PLAIN):
-        raise too_large()
-    if image.format == "JPEG":
-        image.draft("RGB", (KEPT_PX, KEPT_PX))
-    upright = ImageOps.exif_transpose(image)
-    upright.thumbnail((KEPT_PX, KEPT_PX))
-    return upright.convert("RGB")
-
-
-def _encoded(image: Image.Image) -> bytes:
-    """A JPEG of the pixels alone, of at most 150 kB."""
-    bare = Image.frombytes("RGB", image.size, image.tobytes())
-    made = b""
-    for quality in _QUALITIES:
-        kept = io.BytesIO()
-        bare.save(kept, "JPEG", quality=quality, optimize=True)
-        if len(made := kept.getvalue()) <= KEPT_BYTES:
-            return made
-    smaller = bare.resize((max(1, bare.width // 2), max(1, bare.height // 2)))
-    return _encoded(smaller) if min(bare.size) > 1 else made
+    try:
+        return made_anew(photo, _PHOTO)
+    except TooLarge:
+        raise too_large() from None
+    except NoPicture:
+        raise no_picture() from None
 
 
 def too_large() -> Refused:

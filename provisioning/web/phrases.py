@@ -1,5 +1,6 @@
 """Words for what the inventory says in short: states, kinds, results, reasons."""
 
+from collections.abc import Callable
 from typing import Final
 
 
@@ -54,7 +55,15 @@ REASON_WORDS: Final = {
 LEAVING_WORDS: Final = {
     "no-power": _("No power here"),
     "no-network": _("No network here"),
+    "camera-broken": _("The camera is broken"),
     "broken": _("The device is broken"),
-    "unsafe": _("It is not safe here"),
+    "no-access": _("The place can't be reached safely"),
     "other": _("Something else"),
 }
+_REASONS: Final = REASON_WORDS | LEAVING_WORDS
+
+
+def reason_words(reason: str, say: Callable[[str], str]) -> str:
+    """A visit's `reason` for people: the words of its keys, `weak-link, no-picture`; a note below stays as it is."""
+    keys, line_end, note = reason.partition("\n")
+    return ", ".join(say(_REASONS[key]) if key in _REASONS else key for key in keys.split(", ")) + line_end + note

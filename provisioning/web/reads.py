@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, cast
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import Session
 
 from provisioning.inventory import Device, Photo, Site, Source, Task, Visit, VisitKind
@@ -121,6 +121,20 @@ def installed(rows: Session, district: str | None) -> list[tuple[Device, Site]]:
     if district is not None:
         wanted = wanted.where(Site.district == district)
     return [(device, site) for device, site in rows.execute(wanted.order_by(Site.name, Device.id))]
+
+
+def ended_red(rows: Session, district: str | None) -> list[tuple[Device, Site, Visit]]:
+    """Devices in use of a district whose newest visit that ended has ended red, with their site, by site."""
+    newest = select(func.max(Visit.finished_ms)).where(Visit.device == Device.id).correlate(Device).scalar_subquery()
+    wanted = (
+        select(Device, Site, Visit)
+        .join(Site, Site.id == Device.site)
+        .join(Visit, Visit.device == Device.id)
+        .where(Visit.result == "red", Visit.finished_ms == newest, Device.state.not_in(("revoked", "retired")))
+    )
+    if district is not None:
+        wanted = wanted.where(Site.district == district)
+    return [(device, site, visit) for device, site, visit in rows.execute(wanted.order_by(Site.name, Device.id))]
 
 
 def tasks(rows: Session, person: str) -> list[Task]:

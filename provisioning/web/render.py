@@ -9,8 +9,9 @@ from jinja2 import Environment
 from kewang.ui import figures, pages
 from kewang.ui.words import Language, words
 from provisioning.web import office_words
+from provisioning.web.flow import LEAVING, LEAVING_OF_CAMERAS
 from provisioning.web.options import WebOptions
-from provisioning.web.phrases import KIND_WORDS, LEAVING_WORDS, REASON_WORDS, RESULT_WORDS, STATE_WORDS, VISIT_WORDS
+from provisioning.web.phrases import KIND_WORDS, RESULT_WORDS, STATE_WORDS, VISIT_WORDS, reason_words
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -34,17 +35,17 @@ class Renderer:
             "kind": KIND_WORDS,
             "visit_kind": VISIT_WORDS,
             "result": RESULT_WORDS,
-            "reason": REASON_WORDS | LEAVING_WORDS,
             **office_words.TABLES,
         }
         for filter_name, table in tables.items():
             made.filters[filter_name] = _worded(table, say)
         made.filters["moment"] = lambda date_ms, now_ms: figures.moment(date_ms, now_ms, zone)
         made.filters["decimal"] = lambda value, decimals: figures.number(value, decimals, language)
+        made.filters["reason"] = lambda reason: reason_words(reason, say)
         made.filters["say"] = lambda text: say(text) if text else ""
         made.filters["day"] = lambda date_ms: figures.day(date_ms, zone)
         made.filters["code"] = lambda device: device.upper()
-        made.globals["options"] = self._options
+        made.globals |= {"options": self._options, "leaving": LEAVING, "of_cameras": LEAVING_OF_CAMERAS}
         return made
 
 

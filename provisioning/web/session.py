@@ -14,6 +14,7 @@ from fastapi import Request, Response
 from kewang.ui.words import Language, as_language
 from kewang.wire.session import COOKIE, SessionPayload, encode, verify
 from provisioning.acts import sessions
+from provisioning.acts.sessions import Login
 from provisioning.inventory import Actor, Inventory, Person
 from provisioning.refusals import Refused
 from provisioning.web.options import WebOptions
@@ -76,6 +77,12 @@ class Doorkeeper:
             raise LoginNeeded(person.login)
         language = as_language(person.language) or self._options.language
         return Who(person.login, person.name, person.role, language, payload.sid, sessions.actor(person), payload.exp)
+
+    def begun(self, login: Login) -> Who:
+        """The person of a session that has just begun: `give` them the cookie."""
+        person = login.person
+        language = as_language(person.language) or self._options.language
+        return Who(person.login, person.name, person.role, language, login.sid, sessions.actor(person), 0)
 
     async def anybody(self, request: Request) -> Who | None:
         """The person, or None."""

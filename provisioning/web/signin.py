@@ -11,7 +11,6 @@ from urllib.parse import quote
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
-from kewang.ui.words import as_language
 from provisioning.acts import sessions
 from provisioning.refusals import Refused
 from provisioning.web.desk import NO_STORE, Desk, see
@@ -32,13 +31,33 @@ def _(text: str) -> str:
     return text
 
 
+class LoginTries:
+    """How often passwords may be tried, by login name and by address, wherever one is asked for."""
+
+    def __init__(self, proxies: frozenset[str]) -> None:
+        self._proxies = proxies
+        self._by_login = Tries(BURST, AGAIN_S, _mono_ms)
+        self._by_address = Tries(ADDRESS_BURST, ADDRESS_AGAIN_S, _mono_ms)
+
+    def count(self, request: Request, login: str) -> None:
+        """Counts a try of `login`, before the password is looked at: many at once don't slip through. Raises P-429."""
+        address = client_address(request, self._proxies)
+        wait_s = max(self._by_login.wait_s(login), self._by_address.wait_s(address))
+        if wait_s:
+            raise too_many(wait_s)
+        self._by_login.tried(login)
+        self._by_address.tried(address)
+
+    def forgive(self, login: str) -> None:
+        """The password was right."""
+        self._by_login.forgive(login)
+
+
 class SignIn:
     """`/login`, `/logout`, `/t/token`."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-        self._by_login = Tries(BURST, AGAIN_S, _mono_ms)
-        self._by_address = Tries(ADDRESS_BURST, ADDRESS_AGAIN_S, _mono_ms)
+    def __init__(self, desk: Desk, tries: LoginTries) -> None:
+        self._desk, self._tries = desk, tries
 
     def router(self) -> APIRouter:
         """The routes."""
@@ -69,18 +88,10 @@ class SignIn:
         return response
 
     async def _checked(self, request: Request, login: str, password: str) -> Who:
-        address = client_address(request, self._desk.options.proxies)
-        wait_s = max(self._by_login.wait_s(login), self._by_address.wait_s(address))
-        if wait_s:
-            raise too_many(wait_s)
-        # Counted before the password is looked at: many at once don't slip through.
-        self._by_login.tried(login)
-        self._by_address.tried(address)
+        self._tries.count(request, login)
         begun = await asyncio.to_thread(sessions.log_in, self._desk.inventory, login, password)
-        self._by_login.forgive(login)
-        person = begun.person
-        language = as_language(person.language) or self._desk.options.language
-        return Who(person.login, person.name, person.role, language, begun.sid, sessions.actor(person), 0)
+        self._tries.forgive(login)
+        return self._desk.door.begun(begun)
 
     async def _form(
         self, request: Request, target: str, refused: Refused | None = None, login: str = "", status: int = 200

@@ -22,6 +22,7 @@ from provisioning.web.flow import AMBER, LEAVING, first_on_server
 KINDS: Final = get_args(VisitKind)
 OLDEST_MS: Final = 30 * 86_400_000
 """A phone that was without a signal for longer is not believed about the date."""
+NOTE_LIMIT: Final = 400
 _UUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
@@ -79,7 +80,7 @@ def _done(work: Work, step: Step, zone: tzinfo) -> dict[str, Any]:
     elif visit.finished_ms is not None:
         raise over(visit)
     if step.name == "leave":
-        return {"visit": _left(work, visit, step.fields.get("reason", ""))}
+        return {"visit": _left(work, visit, step.fields)}
     if step.amber:
         visits.step(work, visit.id, AMBER + step.amber, at_ms)
     visits.step(work, visit.id, step.name, at_ms)
@@ -144,10 +145,13 @@ def told(visit: Visit, done: frozenset[str]) -> dict[str, Any]:
     return {"done": sorted(done), "finished": visit.finished_ms is not None, "number": visit.number}
 
 
-def _left(work: Work, visit: Visit, reason: str) -> dict[str, Any]:
+def _left(work: Work, visit: Visit, fields: Mapping[str, str]) -> dict[str, Any]:
+    """Ends the visit red. What can't be seen of the note is left out: who typed it may be far from the phone by now."""
+    reason = fields.get("reason", "")
     if reason not in LEAVING:
         raise bad_input("reason", _("Choose one of the reasons."))
-    return told(visits.finish(work, visit.id, "left", reason=reason), frozenset())
+    note = "".join(letter for letter in fields.get("note", "") if letter.isprintable()).strip()[:NOTE_LIMIT]
+    return told(visits.finish(work, visit.id, "red", reason=f"{reason}\n{note}".strip()), frozenset())
 
 
 def _spot(fields: Mapping[str, str]) -> Spot | None:

@@ -11,7 +11,7 @@ from fastapi.responses import FileResponse, JSONResponse
 
 from kewang.ui.words import Language
 from provisioning.gateway_api import Acceptance, GatewayAway
-from provisioning.inventory import PhotoKind
+from provisioning.inventory import Photo, PhotoKind
 from provisioning.refusals import Refused, unknown
 from provisioning.web import reads, steps
 from provisioning.web.desk import NO_STORE, Desk, see, wants_json
@@ -80,15 +80,17 @@ class Visits:
 
     async def arriving(self, found: OpenVisit, language: Language) -> dict[str, Any]:
         """The waiting screen's and the picture screen's parts."""
-        now_ms = self._desk.inventory.clock_ms()
         arrival = await self._arrived(found, language)
-        device = found.card.device.id
-        thumbnails = await self._desk.read(lambda rows: reads.newest_thumbnails(rows, device, now_ms))
+        thumbnails = await self._thumbnails(found.card.device.id)
         return {
             "arrival": arrival,
             "thumbnails": thumbnails[:_AMONG_THUMBNAILS],
             "states": self._states(found, arrival),
         }
+
+    async def _thumbnails(self, device: str) -> list[Photo]:
+        now_ms = self._desk.inventory.clock_ms()
+        return await self._desk.read(lambda rows: reads.newest_thumbnails(rows, device, now_ms))
 
     async def end(self, visit: str, request: Request) -> Response:
         """How the visit ended: green with its number, or not."""
@@ -141,6 +143,8 @@ class Visits:
             return ""
         reason = step.fields.get("reason", "")
         if step.name == "picture":
+            if not reason and not await self._thumbnails(found.card.device.id):
+                raise no_picture_yet()
             return "no-picture" if reason else ""
         arrival = await self._arrived(found, "en")
         if arrival.complete:
@@ -217,6 +221,17 @@ def not_yet() -> Refused:
         "not-stored",
         _("The readings of this device are not stored yet."),
         _("Wait on this page until everything is green."),
+        audited=False,
+    )
+
+
+def no_picture_yet() -> Refused:
+    """P-409: nobody can have seen a picture."""
+    return Refused(
+        "P-409",
+        "no-picture-yet",
+        _("No picture of this device has come yet."),
+        _("Wait on this page until you see it, or go on without a picture."),
         audited=False,
     )
 

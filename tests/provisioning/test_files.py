@@ -165,7 +165,7 @@ def test_an_export_comes_back_as_it_was(town: Town) -> None:
 def test_the_work_of_technicians(town: Town) -> None:
     from_ms = town.clock()
     town.installed(ONE)
-    for actor, kind, result in ((RUDI, "install", "green"), (RUDI, "check", "amber"), (SITI, "check", "left")):
+    for actor, kind, result in ((RUDI, "install", "green"), (RUDI, "check", "amber"), (SITI, "check", "red")):
         visit = new_uuid()
         with town.inventory.writing(actor) as work:
             visits.start(work, visit, ONE, kind)  # type: ignore[arg-type]
@@ -182,11 +182,11 @@ def test_the_work_of_technicians(town: Town) -> None:
         assert {one.installs for one in exporting.work_done(rows, 0, from_ms)} == {0}
     assert sorted(done) == ["rudi", "siti", "tono"]
     assert (done["rudi"].installs, done["rudi"].checks, done["rudi"].repairs, done["rudi"].repair_h) == (1, 1, 3, 4.0)
-    assert (done["siti"].checks, done["siti"].repair_h) == (0, None)
+    assert (done["siti"].checks, done["siti"].unfinished, done["siti"].repair_h) == (0, 1, None)
     with town.inventory.writing(OPI) as work:
         text = exporting.work_csv(work, from_ms, town.clock(), "id")
         log = exporting.audit_csv(work, from_ms, town.clock(), "en", WIT)
-    assert text.splitlines()[1] == "rudi;Rudi;1;0;0;0;1;3;4.0"
+    assert text.splitlines()[1] == "rudi;Rudi;1;0;0;0;1;0;3;4.0"
     assert "visit.finish" in log
 
 

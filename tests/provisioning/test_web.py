@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from sqlalchemy import func, select
 
 from provisioning.acts import devices, tasks
 from provisioning.inventory import Device, Maintenance, Task, Visit
+from provisioning.web.flow import STEPS
 from tests.provisioning import market as town_of
 from tests.provisioning.forms import acts, first, install, new, state
 from tests.provisioning.market import (
@@ -108,7 +110,7 @@ async def test_maintenance_lasts_as_long_as_the_visit(market: Town) -> None:
     visit = new()
     await market.post(f"/t/visit/{visit}/start", {**label, "kind": "check", "request": new()}, 303)
     assert spans() == 1
-    await market.post(f"/t/visit/{visit}/leave", {"request": new(), "reason": "unsafe"}, 303)
+    await market.post(f"/t/visit/{visit}/leave", {"request": new(), "reason": "no-access"}, 303)
     assert spans() == 0
     assert "BELUM SELESAI" in (await market.client.get(f"/t/visit/{visit}/end")).text
 
@@ -195,6 +197,16 @@ async def test_a_camera_that_is_degraded_makes_the_visit_amber(market: Town) -> 
     with market.inventory.reading() as rows:
         assert rows.get_one(Visit, visit).result == "amber"
     assert "SELESAI – KUNING" in (await market.client.get(f"/t/visit/{visit}/end")).text
+
+
+async def test_the_phone_asks_the_same_questions_as_the_server(market: Town) -> None:
+    """The script shows the sections that fit the visit, in the page's order."""
+    await market.log_in("rudi")
+    page = (await market.client.get(label_path(CAMERA_BOX))).text
+    sections = re.findall(r'<section class="question" data-step="([a-z]+)"(?: data-kinds="([a-z ]+)")?', page)
+    for kind, steps in STEPS.items():
+        asked = [step for step, kinds in sections if not kinds or kind in kinds.split()]
+        assert tuple(asked) == (*steps, "sent"), kind
 
 
 # ---- own pages

@@ -32,7 +32,7 @@ DEVICE = "amb-env-line"
 BOARD = "market-env"
 SECRET = "kunci:Rahasia/7x@Mardika%20"
 LIMIT_S = 120.0
-pytestmark = [pytest.mark.xdist_group("secured line"), pytest.mark.timeout(480)]
+pytestmark = pytest.mark.timeout(480)
 COMMAND = [sys.executable, "-c", "from kewang.cli import main; main()"]
 
 

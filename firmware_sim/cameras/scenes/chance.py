@@ -1,5 +1,6 @@
 """Chance without state: numbers that depend on their keys alone, so any moment can be asked for in any order."""
 
+from collections.abc import Iterable
 from typing import Final
 
 import numpy as np
@@ -29,7 +30,13 @@ def uniform(*keys: int) -> float:
 
 def uniforms(key: int, which: NDArray[np.int64], salt: int) -> NDArray[np.float64]:
     """One number 0 ≤ n < 1 per element of `which`, for this key and salt."""
-    state = which.astype(np.uint64) * _STEP + np.uint64(mix(key ^ mix(salt)))
+    numbers: NDArray[np.float64] = uniforms_of(key, which, [salt])[0]
+    return numbers
+
+
+def uniforms_of(key: int, which: NDArray[np.int64], salts: Iterable[int]) -> NDArray[np.float64]:
+    """The same for several salts at once: a row for each."""
+    state = which.astype(np.uint64) * _STEP + np.array([[mix(key ^ mix(salt))] for salt in salts], np.uint64)
     state = (state ^ (state >> np.uint64(30))) * _MIX_1
     state = (state ^ (state >> np.uint64(27))) * _MIX_2
     return ((state ^ (state >> np.uint64(31))) >> np.uint64(11)).astype(np.float64) / float(1 << 53)

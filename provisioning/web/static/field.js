@@ -60,9 +60,12 @@
   const unfinished = async () => {
     const list = document.getElementById("unfinished");
     if (!list) return;
+    const visits = (await queue.read("visits")).filter((one) => one.person === person && !one.told?.finished);
+    for (const visit of visits.filter((one) => one.done.includes("leave")))
+      document.querySelector(`#open-visits [data-visit="${visit.id}"]`)?.remove();
     const shown = new Set([...document.querySelectorAll("#open-visits [data-visit]")].map((item) => item.dataset.visit));
     const pattern = list.querySelector("template");
-    for (const visit of (await queue.read("visits")).filter((one) => one.person === person && !one.told?.finished && !shown.has(one.id))) {
+    for (const visit of visits.filter((one) => !one.done.includes("leave") && !shown.has(one.id))) {
       const item = pattern.content.cloneNode(true);
       item.querySelector("a").href = `/t/visit/${visit.id}`;
       item.querySelector("[data-fill=device]").textContent = visit.device.toUpperCase();

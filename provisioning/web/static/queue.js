@@ -1,5 +1,6 @@
 // What a technician did waits here, on the phone, until the server has given its receipt. Used by the pages and by the
-// service worker. Steps go first and in their order, then photos, in pieces that can be taken up again.
+// service worker. Steps go first and in their order, then photos, in pieces that can be taken up again; last, that
+// somebody can't finish: it ends the visit, and a photo would come too late.
 "use strict";
 self.kewangQueue = (() => {
   const STORES = ["steps", "photos", "visits"];
@@ -113,8 +114,9 @@ self.kewangQueue = (() => {
   const flush = async (told = () => {}) => navigator.locks.request("kewang-send", { ifAvailable: true }, async (lock) => {
     if (!lock) return "busy";
     try {
-      for (const [name, sender] of [["steps", sendStep], ["photos", sendPhoto]]) {
-        for (const entry of await read(name)) {
+      const ends = (entry) => entry.step === "leave";
+      for (const [name, sender, last] of [["steps", sendStep, false], ["photos", sendPhoto, false], ["steps", sendStep, true]]) {
+        for (const entry of (await read(name)).filter((one) => ends(one) === last)) {
           const visit = await read("visits", entry.visit);
           if (!visit || visit.refused) continue;
           const answer = await sender(entry);

@@ -15,7 +15,9 @@
     return (!kinds || kinds.split(" ").includes(visit.kind)) && (!cameras || visit.cameras);
   };
   const done = () => new Set([...visit.done, ...visit.told?.done ?? []]);
-  const begun = () => visit.done.some((step) => step !== "start") || (visit.told?.done ?? []).some((step) => step !== "start");
+  // The server knows of a visit from its first step on: only then there is something to end.
+  const begun = () => done().has(["install", "move"].includes(visit.kind) ? "site" : "start");
+  const left = () => visit.done.includes("leave");
   const open = () => sections.filter(fits).find((section) => !done().has(section.dataset.step));
 
   const show = (section) => {
@@ -23,7 +25,8 @@
     main.dataset.at = section.dataset.step;
     const steps = sections.filter(fits);
     for (const place of main.querySelectorAll("[data-fill=progress]")) place.value = steps.indexOf(section) / (steps.length - 1);
-    main.querySelector(".leave").hidden = !begun();
+    main.querySelector(".leave").hidden = !begun() || section.dataset.step === "sent";
+    for (const choice of main.querySelectorAll("[data-of-cameras]")) choice.hidden = !visit.cameras;
     for (const button of section.querySelectorAll("[data-go]")) button.hidden = !visit.cameras || done().has(button.dataset.go);
     if (section.dataset.step === "site") propose(section);
     for (const live of section.querySelectorAll("[data-live]")) watch(live);
@@ -41,6 +44,7 @@
     }
     if (visit.refused) return refuse(visit.refused);
     if (visit.told?.finished && location.pathname !== `/t/visit/${visit.id}/end`) return end();
+    if (left()) return gone();
     show(open() ?? sections.find((section) => section.dataset.step === "sent"));
   };
 
@@ -49,13 +53,24 @@
     location.replace(`/t/visit/${visit.id}/end`);
   };
 
+  const alone = (panel) => {
+    for (const section of [...sections, main.querySelector(".leave")]) section.hidden = true;
+    panel.hidden = false;
+  };
+
   // The server said no: its own words, and the way back.
   const refuse = (said) => {
     const panel = document.getElementById("refused");
     for (const name of ["text", "next", "code"])
       panel.querySelector(`[data-fill=${name}]`).textContent = said[name] ?? "";
-    for (const section of sections) section.hidden = true;
-    panel.hidden = false;
+    alone(panel);
+  };
+
+  // Ended red; the server may not know it yet.
+  const gone = () => {
+    main.dataset.at = "left";
+    alone(document.getElementById("left"));
+    scrollTo(0, 0);
   };
 
   const answer = async (step, fields, photo) => {
@@ -76,7 +91,6 @@
     const begins = step === "start" || step === "site" ? { device, fingerprint, kind, old } : {};
     try {
       await answer(step, form.hasAttribute("data-local") ? null : { ...Object.fromEntries(said), ...begins });
-      if (step === "leave") location.assign("/t/");
     } catch {
       form.submit();
     }
@@ -170,8 +184,28 @@
   const swapped = (event) => {
     away(false);
     const live = event.target.closest("[data-live]");
-    for (const form of live?.closest("[data-step]").querySelectorAll("form[data-when]") ?? [])
+    for (const form of live?.closest("[data-step]").querySelectorAll("form[data-when]:not([data-seen])") ?? [])
       form.hidden = !live.querySelector(`[data-${form.dataset.when}]`);
+    look();
+  };
+
+  // ---- the picture: whether it is clear is asked once all of it is on the screen
+  const seen = new Set();
+  const broken = (picture) => picture.complete && !picture.naturalWidth;
+  const look = () => {
+    const section = main.querySelector("[data-step=picture]");
+    const pictures = [...section.querySelectorAll(".thumbnail img")];
+    for (const picture of pictures) if (picture.complete && !broken(picture)) seen.add(picture.src);
+    const all = pictures.every((picture) => seen.has(picture.src));
+    const state = !pictures.length ? "none" : pictures.some(broken) ? "failed" : all ? "shown" : "loading";
+    for (const part of section.querySelectorAll("[data-seen]")) {
+      part.hidden = !part.dataset.seen.split(" ").includes(state);
+      part.classList.add("looked-at");
+    }
+  };
+  const again = () => {
+    for (const picture of [...main.querySelectorAll(".thumbnail img")].filter(broken)) picture.src = picture.src;
+    look();
   };
 
   const swapping = (event) => {
@@ -211,7 +245,7 @@
     const scanned = location.pathname.toLowerCase().startsWith("/d/");
     const known = made && !main.dataset.device ? listed(made.device) : null;
     const all = await queue.read("visits");
-    const same = (one) => made && one.device === made.device && one.kind === made.kind && one.person === person && !one.told?.finished;
+    const same = (one) => made && one.device === made.device && one.kind === made.kind && one.person === person && !one.told?.finished && !one.done.includes("leave");
     const kept = all.find((one) => one.id === asked) ?? (scanned ? all.find(same) : undefined);
     if (!kept && (!made || known?.installed)) { document.getElementById(made ? "installed" : "nothing").hidden = false; return; }
     visit = kept ?? { ...made, person, done: [], told: null, refused: null };
@@ -222,12 +256,16 @@
     render();
   };
 
+  document.addEventListener("load", look, true);
+  document.addEventListener("error", look, true);
+  look();
   document.addEventListener("submit", submitted);
   document.addEventListener("change", photographed);
   document.addEventListener("change", (event) => {
     if (event.target.name === "site") choose(event.target.closest("[data-step]"), event.target);
   });
   document.addEventListener("click", async (event) => {
+    if (event.target.closest("[data-again]")) again();
     const button = event.target.closest("[data-go],[data-choose],[data-forget]");
     if (!button || !visit) return;
     if (button.dataset.go) show(sections.find((section) => section.dataset.step === button.dataset.go));

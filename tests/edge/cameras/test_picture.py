@@ -137,9 +137,9 @@ def test_fineness_is_about_focus_not_about_the_view() -> None:
 def test_lines_run_one_way_on_striped_cloth_only() -> None:
     stripes = 100 + 60 * np.sign(np.sin(np.arange(COLUMNS) * 0.4)) + np.zeros((ROWS, 1))
     cloth, houses = look(views.picture(stripes, 1)), look(views.picture(views.PLACE, 1))
-    assert lines(cloth.edges)[1] > 0.5
-    assert lines(houses.edges)[0] > 0.46
-    assert lines(houses.edges)[1] < 0.25
+    assert lines(cloth)[1] > 0.5
+    assert lines(houses)[0] > 0.46
+    assert lines(houses)[1] < 0.25
 
 
 def test_pattern_is_a_correlation() -> None:

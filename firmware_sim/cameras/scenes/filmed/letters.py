@@ -1,5 +1,6 @@
 """Letters of dots for text in filmed pictures: five by seven, as character generators of old cameras had them."""
 
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -46,12 +47,14 @@ _ROWS: Final = {
 
 def text(words: str, dot: int) -> NDArray[np.bool_]:
     """The words as dots of `dot` pixels: bool, (7 · dot, 6 · dot · letters)."""
-    rows = np.zeros((7, 6 * len(words)), np.bool_)
-    for number, letter in enumerate(words):
-        code = _ROWS.get(letter, _ROWS[" "])
-        for row in range(7):
-            bits = int(code[2 * row : 2 * row + 2], 16)
-            rows[row, 6 * number : 6 * number + 5] = [bool(bits & (16 >> column)) for column in range(5)]
+    return np.concatenate([_letter(letter, dot) for letter in words], axis=1)
+
+
+@lru_cache(maxsize=256)
+def _letter(letter: str, dot: int) -> NDArray[np.bool_]:
+    rows = np.zeros((7, 6), np.bool_)
+    for row, bits in enumerate(bytes.fromhex(_ROWS.get(letter, _ROWS[" "]))):
+        rows[row, :5] = [bool(bits & (16 >> column)) for column in range(5)]
     return rows.repeat(dot, 0).repeat(dot, 1)
 
 

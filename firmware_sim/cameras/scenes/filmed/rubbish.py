@@ -10,6 +10,8 @@ from firmware_sim.cameras.scenes.chance import generator
 from firmware_sim.cameras.scenes.planes import Planes
 
 DAY_S: Final = 86_400.0
+_WIDEST: Final = 1.3
+"""Of its radius: no piece reaches further from its middle."""
 
 
 @lru_cache(maxsize=16)
@@ -57,15 +59,17 @@ class Rubbish:
     def _pasted(self, now: tuple[tuple[float, ...], ...]) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
         height, width = self._luma.shape
         mask, paint = np.zeros((height, width), np.bool_), np.zeros((height, width), np.float32)
-        down, across = np.mgrid[0:height, 0:width]
         for a, b, size, _, _, cut_y, cut_x in now:
             y, x = self._spots[int((a * 0.97 + 0.03 * b) * len(self._spots))] if len(self._spots) else (0, 0)
             radius = max(1.5, size * self._width / 2)
+            reach = int(_WIDEST * radius) + 1
+            down = np.arange(max(0, y - reach), min(height, y + reach + 1))[:, None]
+            across = np.arange(max(0, x - reach), min(width, x + reach + 1))
             dx, dy = (across - x) / radius, (down - y) / radius * 1.4
             shape = np.hypot(dx, dy) + 0.3 * np.sin(3 * np.arctan2(dy, dx) + a * 20) < 1
-            moved = np.roll(self._luma, (int(cut_y * height), int(cut_x * width)), (0, 1))
-            paint[shape] = moved[shape] * (0.55 + 0.9 * a) + 70 * (b - 0.4)
-            mask |= shape & self._inside
+            cut = self._luma[(down - int(cut_y * height)) % height, (across - int(cut_x * width)) % width]
+            paint[down, across] = np.where(shape, cut * (0.55 + 0.9 * a) + 70 * (b - 0.4), paint[down, across])
+            mask[down, across] |= shape & self._inside[down, across]
         return mask, paint.clip(0, 250)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from firmware_sim.cameras.scenes.chance import uniforms
+from firmware_sim.cameras.scenes.chance import uniforms_of
 from firmware_sim.cameras.scenes.planes import Plane, Planes
 
 from .lens import Lens
@@ -69,7 +69,7 @@ class Looks:
 
 def looks(seed: int, keys: NDArray[np.int64], infrared: bool, rain: bool) -> Looks:
     """Clothes of everybody; in infrared light dark cloth is often bright."""
-    chance = [uniforms(seed, keys, 100 + number) for number in range(7)]
+    chance = uniforms_of(seed, keys, range(100, 107))
     top, legs = 0.1 + 0.75 * chance[0], 0.06 + 0.42 * chance[1] ** 2
     skin = 0.28 + 0.15 * chance[2]
     if infrared:
@@ -119,7 +119,8 @@ def _draw(planes: Planes, depth: Plane, shape: Plane, foot: tuple[float, float],
     clear = depth[here] > ahead
     if not clear.any():
         return False
-    paint = shape[y0 - top : y1 - top, x0 - left : x1 - left] @ tones
+    part = shape[y0 - top : y1 - top, x0 - left : x1 - left]
+    paint = (part.reshape(-1, 3) @ tones).reshape(*clear.shape, 4)  # one product: a row at a time takes longer
     paint *= clear[..., None]
     cover = paint[..., 3]
     if y1 - y0 > 9:

@@ -38,25 +38,32 @@ class Lens:
         rolled = np.array([[cr, sr, 0], [-sr, cr, 0], [0, 0, 1]])
         return np.asarray(rolled @ pitched @ yawed)
 
+    @cached_property
+    def _mast(self) -> NDArray[np.float64]:
+        return np.array([0.0, self.mast_m, 0.0])
+
+    @cached_property
+    def _middle(self) -> NDArray[np.float64]:
+        return np.array([self.width / 2, self.height / 2])
+
     @property
     def focal_px(self) -> float:
         return self.focal * self.width
 
     def seen_from(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """World points (n, 3) in camera axes (n, 3); the third is the distance ahead."""
-        return np.asarray((points - np.array([0.0, self.mast_m, 0.0])) @ self.turn.T)
+        return np.asarray((points - self._mast) @ self.turn.T)
 
     def pixels(self, seen: NDArray[np.float64]) -> NDArray[np.float64]:
         """Pixel places (n, 2) of points ahead of the camera."""
-        middle = np.array([self.width / 2, self.height / 2])
-        return np.asarray(seen[:, :2] / seen[:, 2:3] * self.focal_px + middle)
+        return np.asarray(seen[:, :2] / seen[:, 2:3] * self.focal_px + self._middle)
 
     def outline(self, corners: Sequence[Corner]) -> tuple[list[Pixel], float]:
         """A flat shape as pixels, cut at the lens, and its mean distance; no pixels when it is behind."""
         seen = _cut_near(self.seen_from(np.asarray(corners, float)))
         if len(seen) < 3:
             return [], 0.0
-        return [(float(x), float(y)) for x, y in self.pixels(seen)], float(seen[:, 2].mean())
+        return [(x, y) for x, y in self.pixels(seen).tolist()], float(seen[:, 2].mean())
 
     @cached_property
     def rays(self) -> NDArray[np.float32]:

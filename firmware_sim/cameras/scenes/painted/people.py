@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from firmware_sim.cameras.scenes.chance import generator, uniform, uniforms
+from firmware_sim.cameras.scenes.chance import generator, uniform, uniforms, uniforms_of
 from firmware_sim.cameras.scenes.events import DAY_S, HOUR_S
 
 from .dressing import is_open
@@ -49,17 +49,17 @@ def people(world: World, time_s: float, extra: float, near_z: float) -> People:
 def _walkers(world: World, time_s: float, extra: float, near_z: float) -> tuple[NDArray[np.generic], ...]:
     slots = np.arange(SLOTS, dtype=np.int64)
     seed = world.seed
-    shifted = time_s + uniforms(seed, slots, 71) * CELL_S
-    cell = np.floor(shifted / CELL_S).astype(np.int64)
+    ahead = uniforms(seed, slots, 71) * CELL_S
+    cell = np.floor((time_s + ahead) / CELL_S).astype(np.int64)
     trip = cell * 1_009 + slots
-    begins = cell * CELL_S - uniforms(seed, slots, 71) * CELL_S
+    begins = cell * CELL_S - ahead
     hourly = crowd(seed, world.kind, time_s // 300 * 300, extra)
     there = uniforms(seed, trip, 72) < hourly
     slots, trip, into = slots[there], trip[there], (time_s - begins)[there]
-    way = _ways(world, trip, near_z)
-    walking = np.hypot(np.diff(way[0], axis=0), np.diff(way[1], axis=0)) / (0.7 + 0.8 * uniforms(seed, trip, 73))
-    pause = uniforms(seed, trip, 74) ** 2 * 130
-    late = uniforms(seed, trip, 75) * np.maximum(CELL_S - walking.sum(axis=0) - pause, 0)
+    way, chance = _ways(world, trip, near_z), uniforms_of(seed, trip, range(73, 78))
+    walking = np.hypot(np.diff(way[0], axis=0), np.diff(way[1], axis=0)) / (0.7 + 0.8 * chance[0])
+    pause = chance[1] ** 2 * 130
+    late = chance[2] * np.maximum(CELL_S - walking.sum(axis=0) - pause, 0)
     clock = into - late
     ends = np.cumsum(np.stack([walking[0], pause, walking[1]]), axis=0)
     first = np.clip(clock / np.maximum(walking[0], 0.1), 0, 1)
@@ -67,17 +67,17 @@ def _walkers(world: World, time_s: float, extra: float, near_z: float) -> tuple[
     x = way[0][0] + (way[0][1] - way[0][0]) * first + (way[0][2] - way[0][1]) * second
     z = way[1][0] + (way[1][1] - way[1][0]) * first + (way[1][2] - way[1][1]) * second
     waits = (first >= 1) & (second <= 0)
-    sway = np.where(waits, 0.12, 0.04) * np.sin(time_s / (2.5 + 4 * uniforms(seed, trip, 76)) + trip % 7)
+    sway = np.where(waits, 0.12, 0.04) * np.sin(time_s / (2.5 + 4 * chance[3]) + trip % 7)
     stride = np.where(waits, -1.0, (clock * 0.95) % 1)
     now = (clock >= 0) & (clock < ends[2])
-    size = 1.45 + 0.33 * uniforms(seed, trip, 77)
+    size = 1.45 + 0.33 * chance[4]
     return x[now] + sway[now], z[now], size[now], stride[now], trip[now]
 
 
 def _ways(world: World, trip: NDArray[np.int64], near_z: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Three points of each trip: where it enters, where it pauses, where it leaves; x and z, each (3, n)."""
     seed, half = world.seed, world.half
-    chance = [uniforms(seed, trip, 80 + number) for number in range(7)]
+    chance = uniforms_of(seed, trip, range(80, 87))
     inner = half - 2.3
     lane = np.where(
         chance[0] < 0.3, (chance[1] * 2 - 1) * inner, np.sign(chance[1] - 0.5) * inner * (0.75 + 0.25 * chance[0])

@@ -48,7 +48,7 @@ class Codec:
         self._encoder = av.CodecContext.create("mjpeg", "w")
         self._encoder.width, self._encoder.height, self._encoder.pix_fmt = width, height, "yuvj420p"
         self._encoder.time_base, self._encoder.thread_count = Fraction(1, 25), 1
-        self._encoder.options = {"qmin": str(quality), "qmax": str(quality)}
+        self._encoder.options = {"qmin": str(quality), "qmax": str(quality), "huffman": "default"}
         self._decoder = av.CodecContext.create("mjpeg", "r")
         self._decoder.thread_count = 1
 
