@@ -19,7 +19,7 @@ _LEAVING_S = 5.0
 
 pytest_plugins = ["tests.parts"]
 
-# httpx looks for it at every lock of every request, through the whole path and pytest's import hook: a millisecond each.
+# httpx looks for it at every lock of a request, through the whole path and pytest's import hook: a millisecond each.
 sys.modules.setdefault("sniffio", None)  # type: ignore[arg-type]
 
 # A busy machine makes a slow test, not a wrong one.

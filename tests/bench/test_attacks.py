@@ -52,7 +52,6 @@ def all_fail(attacks: list[Attack]) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@pytest.mark.xdist_group("attacks office")
 @pytest.mark.parametrize("part", ["api", "visits", "sessions", "forms", "pictures", "audit", "flood"])
 def test_the_office_refuses_all(post: Post, part: str) -> None:
     made = {

@@ -23,7 +23,7 @@ from tests.provisioning.walk import Phone, walk
 
 BOARD = "market-env"
 TAPS_LIMIT = 12
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("secured walk"), pytest.mark.timeout(480)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(480)]
 
 
 @dataclass
