@@ -99,6 +99,8 @@ class RuleOff:
     run_gap_s: float = 1.0
     fixed: Mapping[str, object] = field(default_factory=dict)
     """What of the setup is not left to chance."""
+    seed: int | None = None
+    """Where the search begins, for a rule that is needed in few stories: with it one of the first dozen tells."""
 
     def arranged(self, setup: Setup) -> Setup:
         """`setup` without the rule, on a good network."""
@@ -116,11 +118,11 @@ RULES = {
     "ignore a lower rewind": RuleOff("backup restore second", "I3", outbox=ObeysALowerRewind),
     "a rewind reopens": RuleOff("backup restore", "I3", outbox=ReopensNothing),
     "a write counts for the rewind at its start": RuleOff(
-        "backup restore", "I3", pipeline=CountsForTheRewindAtTheEnd, fixed={"store_lag_s": 2.0}
+        "backup restore", "I3", pipeline=CountsForTheRewindAtTheEnd, fixed={"store_lag_s": 2.0}, seed=5
     ),
     "every start is a new run": RuleOff("edge power recreate", "I3|I4", outbox=SameRunForEver),
     "a new run leaves a second free": RuleOff(
-        "power", "I5", run_gap_s=0.001, fixed={"trusted": True, "error_ms": 100_000}
+        "power", "I5", run_gap_s=0.001, fixed={"trusted": True, "error_ms": 100_000}, seed=6
     ),
     "a date is kept before it is sent": RuleOff("power link", "I5", outbox=SendsBeforeTheDateIsKept),
     "live readings pass the backlog": RuleOff("link", "I6", live_lane=False, fixed={"credit": 1}),

@@ -1,7 +1,7 @@
 """Every rule is needed: without it the same tests fail, within a bounded number of examples."""
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.stateful.machine import Line
@@ -28,7 +28,7 @@ def line(rule: RuleOff) -> type[Line]:
         def arranged(self, setup: Setup) -> Setup:
             return rule.arranged(setup)
 
-    return Arranged
+    return Arranged if rule.seed is None else seed(rule.seed)(Arranged)
 
 
 @pytest.mark.slow
