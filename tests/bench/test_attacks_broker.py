@@ -5,7 +5,6 @@ Those on its files take minutes: `kewang bench attacks` has them, tests/provisio
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,17 +17,8 @@ from kewang.bench.provisioned import ProvisionedBroker
 from provisioning.guard import conf
 from provisioning.guard.client import Refused
 
-# paho leaves a TLS connection that was refused in its handshake to the collector.
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:Exception ignored in. <ssl.SSLSocket:pytest.PytestUnraisableExceptionWarning"
-)
-
-
-@pytest.fixture(autouse=True)
-def collected() -> Iterator[None]:
-    """What a test leaves to the collector does not trouble the next one."""
-    yield
-    gc.collect()
+# paho leaves connections that were refused, and a pair of sockets of its own, to the collector.
+pytestmark = pytest.mark.filterwarnings("ignore:Exception ignored in. <s:pytest.PytestUnraisableExceptionWarning")
 
 
 @pytest.fixture(scope="module")
