@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import sys
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -19,8 +18,6 @@ _LEAVING_S = 5.0
 
 pytest_plugins = ["tests.parts"]
 
-# httpx looks for it at every lock, through the whole path and pytest's import hook: a millisecond each time.
-sys.modules.setdefault("sniffio", None)  # type: ignore[arg-type]
 
 # A busy machine makes a slow test, not a wrong one.
 settings.register_profile("kewang", deadline=None)

@@ -7,10 +7,13 @@ from xdist.scheduler import LoadScopeScheduling
 
 TOGETHER: Final = frozenset(
     {
+        "tests/bench/test_attacks.py",
+        "tests/bench/test_attacks_broker.py",
         "tests/cli/test_edge_camera.py",
         "tests/system/test_camera_line.py",
         "tests/system/test_camera_secrets.py",
         "tests/system/test_secured_line.py",
+        "tests/system/test_secured_walk.py",
         "tests/test_architecture.py",
     }
 )

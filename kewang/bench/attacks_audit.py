@@ -11,6 +11,7 @@ from pathlib import Path
 from kewang.bench.attacks_rows import Attack
 from kewang.bench.attacks_stage import Post
 from provisioning.inventory import open_inventory
+from provisioning.inventory.head import HEAD
 from provisioning.inventory.verify import verify
 
 _COLUMNS = "time_ms, actor, act, subject, detail, previous, hash"
@@ -68,5 +69,4 @@ def _copy(state: Path, folder: Path) -> None:
         closing(sqlite3.connect(folder / "inventory.db")) as into,
     ):
         from_db.backup(into)
-    for file in state.glob("audit*"):
-        shutil.copy(file, folder / file.name)
+    shutil.copy(state / HEAD, folder / HEAD)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import re
 import ssl
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -156,6 +157,7 @@ class Browser:
         headers = {"X-Forwarded-For": address}
         self.login = ""
         self.client = httpx.Client(base_url=url, timeout=_LIMIT_S, trust_env=False, headers=headers)
+        weakref.finalize(self, self.client.close)
 
     def tries(self, login: str, password: str, target: str = "/t/") -> httpx.Response:
         """The login form, filled in."""

@@ -12,7 +12,7 @@ import pytest
 
 from kewang.bench.bad_link import BadLink, Weather
 from kewang.bench.phone import Screens, Visited
-from kewang.bench.visit import Run, judge, quantiles
+from kewang.bench.visit import Run, VisitPlan, judge, measure, quantiles
 
 PAGE = """
 <main id="visit" data-visit="v-1">
@@ -106,3 +106,12 @@ def test_a_bad_link_kills_its_share(link: BadLink) -> None:
     assert (link.opened, link.killed) == (1, 1)
     link.weather = Weather()
     assert said_back(link.port, b"again")[0] == b"again"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(("sabotage", "told"), [("gateway", "not so within"), ("unlisted", "P-409")])
+def test_what_is_broken_is_noticed(sabotage: str, told: str) -> None:
+    result = measure(VisitPlan(1, 0, 1, sabotage))
+    assert (result["ok"], result["green"]) == (False, 0)
+    assert told in result["failed"][0]
