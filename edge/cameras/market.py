@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.cameras.likeness import Look
-from edge.cameras.picture import COLUMNS, ROWS, Edges, Plane, median, quantile, smoothed
+from edge.cameras.picture import COLUMNS, ROWS, Edges, Plane, median, smoothed
 from edge.cameras.thresholds import MarketLimits
 
 Zones = Sequence[Sequence[tuple[float, float]]]
@@ -78,12 +78,11 @@ class MarketView:
 
     def clutter(self, zone: NDArray[np.bool_]) -> float | None:
         """Share (0–100) of the zone's fine blocks with edges that the clean view has not; None without a zone or a
-        clean view, and until what stays is known. By day, at dusk and in infrared light the same litter counts alike:
-        both views are evened out first."""
+        clean view, and until what stays is known. Faint edges come and go with the light and count for little."""
         if self.settled is None or self.clean is None or self.unsettled or not zone.any():
             return None
-        fading = usual_fading(self.clean, self.limits)
-        added = added_edges(evened(self.settled, fading), evened(self.clean, fading)) > self.limits.added_edges
+        now, clean = (evened(edges, self.limits.faint_times) for edges in (self.settled, self.clean))
+        added = added_edges(now, clean) > self.limits.added_edges
         return 100 * float((_fine(added)[zone] > self.limits.added_share).mean())
 
     def _cleaner(self) -> None:
@@ -208,22 +207,10 @@ def in_light_of(edges: Edges, clean: Edges, limits: MarketLimits) -> Edges:
 
 
 def evened(edges: Edges, fading: float) -> Edges:
-    """The edges (90, 160) of a picture whose gradients are `fading` times as strong, as without that. With gradients g
-    and softness s edges are g / (g + s), so that the gradient is found back."""
+    """The edges (90, 160) of a picture whose gradients are `fading` times as strong as they should be, without that.
+    With gradients g and softness s edges are g / (g + s), so that the gradient is found back."""
     even: Edges = edges * (1 / (np.float32(fading) + np.float32(1 - fading) * np.abs(edges)))
     return even
-
-
-def usual_fading(clean: Edges, limits: MarketLimits) -> float:
-    """How many times as strong as usual the gradients of a clean view (90, 160) are, told by its strong edges; 1 where
-    there are too few of them."""
-    strength = np.abs(clean[::3, ::3])
-    strong = strength[strength > limits.light_edges]
-    if len(strong) < _LEAST_EDGES:
-        return 1.0
-    known, usual = min(quantile(strong, 0.75), float(_ALMOST)), limits.usual_edges
-    fading = known * (1 - usual) / ((1 - known) * usual)
-    return min(max(fading, 1 / limits.light_times), limits.light_times)
 
 
 def added_edges(now: Edges, clean: Edges) -> Plane:

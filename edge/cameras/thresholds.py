@@ -119,7 +119,7 @@ class MarketLimits:
     light_edges: float
     light_agreement: float
     light_times: float
-    usual_edges: float
+    faint_times: float
     added_edges: float
     added_share: float
     cleaner_edges: float

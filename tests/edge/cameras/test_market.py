@@ -162,6 +162,15 @@ def test_light_that_fades_and_returns_changes_no_litter() -> None:
     assert found == pytest.approx([found[0]] * 3, abs=4)
 
 
+def test_faint_stains_are_no_litter() -> None:
+    seen = market()
+    seen.views[False].accept_clean(shown(GROUND, 0), known=False)
+    stained = GROUND + 0.2 * (littered(20) - GROUND)
+    looks = [seen.metrics(shown(stained, moment), False) for moment in range(1, 41)]
+    assert looks[-1]["clutter_pct"] < 2
+    assert clutter(20, seen, 50) > 10
+
+
 def test_back_in_a_mode_it_tells_nothing_of_hours_ago() -> None:
     seen = market()
     seen.views[False].accept_clean(shown(GROUND, 0), known=False)
