@@ -45,6 +45,8 @@
   const ready = async () => {
     if (!("serviceWorker" in navigator)) return;
     await navigator.serviceWorker.register("/t/sw.js", { scope: "/" });
+    // A page that was on its way while the worker began is not among those it took over: it asks.
+    navigator.serviceWorker.ready.then(({ active }) => navigator.serviceWorker.controller ?? active.postMessage("claim"));
     const known = await caches.open("kewang-known");
     if (!person) { await known.delete("/t/shell"); return; }
     if (document.body.dataset.shell) return;

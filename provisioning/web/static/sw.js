@@ -43,6 +43,8 @@ self.addEventListener("fetch", (event) => {
   }
 });
 
+self.addEventListener("message", (event) => event.waitUntil(self.clients.claim()));
+
 self.addEventListener("sync", (event) => {
   if (event.tag === "kewang-send") event.waitUntil(self.kewangQueue.flush());
 });
