@@ -82,6 +82,7 @@ def test_a_power_cut_at_every_step_of_a_renewal_recovers_by_itself(
             finished = True
         except PowerCut:
             cuts += 1
+        clock.now_ms += 1000
         again = box.box()
         assert work.once(again, box.talk(again)).trouble == "", f"cut at {at}"
         assert check(again).serial_number != before, f"cut at {at}"

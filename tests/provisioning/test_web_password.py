@@ -155,7 +155,7 @@ async def test_on_a_phone(market: Town, tmp_path: Path, language: str) -> None:
         await phone.log_in("rudi", PASSWORD)
         await phone.ready()
         await phone.tap(f'[href="{PATH}"]')
-        await tab.until(f"location.pathname === '{PATH}'")
+        await tab.until(f"location.pathname === '{PATH}' && document.readyState === 'complete'")
         assert await phone.fits() == []
         for name, text in typed("wrong-one-here").items():
             await tab.type(f"[name={name}]", text)
@@ -168,6 +168,6 @@ async def test_on_a_phone(market: Town, tmp_path: Path, language: str) -> None:
         await tab.until("location.search === '?done'")
         assert await phone.fits() == []
         await phone.tap("a.go")
-        await tab.until("location.pathname === '/t/'")
+        await tab.until("location.pathname === '/t/' && document.readyState === 'complete'")
     async with httpx.AsyncClient(base_url=market.address) as market.client:
         assert (await market.log_in("rudi", NEW)).status_code == 303

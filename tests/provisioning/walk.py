@@ -56,7 +56,7 @@ class Phone:
         await self.tab.type("[name=password]", password)
         await self.shot("login")
         await self.tab.tap("button.go")
-        await self.tab.until("location.pathname === '/t/'")
+        await self.tab.until("location.pathname === '/t/' && document.readyState === 'complete'")
 
     async def ready(self) -> None:
         """Waits until the page can be opened without a signal."""
