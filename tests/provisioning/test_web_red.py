@@ -140,6 +140,7 @@ async def test_on_a_phone_a_check_ends_red(market: Town, tmp_path: Path, languag
         await phone.at("start")
         await phone.go("start")
         await phone.at("readings")
+        await tab.until("document.querySelectorAll('[data-step=readings] .signs li').length > 1")
         await phone.tap(".leave summary")
         await phone.tap(".leave input[value=camera-broken]")
         await tab.type(".leave [name=note]", NOTE)

@@ -29,7 +29,8 @@
     await show(state);
     if (state === "login" || (state === "sent" && await held())) return;
     if (state === "sent") tries = 0;
-    if (await queue.waiting() > 0) timer = setTimeout(send, NEXT_MS[Math.min(tries++, NEXT_MS.length - 1)]);
+    // Busy: the service worker sends. What it has sent when we look again is shown then.
+    if (state === "busy" || await queue.waiting() > 0) timer = setTimeout(send, NEXT_MS[Math.min(tries++, NEXT_MS.length - 1)]);
   };
 
   const held = async () => (await queue.read("visits")).some((visit) => visit.refused);
