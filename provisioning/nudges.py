@@ -21,7 +21,8 @@ log = logging.getLogger(__name__)
 
 POLL_S: Final = 1.0
 ASK: Final = "ask_office"
-"""The command's name on the box (edge/upkeep.py)."""
+PART: Final = "enrolment"
+"""The command's name, and the part of the box that takes it (edge/upkeep.py)."""
 WAIT_S: Final = 30.0
 AT_ONCE: Final = 8
 """So many boxes are told at one time; after an import of a whole city the others wait their turn."""
@@ -75,8 +76,8 @@ def changed(known: Mapping[str, Wish] | None, now: Mapping[str, Wish]) -> list[s
 async def _tell(broker: BrokerSettings, device: str, places: asyncio.Semaphore) -> None:
     async with places:
         try:
-            answer = await send(broker, device, new_command(ASK, {}, WAIT_S), wait_s=WAIT_S)
+            answer = await send(broker, device, new_command(ASK, {"source": PART}, WAIT_S), wait_s=WAIT_S)
         except OSError as error:
             log.info("%s was not told to ask: %s", device, error)
         else:
-            log.info("%s %s", device, f"was told to ask: {answer.text}" if answer else "does not answer: it asks later")
+            log.info("%s, told to ask the office: %s", device, answer.text if answer else "no answer, it asks later")
