@@ -1,4 +1,7 @@
-"""`kewang bench attacks`: what it makes of its rows; the office's half refuses everything, a spoilt one does not."""
+"""`kewang bench attacks`: what it makes of its rows; the office's half refuses everything, a spoilt one does not.
+
+The flood has a limit in seconds: `kewang bench attacks` has it.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from kewang.bench import attacks_api, attacks_audit, attacks_flood
+from kewang.bench import attacks_api, attacks_audit
 from kewang.bench.attacks import FEWEST, NOT_RUN, judge, told
 from kewang.bench.attacks_forms import Forms
 from kewang.bench.attacks_pictures import Pictures
@@ -52,7 +55,7 @@ def all_fail(attacks: list[Attack]) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("part", ["api", "visits", "sessions", "forms", "pictures", "audit", "flood"])
+@pytest.mark.parametrize("part", ["api", "visits", "sessions", "forms", "pictures", "audit"])
 def test_the_office_refuses_all(post: Post, part: str) -> None:
     made = {
         "api": lambda: attacks_api.attacks(post),
@@ -61,6 +64,5 @@ def test_the_office_refuses_all(post: Post, part: str) -> None:
         "forms": lambda: Forms(post).attacks(),
         "pictures": lambda: Pictures(post).attacks(),
         "audit": lambda: attacks_audit.attacks(post),
-        "flood": lambda: attacks_flood.attacks(post),
     }
     all_fail(made[part]())
