@@ -18,7 +18,6 @@ _LEAVING_S = 5.0
 
 pytest_plugins = ["tests.parts"]
 
-
 # A busy machine makes a slow test, not a wrong one.
 settings.register_profile("kewang", deadline=None)
 settings.load_profile("kewang")
