@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from edge import upkeep
 from provisioning.acts import maintenance, sources
-from provisioning.nudges import changed, wishes
+from provisioning.nudges import ASK, PART, changed, wishes
 from tests.provisioning.town import OPI, RUDI, Town
 
 ONE, TWO = "amb-cam-one", "amb-cam-two"
@@ -34,3 +35,7 @@ def test_only_boxes_with_a_certificate_are_told(town: Town) -> None:
     with town.inventory.writing(RUDI) as work:
         maintenance.begin(work, ONE, why="cleaning")
     assert changed(named, wishes(town.inventory)) == [ONE]
+
+
+def test_a_box_is_told_in_words_it_takes() -> None:
+    assert (ASK, PART) == (upkeep.ASK, upkeep.Upkeep.name)
