@@ -16,6 +16,7 @@ from kewang.wire.enrolment import (
     DATE_HEADER,
     DEVICE_HEADER,
     SIGNATURE_HEADER,
+    Code,
     Config,
     Enrol,
     Issued,
@@ -33,6 +34,8 @@ TIMEOUT_S: Final = 20.0
 MAX_ANSWER_BYTES: Final = 400_000
 _NO_CHECK_TIME: Final = 0x200000
 """OpenSSL's X509_V_FLAG_NO_CHECK_TIME, which Python has no name for."""
+_STEP_ASIDE_MS: Final = 2000
+"""A date that was used before is left behind by up to so much; the office takes dates within minutes."""
 EARLIEST_MS: Final = 1_767_225_600_000
 """2026-01-01: no office of ours is older."""
 
@@ -119,10 +122,20 @@ class Conversation:
     def _signed(
         self, device: str, key: BoxKey, method: str, path: str, body: bytes, headers: dict[str, str] | None = None
     ) -> tuple[int, bytes, Any]:
-        date_ms = self._last_ms = max(self.now_ms(), self._last_ms + 1)
-        signature = key.sign(request_text(method, path, date_ms, body))
-        signed = {DEVICE_HEADER: device, DATE_HEADER: str(date_ms), SIGNATURE_HEADER: signature}
-        return self._say(method, path, body, signed | (headers or {}))
+        self._last_ms = max(self.now_ms(), self._last_ms + 1)
+        try:
+            return self._say(method, path, body, self._signature(device, key, method, path, body) | (headers or {}))
+        except Refusing as error:
+            if error.code != Code.REPLAY:
+                raise
+        # An earlier conversation took this millisecond: the office's clock was set back, or was told less exactly.
+        self._last_ms += 1 + secrets.randbelow(_STEP_ASIDE_MS)
+        return self._say(method, path, body, self._signature(device, key, method, path, body) | (headers or {}))
+
+    def _signature(self, device: str, key: BoxKey, method: str, path: str, body: bytes) -> dict[str, str]:
+        """Headers that sign a request at `_last_ms`."""
+        signature = key.sign(request_text(method, path, self._last_ms, body))
+        return {DEVICE_HEADER: device, DATE_HEADER: str(self._last_ms), SIGNATURE_HEADER: signature}
 
     def _say(
         self, method: str, path: str, body: bytes, headers: dict[str, str] | None = None

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from edge.enrol import work
+from edge.enrol.asking import Conversation
 from edge.enrol.box import Box
 from edge.enrol.errors import Unreachable
 from edge.enrolled import KEY, SECRETS, SOURCES, Disk, Identity, with_identity
@@ -221,6 +222,20 @@ def test_sources_of_the_office_are_merged_and_passwords_lie_apart(box: Field, ho
         sources.remove(act, DEVICE, "cam-1")
     assert work.once(found, box.talk(found)).changed
     assert not password.exists()
+
+
+def test_a_millisecond_that_an_earlier_conversation_took_is_signed_anew(box: Field) -> None:
+    """Both clocks stand still here, as between two requests of one millisecond: no round is lost to it."""
+    found = box.enrolled()
+    key = found.key
+
+    def asked() -> None:
+        with Conversation(box.house.url, box.house.ca_file.read_bytes(), monotonic_s=lambda: 5.0) as office:
+            assert office.config(DEVICE, key, "") is not None
+            assert office.config(DEVICE, key, "") is not None
+
+    for _ in range(3):
+        asked()
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[1,2]", b"\xff" * 50, b'{"state":7}'])
