@@ -1,6 +1,7 @@
 """Chance without state: numbers that depend on their keys alone, so any moment can be asked for in any order."""
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -20,6 +21,7 @@ def mix(key: int) -> int:
     return key ^ (key >> 31)
 
 
+@lru_cache(maxsize=65_536)
 def uniform(*keys: int) -> float:
     """0 ≤ number < 1 that depends on the keys alone."""
     state = 0

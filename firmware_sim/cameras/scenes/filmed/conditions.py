@@ -9,6 +9,9 @@ from firmware_sim.cameras.scenes.chance import drift, uniform
 from firmware_sim.cameras.scenes.events import Event
 from firmware_sim.cameras.scenes.planes import Plane, Planes
 
+_FAR: Final = 4
+"""Widths of the picture from the edge of the sun's shade to where it is worth nothing any more."""
+_SHADES_A_WIDTH: Final = 2_048
 DARK_HOURS: Final = (5.9, 18.95)
 
 
@@ -27,6 +30,8 @@ class Daylight:
         self._key = key
         self._steep = 6 + 20 * uniform(key, 3)
         self._depth = 0.15 + 0.4 * uniform(key, 4)
+        away = np.arange(2 * _FAR * _SHADES_A_WIDTH, dtype=np.float32) / _SHADES_A_WIDTH - _FAR
+        self._shades = 0.5 * np.tanh(away * np.float32(self._steep)) * np.exp(-2 * np.abs(away))
 
     def lay(self, planes: Planes, time_s: float, bright: float, error: float) -> None:
         """Light of the moment over the picture, in place."""
@@ -34,7 +39,9 @@ class Daylight:
         clear = float(np.clip(0.5 + 0.9 * drift(self._key, time_s, 2_600), 0, 1)) * bright
         slope = 0.6 * float(np.cos((hour - 12.4) * 0.26 + 1.2))
         edge = self._x + slope * self._y - 0.13 * (hour - 12.4)
-        shade = 0.5 * np.tanh(edge * np.float32(self._steep)) * np.exp(-2 * np.abs(edge))
+        shade = self._shades.take(
+            ((edge + np.float32(_FAR)) * np.float32(_SHADES_A_WIDTH)).astype(np.int32), mode="clip"
+        )
         gain = (0.55 + 0.45 * bright) * error * (1 + 0.06 * drift(self._key + 1, time_s, 500))
         planes.y *= np.float32(gain) * (1 + np.float32(clear * self._depth) * shade)
         warm = 9 * float(np.exp(-(((bright - 0.5) / 0.4) ** 2)))

@@ -25,6 +25,8 @@ PAVING: Final = ((250, 210), (590, 190), (690, 300), (600, 400), (360, 300))
 CUT_S: Final = 20.0
 BUSY_HOURS: Final = (0, 4.5, 6, 8, 10, 12, 14, 17, 19, 22, 24)
 BUSY: Final = (0.05, 0.05, 0.6, 1.0, 0.85, 0.55, 0.45, 0.7, 0.4, 0.12, 0.05)
+NOISE_PICTURES: Final = 16
+"""So many pictures' worth of noise are made once; a moment's begins anywhere in it."""
 EPOCH_S: Final = 1_767_225_600
 HEALTHY: Final = Spoiling()
 
@@ -53,6 +55,7 @@ class Filmed:
         self._reel = reel(video, self.framing, width, height)
         self._daylight, self._hot = Daylight(seed, width, height), hot_middle(seed, width, height)
         self._rubbish = Rubbish(seed, self._reel.empty_luma, self._reel.empty_chroma, np.array(self.zone))
+        self._white = generator(seed, 901).standard_normal(NOISE_PICTURES * width * height, np.float32)
         self._occluders: dict[int, Occluder] = {}
 
     def reframed(self, x: float, y: float, roll: float) -> "Filmed":
@@ -170,9 +173,9 @@ class Filmed:
         planes.y = shaken(planes.y, reach * float(np.sin(time_s * 3.3)), reach * 0.6 * float(np.cos(time_s * 2.3)))
         if spoiling.optics:
             spoiling.optics(planes, time_s, mono)
-        rng = np.random.default_rng([self.seed, int(time_s * 1_000)])
         sigma = np.float32(self._noise * spoiling.grain * (2.6 if mono else 1.0))
-        planes.y += sigma * rng.standard_normal(planes.y.shape, np.float32)
+        first = int(uniform(self.seed, int(time_s * 1_000), 78) * (self._white.size - planes.y.size))
+        planes.y += sigma * self._white[first : first + planes.y.size].reshape(planes.y.shape)
 
     def _text_and_code(
         self,

@@ -68,7 +68,7 @@ class Canvas:
 
         `foreign`: no part of the clean view.
         """
-        outline, distance = self.lens.outline(corners)
+        outline, distance = self.lens.kept_outline(corners)
         if not outline:
             return
         self._brush.polygon([(x * FINENESS, y * FINENESS) for x, y in outline], fill=_whole(colour))

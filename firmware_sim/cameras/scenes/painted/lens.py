@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 Corner: TypeAlias = tuple[float, float, float]
 Pixel: TypeAlias = tuple[float, float]
 NEAR_M: Final = 0.4
+KEPT_OUTLINES: Final = 4_096
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,10 @@ class Lens:
         return np.array([0.0, self.mast_m, 0.0])
 
     @cached_property
+    def _outlines(self) -> dict[tuple[Corner, ...], tuple[list[Pixel], float]]:
+        return {}
+
+    @cached_property
     def _middle(self) -> NDArray[np.float64]:
         return np.array([self.width / 2, self.height / 2])
 
@@ -64,6 +69,15 @@ class Lens:
         if len(seen) < 3:
             return [], 0.0
         return [(x, y) for x, y in self.pixels(seen).tolist()], float(seen[:, 2].mean())
+
+    def kept_outline(self, corners: Sequence[Corner]) -> tuple[list[Pixel], float]:
+        """`outline` of something that stands still: it is drawn again and again."""
+        key = tuple(corners)
+        if key not in self._outlines:
+            if len(self._outlines) >= KEPT_OUTLINES:
+                self._outlines.clear()
+            self._outlines[key] = self.outline(corners)
+        return self._outlines[key]
 
     @cached_property
     def rays(self) -> NDArray[np.float32]:
