@@ -14,7 +14,6 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Final
 
 from fastapi import FastAPI
 
@@ -44,9 +43,6 @@ from provisioning.web.options import WebOptions
 from provisioning.web.standing import Standing
 
 log = logging.getLogger(__name__)
-
-_LOOK_S: Final = 0.25
-"""How often the guard asks whom the inventory refuses: a revocation waits for no longer than this."""
 
 
 @dataclass(frozen=True)
@@ -179,10 +175,8 @@ async def _guarded(parts: Parts, settings: GuardSettings, stopping: asyncio.Even
     if settings.proxy and haproxy.install(settings.proxy, settings.devices, settings.max_devices):
         log.warning("%s is new: let HAProxy read it (systemctl reload haproxy)", settings.proxy.file)
     guard = Guard(settings, parts.authority, signal_by(settings.signal), _guard_folder(parts.settings))
-    keeping = Keeping(
-        partial(refused, parts.inventory), partial(placements, parts.inventory), parts.broker, poll_s=_LOOK_S
-    )
-    await keep_guarded(guard, keeping, asyncio.Event(), stopping)
+    keeping = Keeping(partial(refused, parts.inventory), partial(placements, parts.inventory), parts.broker)
+    await keep_guarded(guard, keeping, stopping)
 
 
 def refused(inventory: Inventory) -> Wanted:

@@ -25,13 +25,13 @@ from kewang.bench.envelope import envelope
 from kewang.bench.process import PartFailed, find_program
 
 LEAST_DAYS: Final = 20
-DAYS_A_CAMERA: Final = 3
-"""Scored days at most; before them each camera learns for as many."""
+DAYS_A_CAMERA: Final = 2
+"""Scored days at most: many cameras tell more than many days of few, and fill the cores evenly."""
 NICE: Final = 5
 """The simulation gives way to the agents and cameras of the wire, which live in real time."""
 SPREAD: Final = 2
 """Few days are spread over so many cameras, which can be simulated at one time."""
-SLOW_A_CAMERA: Final = 3
+SLOW_A_CAMERA: Final = 2
 DEFAULT_DAYS: Final = {"painted": 8, "filmed": 12}
 """Of film there are more: a painted picture takes half as long again, and the whole is to take 8 minutes."""
 FULL_DAYS: Final = {"painted": 75, "filmed": 30}

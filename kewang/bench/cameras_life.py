@@ -17,7 +17,7 @@ from kewang.bench.cameras_score import FalseAlarm, Found, Track, calm_days, fals
 
 WARM_DAYS: Final = 3
 QUIET_EVERY: Final = 3
-"""Every third scored day has no fault at all."""
+"""Every third scored day of a family has no fault at all."""
 TRANSPORT: Final = frozenset(
     {
         *("reachable", "tcp_ms", "options_ms", "describe_ms", "setup_ms", "play_ms", "first_packet_ms", "stalls"),
@@ -129,10 +129,11 @@ def _slow_day(plan: CameraPlan, judge: Judge, scene: Spoilable, event: Event, re
 
 def _scored_days(plan: CameraPlan, judge: Judge, scene: Spoilable, result: CameraResult) -> None:
     first, last = plan.warm_days, plan.warm_days + plan.days
+    before = plan.number * plan.days - first  # about so many days of the family's cameras before this one
     events = [
         event
         for day in range(first, last)
-        if (day - first) % QUIET_EVERY != QUIET_EVERY - 1
+        if (before + day) % QUIET_EVERY != QUIET_EVERY - 1
         for event in day_of_faults(plan.seed, day, plan.weights)
     ]
     camera = Camera(judge, scene, plan.seed, now_s=first * DAY_S, costs=result.costs)

@@ -21,11 +21,11 @@ class Naive:
     """Mean luma, variance of the Laplacian, difference to the picture before."""
 
     def __init__(self) -> None:
-        self._last: NDArray[np.float32] | None = None
+        self._last: NDArray[np.int16] | None = None
 
     def judge(self, picture: Picture) -> CameraReason | None:
         """What is wrong with `picture` (I420, uint8, (rows * 3 / 2, columns)); None: nothing."""
-        luma = picture[: picture.shape[0] * 2 // 3].astype(np.float32)
+        luma = picture[: picture.shape[0] * 2 // 3].astype(np.int16)
         last, self._last = self._last, luma
         mean = float(luma.mean())
         if mean < DARK:
@@ -38,10 +38,12 @@ class Naive:
         return CameraReason.MOVED if changed else None
 
 
-def laplacian_variance(luma: NDArray[np.float32]) -> float:
+def laplacian_variance(luma: NDArray[np.int16]) -> float:
     """Variance of the four-neighbour Laplacian of `luma`, (rows, columns), grey levels squared."""
     inner = luma[1:-1, 1:-1]
-    return float((luma[:-2, 1:-1] + luma[2:, 1:-1] + luma[1:-1, :-2] + luma[1:-1, 2:] - 4 * inner).var())
+    answer = luma[:-2, 1:-1] + luma[2:, 1:-1] + luma[1:-1, :-2] + luma[1:-1, 2:] - 4 * inner
+    flat = answer.ravel().astype(np.float32)
+    return float(flat @ flat) / flat.size - float(flat.mean()) ** 2
 
 
 def confirmed(found: Sequence[CameraReason | None], times: int) -> Iterator[CameraReason | None]:

@@ -152,8 +152,6 @@ class _City:
         self.problems: list[str] = []
         self._at_once = asyncio.Semaphore(_HANDSHAKES)
         self.dropped_by_gateway = 0
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._changed: asyncio.Event | None = None
 
     @contextmanager
     def kept(self) -> Iterator[None]:
@@ -161,11 +159,11 @@ class _City:
         stop, ready, before = threading.Event(), threading.Event(), self.broker.guard.memory.notes()
 
         async def run() -> None:
-            self._loop, self._changed, stopping = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
+            stopping = asyncio.Event()
             wanted, placements = self.inventory.wanted, self.inventory.placements
             keeping = Keeping(wanted, placements, self.broker.as_service("provisioning"))
             ready.set()
-            keeper = asyncio.create_task(keep_guarded(self.broker.guard, keeping, self._changed, stopping))
+            keeper = asyncio.create_task(keep_guarded(self.broker.guard, keeping, stopping))
             await asyncio.to_thread(stop.wait)
             stopping.set()
             await keeper
@@ -218,8 +216,6 @@ class _City:
         await until(lambda: all(each.accepted >= 3 for each in speakers), _LIMIT_S)
         act_s, act_ms = time.monotonic(), now_ms()
         self.inventory.revoke(boxes)
-        if self._loop and self._changed:
-            self._loop.call_soon_threadsafe(self._changed.set)
         with suppress(TimeoutError):
             await until(lambda: all(each.cut_s for each in speakers), 2 * HUNDRED_LIMIT_MS / 1000)
         stopping.set()

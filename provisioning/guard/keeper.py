@@ -27,13 +27,14 @@ _DIGESTS_S: Final = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Keeping:
-    """What `keep_guarded` works with. `wanted` and `placements` are asked in a thread, once a second at least."""
+    """What `keep_guarded` works with. `wanted` and `placements` are asked in a thread."""
 
     wanted: Callable[[], Wanted]
     placements: Callable[[], Mapping[str, Placement]]
     broker: BrokerSettings
     """As the service `provisioning`: to publish placements of refused boxes, and to clear what they left."""
-    poll_s: float = 1.0
+    poll_s: float = 0.25
+    """How often the inventory is asked whom it refuses: a revocation, by whichever process, waits for no longer."""
     look_s: float = 0.5
     reload_s: float = 3600.0
     """Each time certificates are renewed, the lists signed anew and everything proven: old TLS tickets end there."""
@@ -41,13 +42,9 @@ class Keeping:
     """Longest wait after something failed."""
 
 
-async def keep_guarded(guard: Guard, keeping: Keeping, changed: asyncio.Event, stopping: asyncio.Event) -> None:
-    """Keep the broker as the inventory wants it until `stopping`.
-
-    Set `changed` after an act that refuses a box (from another thread: `loop.call_soon_threadsafe(changed.set)`): it is
-    done at once. Without it, it is noticed within `poll_s`.
-    """
-    keeper = _Keeper(guard, keeping, changed)
+async def keep_guarded(guard: Guard, keeping: Keeping, stopping: asyncio.Event) -> None:
+    """Keep the broker as the inventory wants it until `stopping`."""
+    keeper = _Keeper(guard, keeping)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(keeper.rules(stopping), name="guard-rules")
         tasks.create_task(keeper.files(stopping), name="guard-files")
@@ -55,8 +52,10 @@ async def keep_guarded(guard: Guard, keeping: Keeping, changed: asyncio.Event, s
 
 
 class _Keeper:
-    def __init__(self, guard: Guard, keeping: Keeping, changed: asyncio.Event) -> None:
-        self._guard, self._keeping, self._changed = guard, keeping, changed
+    def __init__(self, guard: Guard, keeping: Keeping) -> None:
+        self._guard, self._keeping = guard, keeping
+        self._altered = asyncio.Event()
+        """Files in use are not those that were proven: all is to be done anew."""
         self._applied: Wanted | None = None
         self._due_s = 0.0
         self._wanted = Wanted()
@@ -70,12 +69,12 @@ class _Keeper:
     async def rules(self, stopping: asyncio.Event) -> None:
         """Bring every change of what is wanted into force, and all of it anew each hour."""
         while not stopping.is_set():
-            self._changed.clear()
+            self._altered.clear()
             try:
                 await self._apply_what_changed()
             except (AuthorityError, OSError, SettingsError) as error:
                 await self._failed(error, stopping)
-            await _either(self._changed, stopping, self._keeping.poll_s)
+            await _either(self._altered, stopping, self._keeping.poll_s)
 
     async def files(self, stopping: asyncio.Event) -> None:
         """Look after the files that are in use, and how long the lists hold."""
@@ -93,7 +92,7 @@ class _Keeper:
                 continue
             if report and report.outcome != "healed":
                 self._applied = None
-                self._changed.set()
+                self._altered.set()
 
     async def told(self, stopping: asyncio.Event) -> None:
         """Tell the gateway of refused boxes by their placement, and clear what they left."""

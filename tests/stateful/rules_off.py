@@ -124,6 +124,6 @@ RULES = {
     "a new run leaves a second free": RuleOff(
         "power", "I5", run_gap_s=0.001, fixed={"trusted": True, "error_ms": 100_000}, seed=6
     ),
-    "a date is kept before it is sent": RuleOff("power link", "I5", outbox=SendsBeforeTheDateIsKept),
+    "a date is kept before it is sent": RuleOff("power link", "I5", outbox=SendsBeforeTheDateIsKept, seed=9),
     "live readings pass the backlog": RuleOff("link", "I6", live_lane=False, fixed={"credit": 1}),
 }
