@@ -23,7 +23,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 import kewang.cli
-from edge.cameras.health import HARD
+from edge.cameras.sight import HARD
 from edge.cameras.stream import outage_state
 from edge.settings import EdgeSettings
 from edge.sources import driver, installed

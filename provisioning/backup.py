@@ -1,7 +1,7 @@
 """A backup: the inventory's rows and the state folder in one file, and back again, checked.
 
-A tar file: `manifest.json` first, then `rows.jsonl`, then `state/...`. The keys of both roots (`offline/`) are left
-out: they belong on a stick. The file holds keys and hashes of passwords: keep it as well as the server.
+A tar file: `rows.jsonl`, then `state/...`, then `manifest.json`. The keys of both roots (`offline/`) are left out:
+they belong on a stick. The file holds keys and hashes of passwords: keep it as well as the server.
 """
 
 import hashlib
@@ -11,19 +11,23 @@ import os
 import shutil
 import tarfile
 import tempfile
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
-from typing import Any, Final
+from typing import IO, Any, Final, TypeAlias
 
 from sqlalchemy.orm import Session
 
 from provisioning.acts.rights import must
-from provisioning.inventory import Actor, Inventory, InventoryError, Work, dump
+from provisioning.acts.visits import PHOTOS
+from provisioning.inventory import Actor, Inventory, InventoryError, dump
 from provisioning.inventory.audit import record
 from provisioning.inventory.database import open_engine, shown
 from provisioning.inventory.head import HEAD, mark, read_head
 from provisioning.inventory.verify import verify_rows
 from provisioning.keys import sync_folder
 
+Whole: TypeAlias = io.BytesIO | io.BufferedReader | io.BufferedRandom
+"""A file that is read from its beginning to its end."""
 _FORMAT: Final = 1
 _MANIFEST: Final = "manifest.json"
 _ROWS: Final = "rows.jsonl"
@@ -43,8 +47,7 @@ def backup(inventory: Inventory, actor: Actor, into: Path) -> dict[str, Any]:
     new.unlink(missing_ok=True)
     with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         try:
-            with inventory.writing(actor) as work:
-                manifest = _write(work, file)
+            manifest = _write(inventory, actor, file)
         except BaseException:
             new.unlink()
             raise
@@ -79,42 +82,62 @@ def restore(source: Path, url: str, folder: Path) -> dict[str, Any]:
     return manifest
 
 
-def _write(work: Work, file: Any) -> dict[str, Any]:
-    """Rows and files of one moment: acts wait for the writer's lock meanwhile. The act's own row is in it."""
-    must(work, "backup.make", "inventory")
-    end = mark(record(work, "backup.make", "inventory"))
-    connection = work.rows.connection()
-    rows = "".join(line + "\n" for line in dump.dumped(connection)).encode()
-    contents = {_ROWS: rows} | _state(work.folder) | {_STATE + HEAD: json.dumps({"head": end, "next": end}).encode()}
-    manifest = {
-        "format": _FORMAT,
-        "made_ms": work.now_ms,
-        "tables": dump.version(connection),
-        "files": {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()},
-    }
+def _write(inventory: Inventory, actor: Actor, file: IO[bytes]) -> dict[str, Any]:
+    """Rows and files of one moment: acts wait for the writer's lock meanwhile. The act's own row is in it.
+
+    Photos are copied after that: none ever changes, and one whose time ends meanwhile is in nobody's way.
+    """
+    digests: dict[str, str] = {}
     with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as archive:
-        for name, data in {_MANIFEST: json.dumps(manifest).encode(), **contents}.items():
-            _add(archive, name, data)
+        with inventory.writing(actor) as work:
+            must(work, "backup.make", "inventory")
+            end = mark(record(work, "backup.make", "inventory"))
+            connection = work.rows.connection()
+            made_ms, tables, folder = work.now_ms, dump.version(connection), work.folder
+            with tempfile.TemporaryFile(dir=folder) as rows:
+                rows.writelines(f"{line}\n".encode() for line in dump.dumped(connection))
+                digests[_ROWS] = _add(archive, _ROWS, rows)
+            photos, others = _state(folder)
+            for path in others:
+                _copy(archive, folder, path, digests)
+            head = json.dumps({"head": end, "next": end}).encode()
+            digests[_STATE + HEAD] = _add(archive, _STATE + HEAD, io.BytesIO(head))
+        for path in photos:
+            with suppress(FileNotFoundError):
+                _copy(archive, folder, path, digests)
+        manifest = {"format": _FORMAT, "made_ms": made_ms, "tables": tables, "files": digests}
+        _add(archive, _MANIFEST, io.BytesIO(json.dumps(manifest).encode()))
     return manifest
 
 
-def _state(folder: Path) -> dict[str, bytes]:
-    found = {}
-    for path in sorted(folder.rglob("*")):
-        name = path.relative_to(folder)
-        if path.is_file() and not path.is_symlink() and not _is_left_out(name):
-            found[_STATE + name.as_posix()] = path.read_bytes()
-    return found
+def _state(folder: Path) -> tuple[list[Path], list[Path]]:
+    """Photos, and the other files that belong into a backup."""
+    kept = [path for path in sorted(folder.rglob("*")) if path.is_file() and not path.is_symlink()]
+    names = {path: path.relative_to(folder) for path in kept}
+    wanted = [path for path, name in names.items() if not _is_left_out(name) and name.as_posix() != HEAD]
+    photos = [path for path in wanted if names[path].parts[0] == PHOTOS]
+    return photos, [path for path in wanted if names[path].parts[0] != PHOTOS]
 
 
 def _is_left_out(name: Path) -> bool:
     return name.parts[0] in _LEFT_OUT or name.name.endswith(_LEFT_OUT_ENDS)
 
 
-def _add(archive: tarfile.TarFile, name: str, data: bytes) -> None:
+def _copy(archive: tarfile.TarFile, folder: Path, path: Path, digests: dict[str, str]) -> None:
+    name = _STATE + path.relative_to(folder).as_posix()
+    with path.open("rb") as file:
+        digests[name] = _add(archive, name, file)
+
+
+def _add(archive: tarfile.TarFile, name: str, file: Whole) -> str:
+    """Add the whole of `file`, piece by piece; its SHA-256."""
     entry = tarfile.TarInfo(name)
-    entry.size, entry.mode = len(data), 0o600
-    archive.addfile(entry, io.BytesIO(data))
+    file.seek(0)
+    digest = hashlib.file_digest(file, "sha256").hexdigest()
+    entry.size, entry.mode = file.seek(0, io.SEEK_END), 0o600
+    file.seek(0)
+    archive.addfile(entry, file)
+    return digest
 
 
 def _unpacked(source: Path, into: Path) -> dict[str, Any]:

@@ -30,7 +30,7 @@ from edge.enrolled import (
 )
 from kewang import __version__
 from kewang.runtime.clock import boot_id
-from kewang.wire.enrolment import Bundle, Config, Enrol, Issued, Pending
+from kewang.wire.enrolment import Bundle, Code, Config, Enrol, Issued, Pending
 from kewang.wire.identity import RANDOM_BYTES, check_issuable, new_id
 from kewang.wire.names import is_source
 
@@ -103,6 +103,16 @@ class Box:
 
     def renew(self, office: Conversation) -> None:
         """A certificate over a new key, which is on disk before anybody hears of it."""
+        try:
+            self._ask_next(office)
+        except Refusing as error:
+            if error.code != Code.GRACE:
+                raise
+            # The answer of an earlier try never came, and its certificate has ended since: another key is wanted.
+            self.disk.remove(self.folder / NEXT / KEY)
+            self._ask_next(office)
+
+    def _ask_next(self, office: Conversation) -> None:
         draft = self.folder / NEXT
         self.disk.make(draft)
         if not (draft / KEY).exists():

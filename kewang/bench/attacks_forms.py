@@ -101,7 +101,9 @@ class Forms:
                     return False
                 with inventory.writing(OFFICE) as work:
                     table = exporting.inventory_csv(work, "en", UTC)
-            cells = [cell for row in csv.reader(io.StringIO(table)) for cell in row]
+            cells = [cell for row in csv.reader(io.StringIO(table), delimiter=";") for cell in row]
+            if not any(cell.endswith(text) for cell in cells):
+                raise OSError("the text is not in the table: nothing was tried")
             return any(cell[:1] in "=+-@\t\r" for cell in cells if cell and not _is_number(cell))
 
         return act

@@ -10,10 +10,10 @@ import httpx
 from PIL import Image
 
 from kewang.bench.attacks_rows import Attack
-from kewang.bench.attacks_stage import Post, folder_of, sealed
+from kewang.bench.attacks_stage import OFFICE, Post, folder_of, sealed
 from kewang.bench.attacks_visits import begun, numbered
 from kewang.bench.cpu import MB, peak_rss_bytes
-from provisioning.acts import visits
+from provisioning.acts import sources, visits
 from provisioning.inventory import Actor, Photo
 from provisioning.web.uploads import stored
 
@@ -37,27 +37,32 @@ class Pictures:
         static = self._gets(lambda: "/t/static/field.css")
         nobody = self._gets(lambda: f"/t/picture/{self._picture()}", logged_in=False)
         late = self._gets(lambda: f"/t/picture/{self._picture(expired=True)}")
+        bombs = list(_bombs().items())
         return [
             *(Attack("T16", f"asks for picture {way[:30]}", self._path(f"/t/picture/{way}"), right) for way in _WAYS),
             *(Attack("T16", f"asks for the file {way}", self._path(way), static) for way in _FILES),
             Attack("T27", "looks at a picture without logging in", nobody, right),
             Attack("T27", "looks at a picture after its seven days", late, right),
             Attack("T27", "finds in a photo where its owner stood", self._keeps_place, self._right),
-            *(Attack("T5", f"sends {what} as a photo", self._sends(it), self._right) for what, it in _bombs().items()),
-            *(Attack("T5", f"shows {what} as a thumbnail", self._shows(it), None) for what, it in _bombs().items()),
+            *(Attack("T5", f"sends {what} as a photo", self._sends(it), self._right) for what, it in bombs),
+            *(Attack("T5", f"shows {what} as a thumbnail", self._shows(it), self._shown) for what, it in bombs),
         ]
 
     def _sends(self, photo: bytes) -> Callable[[], bool]:
         return lambda: self._harms(lambda: self._photograph(photo))
 
     def _shows(self, photo: bytes) -> Callable[[], bool]:
-        """By a box with a good certificate."""
+        return lambda: self._harms(lambda: self._show(photo))
 
-        def show() -> int:
-            box, path = self._post.enrolled(), "/v1/thumbnail/cam-1"
-            return self._post.say("POST", path, photo, sealed(box, "POST", path, photo)).status
+    def _shown(self) -> bool:
+        return self._show(_jpeg()) < 400
 
-        return lambda: self._harms(show)
+    def _show(self, photo: bytes) -> int:
+        """Status of a thumbnail by a box with a good certificate, of a camera that it has."""
+        box, path = self._post.enrolled(), "/v1/thumbnail/cam-1"
+        with self._post.stack.office.inventory() as inventory, inventory.writing(OFFICE) as work:
+            sources.put(work, box.device, sources.NewSource("cam-1", "camera", {"url": "rtsp://192.0.2.9/"}, {}))
+        return self._post.say("POST", path, photo, sealed(box, "POST", path, photo)).status
 
     def _harms(self, send: Callable[[], int]) -> bool:
         program = self._post.stack.office.program

@@ -53,9 +53,13 @@ def end_overdue(work: Work) -> list[str]:
 
 
 def open_now(work: Work, device: Device, *, visit: str | None, why: str, limit_ms: int = LONGEST_MS) -> Maintenance:
-    """An open span, without an audit row: part of another act. The one that is open already, if there is one."""
+    """An open span, without an audit row: part of another act. The one that is open already, if there is one.
+
+    That is the visit's from now on: its cameras are asked for pictures, and it ends with the visit.
+    """
     known = open_span(work.rows, device.id)
     if known:
+        known.visit = visit or known.visit
         return known
     until_ms = work.now_ms + max(1, min(limit_ms, LONGEST_MS))
     span = Maintenance(

@@ -32,6 +32,7 @@ RIGHTS: Final = {
     "visit.start": _FIELD,
     "visit.step": _FIELD,
     "visit.finish": _FIELD,
+    "visit.pictures": _FIELD,
     "photo.add": _FIELD | {"device"},
     "photo.expire": _SYSTEM,
     "source.put": _FIELD,

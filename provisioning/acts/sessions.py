@@ -26,7 +26,7 @@ FAILURES: Final = 5
 """Wrong passwords for one login name within `FAILURES_MS`, before it has to wait."""
 FAILURES_MS: Final = 15 * 60_000
 FAILURES_AN_HOUR: Final = 300
-"""Wrong passwords for all names together that leave a row, at most."""
+"""Tries with names that nobody has that leave a row, at most."""
 
 
 def _(text: str) -> str:
@@ -48,7 +48,7 @@ def log_in(inventory: Inventory, login: object, password: object) -> Login:
     if person is None:
         raise _wrong()
     with inventory.writing(actor(person)) as work:
-        return _begin(work, person.login, str(password))
+        return _begin(work, person.login, str(password), person.password_hash)
 
 
 def change_password(inventory: Inventory, login: str, present: object, new: str) -> Login:
@@ -69,7 +69,7 @@ def change_password(inventory: Inventory, login: str, present: object, new: str)
         raise fields.refuse("password", _("The new password is the present one. Choose another."))
     with inventory.writing(actor(person)) as work:
         set_password(work, person.login, new, instead_of=person.password_hash)
-        return _begin(work, person.login, new)
+        return _begin(work, person.login, new, work.rows.get_one(Person, person.login).password_hash)
 
 
 def _proven(inventory: Inventory, login: object, password: object) -> Person | None:
@@ -140,11 +140,13 @@ def forget_old(work: Work) -> int:
     return count
 
 
-def _begin(work: Work, login: str, password: str) -> Login:
-    """The person is read again: it may have been shut out, or got another password, while its hash was computed."""
+def _begin(work: Work, login: str, password: str, proven: str) -> Login:
+    """The person is read again: it may have been shut out, or got another password than that of the hash `proven`."""
     sid = secrets.token_urlsafe(24)
     person = work.rows.get(Person, login)
     if person is None or person.disabled:
+        raise _wrong()
+    if person.password_hash != proven and not passwords.is_right(person.password_hash, password):
         raise _wrong()
     if passwords.is_old(person.password_hash):
         person.password_hash = passwords.hashed(password)
@@ -156,7 +158,8 @@ def _begin(work: Work, login: str, password: str) -> Login:
 
 
 def _record_failure(work: Work, name: str) -> None:
-    if _count(work.rows, work.now_ms - HOUR_MS) < FAILURES_AN_HOUR:
+    """A name of ours always leaves its row, or its limit would end with that of all: at most `FAILURES` at a time."""
+    if name != "?" or _count(work.rows, work.now_ms - HOUR_MS, Audit.subject == "?") < FAILURES_AN_HOUR:
         record(work, "session.failure", name)
 
 

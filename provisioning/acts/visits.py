@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from typing import Any, Final, Literal, get_args
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, select, update
 
 from provisioning.acts import fields
 from provisioning.acts.devices import Spot
@@ -109,7 +109,7 @@ def finish(
 
 
 def add_photo(work: Work, device: str, picture: Picture, *, visit: str | None = None) -> Photo:
-    """Note a picture of a visit, or a source's thumbnail. The same picture again is the same row."""
+    """Note a picture of a visit, or a thumbnail. The same picture again is the same row; a thumbnail's is newer."""
     must(work, "photo.add", device)
     row = device_row(work.rows, device)
     seen = _own(work, visit) if visit else None
@@ -120,13 +120,26 @@ def add_photo(work: Work, device: str, picture: Picture, *, visit: str | None = 
     if work.actor.role == "device" and work.actor.name != f"device:{device}":
         raise not_allowed("photo.add")
     made = _photo(work, row, picture, seen.id if seen else None)
-    same = (Photo.sha256 == made.sha256, Photo.visit == made.visit, Photo.kind == made.kind, Photo.device == device)
-    if known := work.rows.scalars(select(Photo).where(*same)).first():
+    of = (Photo.device == device, Photo.kind == made.kind, Photo.visit == made.visit, Photo.source == made.source)
+    if known := work.rows.scalars(select(Photo).where(Photo.sha256 == made.sha256, *of)).first():
+        if made.kind == "thumbnail":  # a camera that hangs shows what it showed at an earlier visit
+            known.taken_ms, known.expires_ms = made.taken_ms, made.expires_ms
         return known
     work.rows.add(made)
     work.rows.flush()
     record(work, "photo.add", device, {"visit": made.visit, "kind": made.kind, "sha256": made.sha256})
     return made
+
+
+def ask_pictures(work: Work, visit: str) -> None:
+    """Thumbnails that came during this open visit are over now: its box is asked for new ones."""
+    must(work, "visit.pictures", visit)
+    row = _own(work, visit)
+    if row.finished_ms is not None:
+        raise answered_differently(row.id)
+    shown = (Photo.device == row.device, Photo.kind == "thumbnail", Photo.expires_ms > work.now_ms)
+    work.rows.execute(update(Photo).where(*shown).values(expires_ms=work.now_ms))
+    record(work, "visit.pictures", row.device, {"visit": row.id})
 
 
 def drop_expired_photos(work: Work) -> list[str]:

@@ -34,7 +34,7 @@ from provisioning.authority.files import PRIVATE, make_folder, write_whole
 from provisioning.authority.making import DAY_MS, requested_key, spki
 from provisioning.devices.no import No
 from provisioning.devices.signed import BLOCKED, Asked, Signatures
-from provisioning.inventory import Actor, Certificate, Device, Inventory, Maintenance, Photo, Source, Work
+from provisioning.inventory import Actor, Certificate, Device, Inventory, Maintenance, Photo, Source, Visit, Work
 from provisioning.pictures import Making, NoPicture, made_anew
 
 log = logging.getLogger(__name__)
@@ -149,7 +149,7 @@ class Office:
                 {"driver": each.driver, "name": each.name, **each.settings, **each.secrets} for each in found
             ),
             maintenance=_open_span(rows, device) is not None,
-            thumbnails=_wanted(rows, device),
+            thumbnails=_wanted(rows, device, self._clock_ms()),
         )
 
     def _opened(self, rows: Session, device: str) -> list[sources.NewSource]:
@@ -251,13 +251,18 @@ def _open_span(rows: Session, device: str) -> Maintenance | None:
     ).first()
 
 
-def _wanted(rows: Session, device: str) -> tuple[str, ...]:
+def _wanted(rows: Session, device: str, now_ms: int) -> tuple[str, ...]:
     """Cameras of which this visit has no picture yet."""
     span = _open_span(rows, device)
     if span is None or span.visit is None:
         return ()
+    since_ms = rows.get_one(Visit, span.visit).started_ms
     shown = select(Photo.source).where(
-        Photo.device == device, Photo.kind == "thumbnail", Photo.taken_ms >= span.from_ms, Photo.source.is_not(None)
+        Photo.device == device,
+        Photo.kind == "thumbnail",
+        Photo.taken_ms >= since_ms,
+        Photo.expires_ms > now_ms,
+        Photo.source.is_not(None),
     )
     cameras = select(Source.name).where(Source.device == device, Source.driver == "camera", Source.name.not_in(shown))
     return tuple(rows.scalars(cameras.order_by(Source.name)))

@@ -28,8 +28,8 @@ from provisioning.devices.no import No
 from provisioning.inventory import Certificate, Device
 
 BLOCKED: Final = frozenset({"revoked", "retired", "quarantined"})
-NEWEST: Final = 2
-"""So many certificates of a box count: after a renewal it may not have its new one yet."""
+NEWEST: Final = 3
+"""So many certificates of a box count: it may not have its new one yet, and may never have got the one before."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,6 +90,7 @@ ACT_WORDS: Final = {
     "maintenance.end": _("maintenance ended"),
     "visit.start": _("visit begun"),
     "visit.step": _("step of a visit"),
+    "visit.pictures": _("new pictures asked for"),
     "visit.finish": _("visit ended"),
     "photo.add": _("picture kept"),
     "photo.expire": _("old pictures deleted"),

@@ -75,7 +75,7 @@ class Offline:
         icons = [{"src": f"/t/static/icon-{n}.png", "sizes": f"{n}x{n}", "type": "image/png"} for n in sizes]
         said = {
             "id": "/t/",
-            "name": f"{self._desk.options.city} · Kewang",
+            "name": "Kewang",
             "short_name": "Kewang",
             "start_url": "/t/",
             "scope": "/",

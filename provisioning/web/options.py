@@ -19,7 +19,6 @@ class WebOptions:
     https: bool = True
     language: Language = DEFAULT
     zone: tzinfo = UTC
-    city: str = "Kewang"
     office_phone: str = ""
     label_host: str = "localhost"
     proxies: frozenset[str] = frozenset({"127.0.0.1", "::1"})

@@ -63,7 +63,7 @@ def arrived(card: Card, acceptance: Acceptance | None, waited: Waited, language:
     connected = _connected(acceptance, known.mark == "good", waited, language)
     sources = tuple(_source(source, acceptance, connected.mark == "good", waited, language) for source in card.sources)
     if not card.sources:
-        sources = (_any_source(acceptance, waited, language),)
+        sources = (_any_source(acceptance, connected.mark == "good", waited, language),)
     lines = (known, connected, *sources)
     complete = all(line.mark in ("good", "warn") for line in lines)
     late = waited.waited_s > waited.late_source_s and known.mark == "good" == connected.mark
@@ -84,12 +84,17 @@ def _recognised(card: Card, waited: Waited, language: Language) -> Line:
 
 def _connected(acceptance: Acceptance, recognised: bool, waited: Waited, language: Language) -> Line:
     say = words(language).gettext
-    if acceptance.heard_ms is not None:
+    if _heard(acceptance, waited):
         return Line("good", say(_("Connected")))
     if not recognised or waited.waited_s <= waited.late_s:
         return Line("wait", say(_("Waiting for the connection")))
     step = _("Move the antenna or check the cable, then wait 2 minutes. Still nothing: call the office.")
     return Line("alarm", say(_("The device is recognised but not connected.")), say(step), "P-MQ")
+
+
+def _heard(acceptance: Acceptance, waited: Waited) -> bool:
+    """Whether the gateway heard the device since the visit began; by ages, for the clocks are two."""
+    return acceptance.heard_ms is not None and acceptance.now_ms - acceptance.heard_ms <= waited.waited_s * 1000
 
 
 def _blind(language: Language) -> Line:
@@ -119,13 +124,13 @@ def _nothing(name: str, camera: bool, connected: bool, waited: Waited, language:
     return Line("alarm", say(_("No reading of %(source)s yet.")) % {"source": name}, say(step), "P-SRC")
 
 
-def _any_source(acceptance: Acceptance, waited: Waited, language: Language) -> Line:
+def _any_source(acceptance: Acceptance, connected: bool, waited: Waited, language: Language) -> Line:
     """For a box whose sources nobody has written down: its own reading is enough."""
     say = words(language).gettext
     stored = next((one for one in acceptance.sources if one.rows), None)
     if stored is not None:
         return Line("good", say(_("First reading stored: %(values)s")) % {"values": _values(stored, language)})
-    return _nothing("box", False, acceptance.heard_ms is not None, waited, language)
+    return _nothing("box", False, connected, waited, language)
 
 
 def camera_line(name: str, values: Mapping[str, float], language: Language) -> Line:

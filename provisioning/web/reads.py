@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, cast
 
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import ColumnElement, func, or_, select, true
 from sqlalchemy.orm import Session
 
 from provisioning.inventory import Device, Photo, Site, Source, Task, Visit, VisitKind
@@ -88,9 +88,8 @@ def ended_visits(rows: Session, person: str) -> list[tuple[Visit, str]]:
 
 
 def sites(rows: Session, district: str | None) -> list[Site]:
-    """The sites of a district (None: all), by name."""
-    wanted = select(Site).order_by(Site.name)
-    return list(rows.scalars(wanted if district is None else wanted.where(Site.district == district)))
+    """The sites of a district (None: all), by name; those without one are everybody's."""
+    return list(rows.scalars(select(Site).where(_near(district)).order_by(Site.name)))
 
 
 def known_devices(rows: Session, district: str | None) -> dict[str, dict[str, object]]:
@@ -117,9 +116,7 @@ def known_devices(rows: Session, district: str | None) -> dict[str, dict[str, ob
 
 def installed(rows: Session, district: str | None) -> list[tuple[Device, Site]]:
     """Installed devices of a district with their site, by site."""
-    wanted = select(Device, Site).join(Site, Site.id == Device.site).where(Device.state == "installed")
-    if district is not None:
-        wanted = wanted.where(Site.district == district)
+    wanted = select(Device, Site).join(Site, Site.id == Device.site).where(Device.state == "installed", _near(district))
     return [(device, site) for device, site in rows.execute(wanted.order_by(Site.name, Device.id))]
 
 
@@ -131,9 +128,8 @@ def ended_red(rows: Session, district: str | None) -> list[tuple[Device, Site, V
         .join(Site, Site.id == Device.site)
         .join(Visit, Visit.device == Device.id)
         .where(Visit.result == "red", Visit.finished_ms == newest, Device.state.not_in(("revoked", "retired")))
+        .where(_near(district))
     )
-    if district is not None:
-        wanted = wanted.where(Site.district == district)
     return [(device, site, visit) for device, site, visit in rows.execute(wanted.order_by(Site.name, Device.id))]
 
 
@@ -144,11 +140,11 @@ def tasks(rows: Session, person: str) -> list[Task]:
     return list(rows.scalars(wanted.limit(SHOWN)))
 
 
-def newest_thumbnails(rows: Session, device: str, now_ms: int) -> list[Photo]:
-    """The newest picture of each camera of `device` that may still be shown."""
+def newest_thumbnails(rows: Session, device: str, now_ms: int, since_ms: int = 0) -> list[Photo]:
+    """The newest picture of each camera of `device` that may still be shown, if it was taken at `since_ms` or later."""
     wanted = (
         select(Photo)
-        .where(Photo.device == device, Photo.kind == "thumbnail")
+        .where(Photo.device == device, Photo.kind == "thumbnail", Photo.taken_ms >= since_ms)
         .where(or_(Photo.expires_ms.is_(None), Photo.expires_ms > now_ms))
         .order_by(Photo.taken_ms, Photo.id)
     )
@@ -162,3 +158,8 @@ def picture(rows: Session, sha256: str, now_ms: int) -> Photo | None:
         select(Photo).where(Photo.sha256 == sha256).where(or_(Photo.expires_ms.is_(None), Photo.expires_ms > now_ms))
     )
     return rows.scalars(wanted.limit(1)).first()
+
+
+def _near(district: str | None) -> ColumnElement[bool]:
+    """As `must_be_near`: who has no district works everywhere, and everybody works at a site without one."""
+    return true() if district is None else or_(Site.district == district, Site.district.is_(None))

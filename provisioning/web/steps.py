@@ -78,7 +78,7 @@ def _done(work: Work, step: Step, zone: tzinfo) -> dict[str, Any]:
     if visit is None:
         visit = _begin(work, step, at_ms)
     elif visit.finished_ms is not None:
-        raise over(visit)
+        return {"visit": told_again(work, visit, step.name)}
     if step.name == "leave":
         return {"visit": _left(work, visit, step.fields)}
     if step.amber:
@@ -106,6 +106,8 @@ def _begin(work: Work, step: Step, at_ms: int) -> Visit:
     if not label_fits(of.device.fingerprint, step.fields.get("fingerprint", "")):
         raise label_mismatch(device)
     site, spot = step.fields.get("site", ""), _spot(step.fields)
+    if kind != "install":  # only that begins without a signal; readings from before its begin count for nothing
+        at_ms = work.now_ms
     begun = visits.start(
         work, step.visit, device, cast(VisitKind, kind), site=site or of.device.site, spot=spot, started_ms=at_ms
     )
@@ -143,6 +145,15 @@ def settle(work: Work, number: str, zone: tzinfo) -> dict[str, Any]:
 def told(visit: Visit, done: frozenset[str]) -> dict[str, Any]:
     """What the phone is told of a visit."""
     return {"done": sorted(done), "finished": visit.finished_ms is not None, "number": visit.number}
+
+
+def told_again(work: Work, visit: Visit, name: str) -> dict[str, Any]:
+    """The same once more: a last step that was tapped twice. Raises P-409 for a step that an ended visit has not."""
+    ended = reads.visit(work.rows, visit.id)
+    done = ended.progress.done if ended else frozenset()
+    if name not in done and (name, visit.result) != ("leave", "red"):
+        raise over(visit)
+    return told(visit, done)
 
 
 def _left(work: Work, visit: Visit, fields: Mapping[str, str]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from provisioning.acts.once import once
 from provisioning.inventory import Actor, Inventory, PhotoKind, Request, Visit, Work
 from provisioning.refusals import Refused, bad_input, no_room, unknown
 from provisioning.web.photos import cleaned, too_large
-from provisioning.web.steps import over, settle
+from provisioning.web.steps import settle, told_again
 
 PIECES_BYTES: Final = 1 << 20
 """A photo that comes in pieces was shrunk by the phone; larger ones come whole or not at all."""
@@ -104,7 +104,7 @@ def _noted(work: Work, piece: Piece, photo: bytes, zone: tzinfo) -> dict[str, An
     if visit is None or visit.person != work.actor.name:
         raise unknown(_("visit"), piece.visit)
     if visit.finished_ms is not None:
-        raise over(visit)
+        return {"visit": told_again(work, visit, piece.kind)}
     picture = visits.Picture(stored(work.folder, photo), piece.kind, work.now_ms)
     visits.add_photo(work, visit.device, picture, visit=visit.id)
     return {"visit": settle(work, visit.id, zone)}

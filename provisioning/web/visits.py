@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse, JSONResponse
 
 from kewang.ui.words import Language
+from provisioning.acts import visits
 from provisioning.gateway_api import Acceptance, GatewayAway
 from provisioning.inventory import Photo, PhotoKind
 from provisioning.refusals import Refused, unknown
@@ -47,6 +48,7 @@ class Visits:
         router.add_api_route("/t/visit/{visit}/sources", self.sources, methods=["GET"])
         router.add_api_route("/t/visit/{visit}/pictures", self.pictures, methods=["GET"])
         router.add_api_route("/t/visit/{visit}/photo/{number}", self.put_photo, methods=["PUT"])
+        router.add_api_route("/t/visit/{visit}/anew", self.anew, methods=["POST"])
         router.add_api_route("/t/visit/{visit}/{step}", self.step, methods=["POST"])
         router.add_api_route("/t/picture/{sha256}", self.picture, methods=["GET"])
         return router
@@ -81,16 +83,17 @@ class Visits:
     async def arriving(self, found: OpenVisit, language: Language) -> dict[str, Any]:
         """The waiting screen's and the picture screen's parts."""
         arrival = await self._arrived(found, language)
-        thumbnails = await self._thumbnails(found.card.device.id)
+        thumbnails = await self._thumbnails(found)
         return {
             "arrival": arrival,
             "thumbnails": thumbnails[:_AMONG_THUMBNAILS],
             "states": self._states(found, arrival),
         }
 
-    async def _thumbnails(self, device: str) -> list[Photo]:
-        now_ms = self._desk.inventory.clock_ms()
-        return await self._desk.read(lambda rows: reads.newest_thumbnails(rows, device, now_ms))
+    async def _thumbnails(self, found: OpenVisit) -> list[Photo]:
+        """Of this visit: an older picture shows where the camera looked then."""
+        device, since_ms, now_ms = found.visit.device, found.visit.started_ms, self._desk.inventory.clock_ms()
+        return await self._desk.read(lambda rows: reads.newest_thumbnails(rows, device, now_ms, since_ms))
 
     async def end(self, visit: str, request: Request) -> Response:
         """How the visit ended: green with its number, or not."""
@@ -143,7 +146,7 @@ class Visits:
             return ""
         reason = step.fields.get("reason", "")
         if step.name == "picture":
-            if not reason and not await self._thumbnails(found.card.device.id):
+            if not reason and not await self._thumbnails(found):
                 raise no_picture_yet()
             return "no-picture" if reason else ""
         arrival = await self._arrived(found, "en")
@@ -160,6 +163,14 @@ class Visits:
         number = steps.checked_id(fields.get("request", ""))
         await asyncio.to_thread(self._uploads.whole, who.actor, number, visit, kind, photo)
         return see(f"/t/visit/{visit}")
+
+    async def anew(self, visit: str, request: Request) -> Response:
+        """Other pictures than those that this visit has: the camera was moved."""
+        who = await self._desk.door.who(request)
+        found = await self._own(who, visit)
+        await self._desk.form(request, who)
+        await self._desk.act(who, lambda work: visits.ask_pictures(work, found.visit.id))
+        return see(f"/t/visit/{found.visit.id}")
 
     async def put_photo(
         self, visit: str, number: str, kind: str, offset: int, total: int, request: Request

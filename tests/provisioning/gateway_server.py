@@ -83,7 +83,7 @@ class GatewayServer:
             return first
         device, since_ms = request.match_info["device"], int(request.query["since_ms"])
         known = self.devices.get(device, Stored())
-        heard = known.heard_ms if known.heard_ms is not None and known.heard_ms >= since_ms else None
+        heard = known.heard_ms
         sources = [
             {"stream": stream, "source": source, "first_ms": first, "newest_ms": newest, "rows": rows, "values": values}
             for (stream, source), (first, newest, rows, values) in known.sources.items()

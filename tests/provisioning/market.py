@@ -209,9 +209,7 @@ async def town(folder: Path, *, port: int = 0, options: WebOptions | None = None
     shutil.copytree(settled(), folder / "state")
     inventory = opened(folder / "state")
     try:
-        chosen = options or WebOptions(
-            bytes(range(32)), https=False, zone=WIT, city="Ambon", office_phone="6281100000", poll_s=0.3
-        )
+        chosen = options or WebOptions(bytes(range(32)), https=False, zone=WIT, office_phone="6281100000", poll_s=0.3)
         async with GatewayServer() as gateway, GatewayApi(GatewayAddress(gateway.url, token)) as api:
             app = create_web(inventory, chosen, api)
             async with (

@@ -17,12 +17,14 @@ from edge.enrol.errors import Refusing
 from edge.enrol.keys import BoxKey
 from kewang.bench.office import OPERATOR, OfficeHouse
 from kewang.wire.enrolment import Code, Enrol, Issued, request_text
-from provisioning.acts import sources, visits
+from provisioning.acts import maintenance, sources, visits
 from provisioning.devices.app import Rates
 from provisioning.devices.limits import Buckets, Rate, UsedDates
 from provisioning.inventory import Actor, Person, Photo
 from tests.provisioning.boxes import DEVICE, Field, ShiftedClock
 from tests.provisioning.device_api import DAY_MS, Raw, enrol_body, picture, signature
+
+VISIT = "b5b1a0a0-0000-4000-8000-000000000001"
 
 
 @pytest.fixture
@@ -170,7 +172,7 @@ def visiting(house: OfficeHouse) -> None:
         work.rows.flush()
         sources.put(work, DEVICE, sources.NewSource("cam-1", "camera", {"url": "rtsp://10.0.0.9/"}, {}))
     with house.inventory.writing(Actor("rudi", "technician")) as work:
-        visits.start(work, "b5b1a0a0-0000-4000-8000-000000000001", DEVICE, "install")
+        visits.start(work, VISIT, DEVICE, "install")
 
 
 def test_a_visit_wants_one_picture_of_each_camera_and_keeps_it_small_blurred_and_nameless(
@@ -195,6 +197,27 @@ def test_a_visit_wants_one_picture_of_each_camera_and_keeps_it_small_blurred_and
         assert small.size == (320, 180)
         assert roughness(small) < roughness(large.resize((320, 180))) / 3
         assert not small.getexif()
+
+
+def test_a_visit_to_a_device_under_maintenance_wants_pictures_too_and_others_when_asked(
+    house: OfficeHouse, raw: Raw, box: Field, clock: ShiftedClock
+) -> None:
+    key = box.enrolled().key
+    with house.inventory.writing(OPERATOR) as work:
+        maintenance.begin(work, DEVICE, why="the feeder is worked on")
+    clock.now_ms += 1000
+    visiting(house)
+    assert json.loads(raw.signed(key, "GET", "/v1/config").body)["thumbnails"] == ["cam-1"]
+    clock.now_ms += 1000
+    sent = picture()
+    for _ in range(2):
+        assert raw.signed(key, "POST", "/v1/thumbnail/cam-1", sent).status == 204
+        assert json.loads(raw.signed(key, "GET", "/v1/config").body)["thumbnails"] == []
+        clock.now_ms += 1000
+        with house.inventory.writing(Actor("rudi", "technician")) as work:
+            visits.ask_pictures(work, VISIT)
+        clock.now_ms += 1000
+        assert json.loads(raw.signed(key, "GET", "/v1/config").body)["thumbnails"] == ["cam-1"]
 
 
 def roughness(image: Image.Image) -> float:

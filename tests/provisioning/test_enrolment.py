@@ -11,8 +11,10 @@ from edge.enrol import work
 from edge.enrol.asking import Conversation
 from edge.enrol.box import Box
 from edge.enrol.errors import Unreachable
+from edge.enrol.keys import BoxKey
 from edge.enrolled import KEY, SECRETS, SOURCES, Disk, Identity, with_identity
 from kewang.bench.office import OPERATOR, OfficeHouse
+from kewang.wire.enrolment import Issued
 from provisioning.acts import devices, sources
 from tests.provisioning.boxes import DEVICE, Field, ShiftedClock
 from tests.provisioning.enrolling import DAY_MS, Failing, PowerCut, check
@@ -155,6 +157,29 @@ def test_expired_and_in_grace_it_renews_and_after_grace_it_says_who_can_help(
     assert report.code == "P-GRACE"
     assert "technician" in report.trouble
     assert found.identity.state.code == "P-GRACE"
+    check(found)
+
+
+class Deaf(Conversation):
+    """What the office answers to a renewal is lost on the way."""
+
+    def renew(self, device: str, key: BoxKey, csr: str) -> Issued:
+        super().renew(device, key, csr)
+        raise Unreachable("the link is cut")
+
+
+def test_certificates_that_ended_before_the_box_got_them_are_in_nobodys_way(
+    box: Field, clock: ShiftedClock, house: OfficeHouse
+) -> None:
+    found = box.enrolled()
+    clock.now_ms += 22 * DAY_MS
+    for _ in range(2):
+        deaf = Deaf(box.settings.url, found.roots(box.settings.ca_file))
+        assert "cut" in work.once(found, lambda deaf=deaf: deaf).trouble  # type: ignore[misc]
+        clock.now_ms += 31 * DAY_MS
+        house.renew_services()
+    report = work.once(found, box.talk(found))
+    assert (report.renewed, report.trouble) == (True, "")
     check(found)
 
 

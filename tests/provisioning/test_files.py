@@ -7,8 +7,12 @@ import io
 import json
 import tarfile
 import time
-from collections.abc import Callable
+import tracemalloc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -17,7 +21,7 @@ from sqlalchemy import func, select
 from provisioning.acts import csv_files, devices, exporting, importing, sites, sources, tasks, visits
 from provisioning.acts.importing import ImportRefused
 from provisioning.backup import backup, restore
-from provisioning.inventory import Actor, Device, InventoryError, Site, Source, open_inventory
+from provisioning.inventory import Actor, Device, Inventory, InventoryError, Site, Source, Work, open_inventory
 from provisioning.inventory.placements import placements
 from provisioning.inventory.verify import verify
 from provisioning.keys import seal_key
@@ -225,6 +229,37 @@ def test_a_backup_comes_back_on_either_database(town: Town, to: str, databases: 
             assert verify(back).ok
         finally:
             back.close()
+
+
+@dataclass
+class Expiring:
+    """The inventory, of which a photo's time ends as soon as its lock is free."""
+
+    inventory: Inventory
+    photo: Path
+
+    @contextmanager
+    def writing(self, actor: Actor) -> Iterator[Work]:
+        with self.inventory.writing(actor) as work:
+            yield work
+        self.photo.unlink()
+
+
+def test_photos_are_copied_piece_by_piece_and_keep_nobody_from_working(town: Town, tmp_path: Path) -> None:
+    furnish(town)
+    photos = town.inventory.folder / "photos"
+    for name in ("cd" * 32, "ef" * 32):
+        (photos / name).write_bytes(bytes(30_000_000))
+    tracemalloc.start()
+    try:
+        backup(cast(Inventory, Expiring(town.inventory, photos / ("ef" * 32))), ADA, tmp_path / "b.tar")
+        peak_bytes = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak_bytes < 10_000_000
+    new = tmp_path / "restored"
+    restore(tmp_path / "b.tar", f"sqlite:///{new}/inventory.db", new)
+    assert sorted(path.name[:2] for path in (new / "photos").iterdir()) == ["ab", "cd"]
 
 
 def _cut(data: bytes) -> bytes:

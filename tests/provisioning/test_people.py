@@ -5,13 +5,17 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import cast
 
 import pytest
 from sqlalchemy import select
 
 from provisioning.acts import people, sessions
 from provisioning.acts.people import NewPerson, PersonChange
-from provisioning.inventory import Actor, Audit, LoginSession, Person, Work
+from provisioning.inventory import Actor, Audit, Inventory, LoginSession, Person, Work
+from provisioning.inventory.actor import NOBODY
+from provisioning.inventory.audit import record
 from provisioning.refusals import Refused
 from tests.provisioning.town import ADA, OPI, RUDI, Town
 
@@ -68,6 +72,42 @@ def test_after_five_failures_the_right_password_waits_too(town: Town) -> None:
     assert sessions.log_in(town.inventory, "siti", RIGHT).sid
     town.clock.tick(sessions.FAILURES_MS)
     assert sessions.log_in(town.inventory, "rudi", RIGHT).sid
+
+
+def test_names_that_nobody_has_do_not_use_up_the_limit_of_a_name(town: Town) -> None:
+    with town.inventory.writing(NOBODY) as work:
+        for _ in range(sessions.FAILURES_AN_HOUR):
+            record(work, "session.failure", "?")
+    for _ in range(sessions.FAILURES):
+        with pytest.raises(Refused):
+            sessions.log_in(town.inventory, "rudi", "wrong-password")
+    with pytest.raises(Refused) as caught:
+        sessions.log_in(town.inventory, "rudi", RIGHT)
+    assert caught.value.code == "P-429"
+
+
+class Meanwhile:
+    """The inventory, and what somebody else does between reading and writing."""
+
+    def __init__(self, town: Town, act: Callable[[Work], object]) -> None:
+        self._town, self._act = town, act
+        self.reading, self.clock_ms = town.inventory.reading, town.inventory.clock_ms
+
+    def writing(self, actor: Actor) -> AbstractContextManager[Work]:
+        with self._town.inventory.writing(ADA) as work:
+            self._act(work)
+        return self._town.inventory.writing(actor)
+
+
+def test_a_password_that_is_changed_while_its_hash_is_computed_lets_nobody_in(town: Town) -> None:
+    changing = Meanwhile(town, lambda work: people.set_password(work, "rudi", "Papeda-Kuah-Kuning"))
+    with pytest.raises(Refused) as caught:
+        sessions.log_in(cast(Inventory, changing), "rudi", RIGHT)
+    assert caught.value.code == "P-401"
+    with town.inventory.reading() as rows:
+        assert not rows.scalars(select(LoginSession).where(LoginSession.ended_ms.is_(None))).all()
+    again = Meanwhile(town, lambda work: people.set_password(work, "rudi", "Papeda-Kuah-Kuning"))
+    assert sessions.log_in(cast(Inventory, again), "rudi", "Papeda-Kuah-Kuning").person.login == "rudi"
 
 
 def test_outside_of_tests_a_hash_is_dear() -> None:

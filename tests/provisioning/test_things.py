@@ -127,6 +127,15 @@ def test_photos_once_and_thumbnails_expire_with_their_file(town: Town) -> None:
         assert rows.scalars(select(Photo.kind)).all() == ["mounted"]
 
 
+def test_two_cameras_may_show_the_same(town: Town) -> None:
+    town.installed(ONE)
+    with town.inventory.writing(Actor.device(ONE)) as work:
+        for source in ("cam-1", "cam-2", "cam-1"):
+            visits.add_photo(work, ONE, visits.Picture("cd" * 32, "thumbnail", work.now_ms, source, work.now_ms + 1000))
+    with town.inventory.reading() as rows:
+        assert rows.scalars(select(Photo.source).order_by(Photo.source)).all() == ["cam-1", "cam-2"]
+
+
 def test_a_site_that_changes_reaches_the_placements(town: Town) -> None:
     town.installed(ONE)
     with town.inventory.writing(OPI) as work:

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
-from provisioning.acts import devices, tasks
-from provisioning.inventory import Device, Maintenance, Task, Visit
+from provisioning.acts import devices, sites, tasks
+from provisioning.acts.sites import NewSite
+from provisioning.inventory import Actor, Device, Maintenance, Task, Visit
 from provisioning.web.flow import STEPS
 from tests.provisioning import market as town_of
 from tests.provisioning.forms import acts, first, install, new, state
@@ -97,6 +98,27 @@ async def test_nothing_is_green_before_it_is_stored(market: Town) -> None:
     await market.post(f"/t/visit/{visit}/readings", {"request": new()}, 303)
 
 
+async def test_a_box_that_was_heard_before_the_visit_is_not_connected(market: Town) -> None:
+    market.boxes.report(SENSOR_BOX)
+    await market.log_in("rudi")
+    visit = new()
+    await market.post(f"/t/visit/{visit}/site", first(SENSOR_BOX), 303)
+    await asyncio.to_thread(market.boxes.certify, SENSOR_BOX)
+    assert "Menunggu sambungan" in (await market.client.get(f"/t/visit/{visit}/progress")).text
+    market.boxes.report(SENSOR_BOX)
+    assert "Tersambung" in (await market.client.get(f"/t/visit/{visit}/progress")).text
+
+
+async def test_sites_without_a_district_are_everybodys(market: Town) -> None:
+    with market.inventory.writing(Actor.cli("test")) as work:
+        sites.put(work, NewSite("dermaga", "Dermaga Feri", -3.69, 128.17))
+    await market.log_in("rudi")
+    shown = (await market.client.get(f"/d/{SENSOR_BOX}/{fingerprint(SENSOR_BOX)}")).text
+    assert "Dermaga Feri" in shown
+    assert "Pantai Amahusu" not in shown
+    assert "Dermaga Feri" in (await market.client.get("/t/shell")).text
+
+
 async def test_maintenance_lasts_as_long_as_the_visit(market: Town) -> None:
     def spans() -> int:
         with market.inventory.reading() as rows:
@@ -126,6 +148,26 @@ async def test_the_same_request_twice_is_done_once(market: Town) -> None:
     assert acts(market) == before
     other = await market.post(f"/t/visit/{visit}/site", fields | {"site": "gong"}, 409, **json)
     assert other.json()["code"] == "P-409"
+
+
+@pytest.mark.parametrize("device", [CAMERA_BOX, SENSOR_BOX])
+async def test_a_last_step_that_is_tapped_twice_is_no_refusal(market: Town, device: str) -> None:
+    await market.log_in("rudi")
+    visit = await install(market, device)
+    again = {"files": {"photo": ("b.jpg", picture("B"))}} if device == CAMERA_BOX else {}
+    last = "notice" if device == CAMERA_BOX else "readings"
+    await market.post(f"/t/visit/{visit}/{last}", {"request": new()}, 303, **again)
+    await market.post(f"/t/visit/{visit}/leave", {"request": new(), "reason": "broken"}, 409)
+    assert state(market, device) == "installed"
+
+
+async def test_who_ends_a_visit_twice_as_not_finished_has_ended_it_once(market: Town) -> None:
+    await market.log_in("rudi")
+    visit = new()
+    await market.post(f"/t/visit/{visit}/site", first(SENSOR_BOX), 303)
+    for _ in range(2):
+        await market.post(f"/t/visit/{visit}/leave", {"request": new(), "reason": "no-power"}, 303)
+    await market.post(f"/t/visit/{visit}/readings", {"request": new()}, 409)
 
 
 async def test_two_technicians_on_one_device(market: Town) -> None:

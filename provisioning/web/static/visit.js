@@ -29,6 +29,7 @@
     for (const choice of main.querySelectorAll("[data-of-cameras]")) choice.hidden = !visit.cameras;
     for (const button of section.querySelectorAll("[data-go]")) button.hidden = !visit.cameras || done().has(button.dataset.go);
     if (section.dataset.step === "site") propose(section);
+    for (const form of section.querySelectorAll("[data-anew]")) form.action = `/t/visit/${visit.id}/anew`;
     for (const live of section.querySelectorAll("[data-live]")) watch(live);
     scrollTo(0, 0);
   };
@@ -74,6 +75,7 @@
   };
 
   const answer = async (step, fields, photo) => {
+    if (visit.done.includes(step)) return;  // tapped twice
     const steps = fields ? [{ id: crypto.randomUUID(), step, fields, at_ms: Date.now() }] : [];
     visit = { ...visit, done: [...visit.done, step] };
     await queue.keep(visit, { steps, photos: photo ? [photo] : [] });
