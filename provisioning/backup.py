@@ -18,13 +18,13 @@ from typing import IO, Any, Final, TypeAlias
 from sqlalchemy.orm import Session
 
 from provisioning.acts.rights import must
-from provisioning.acts.visits import PHOTOS
+from provisioning.files import sync_folder
 from provisioning.inventory import Actor, Inventory, InventoryError, dump
 from provisioning.inventory.audit import record
 from provisioning.inventory.database import open_engine, shown
 from provisioning.inventory.head import HEAD, mark, read_head
 from provisioning.inventory.verify import verify_rows
-from provisioning.keys import sync_folder
+from provisioning.pictures import PHOTOS
 
 Whole: TypeAlias = io.BytesIO | io.BufferedReader | io.BufferedRandom
 """A file that is read from its beginning to its end."""
@@ -111,11 +111,11 @@ def _write(inventory: Inventory, actor: Actor, file: IO[bytes]) -> dict[str, Any
 
 
 def _state(folder: Path) -> tuple[list[Path], list[Path]]:
-    """Photos, and the other files that belong into a backup."""
+    """Photos that are whole, and the other files that belong into a backup."""
     kept = [path for path in sorted(folder.rglob("*")) if path.is_file() and not path.is_symlink()]
     names = {path: path.relative_to(folder) for path in kept}
     wanted = [path for path, name in names.items() if not _is_left_out(name) and name.as_posix() != HEAD]
-    photos = [path for path in wanted if names[path].parts[0] == PHOTOS]
+    photos = [path for path in wanted if path.parent == folder / PHOTOS]
     return photos, [path for path in wanted if names[path].parts[0] != PHOTOS]
 
 

@@ -1,6 +1,6 @@
 """What an administrator does with keys by hand: a new CA, a new key for a service, a bundle for a stick.
 
-Each leaves its row in the audit log, also when it fails half way: the row is written first.
+Each leaves its row in the audit log.
 """
 
 from typing import Final, Literal

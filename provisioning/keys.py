@@ -1,12 +1,12 @@
 """Secret files in the state folder: made once, for this program's user alone, refused when others can read them."""
 
 import base64
-import os
 import secrets
 from pathlib import Path
 from typing import Final
 
 from kewang.runtime.settings import SettingsError, secret
+from provisioning.files import write_whole
 
 SESSION_KEY: Final = "session.key"
 SEAL_KEY: Final = "seal.key"
@@ -28,24 +28,8 @@ def write_secret(path: Path, content: bytes) -> bool:
     """Write the file (0600), whole or not at all, unless it is there already; whether it was written."""
     if path.exists():
         return False
-    new = path.with_name(path.name + ".new")
-    new.unlink(missing_ok=True)
-    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)
-    sync_folder(path.parent)
+    write_whole(path, content)
     return True
-
-
-def sync_folder(folder: Path) -> None:
-    """Make new names in `folder` outlast a power cut."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def session_key(folder: Path) -> bytes:

@@ -3,16 +3,21 @@
 What came in is never kept: EXIF tells where its owner stood, and a file may be two things at once.
 """
 
+import hashlib
 import io
 import struct
 import threading
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from PIL import Image, ImageFilter, ImageOps
 
+from provisioning.files import make_folder, write_whole
+
+PHOTOS: Final = "photos"
 _QUALITIES: Final = (80, 65, 50, 35, 20)
 _BROKEN: Final = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, struct.error)
 """What Pillow raises for files that are not what they say."""
@@ -78,3 +83,13 @@ def _encoded(image: Image.Image, making: Making) -> bytes:
             return made
     smaller = bare.resize((max(1, bare.width // 2), max(1, bare.height // 2)))
     return _encoded(smaller, making) if min(bare.size) > 1 else made
+
+
+def stored(folder: Path, picture: bytes) -> str:
+    """Write `picture` into the state folder's `photos/{sha256}`; its hash. Raises OSError."""
+    name = hashlib.sha256(picture).hexdigest()
+    path = folder / PHOTOS / name
+    if not path.exists():
+        make_folder(path.parent)
+        write_whole(path, picture)
+    return name

@@ -19,7 +19,9 @@ _BLOCK: Final = 5
 _AROUND: Final = 5
 """Pixels of half size around each one whose mean is taken off: shadows and clouds go, persons stay."""
 _VEHICLE: Final = (11, 4)
-"""Fine blocks, high and wide: what of a vehicle is in the picture when it begins to come into the view."""
+"""Fine blocks, high and wide: of a vehicle that comes or goes."""
+_ENTERING: Final = (11, 3)
+"""Fine blocks, high and wide: what of it is in the picture when it begins to come into the view."""
 _STEPS: Final = 127.0
 _LEAST_EDGES: Final = 25
 """Fewer edges in sight (of 30 × 54) say nothing of the light."""
@@ -62,9 +64,10 @@ class MarketView:
         self.last = seen.half
         edges = seen.edges if self.clean is None else in_light_of(seen.edges, self.clean, self.limits)
         self._settle(edges)
-        if change is None or large_piece(change, self.limits):
+        if change is None:
             return None
-        return 100 * float((_fine(motion(change, self.limits)) > self.limits.motion_share).mean())
+        moving = _fine(motion(change, self.limits)) > self.limits.motion_share
+        return None if vehicle(change, moving, self.limits) else 100 * float(moving.mean())
 
     def _settle(self, edges: Edges) -> None:
         step = self.limits.unsettled_step if self.unsettled else self.limits.settle_step
@@ -166,14 +169,24 @@ def motion(change: Plane, limits: MarketLimits) -> NDArray[np.bool_]:
     return moving
 
 
-def large_piece(change: Plane, limits: MarketLimits) -> bool:
-    """Whether something changed in one piece, higher and wider than any person; a crowd leaves gaps."""
-    high, wide = _VEHICLE
+def vehicle(change: Plane, moving: NDArray[np.bool_], limits: MarketLimits) -> bool:
+    """Whether something changed in one piece, higher and wider than any person; a crowd leaves gaps.
+
+    What only begins to come into the view at a side is narrower, and may be as bright as what it hides: there it is
+    enough that it moves.
+    """
     strong = _fine(np.abs(change)) > limits.vehicle_luma
-    sums = np.zeros((strong.shape[0] + 1, strong.shape[1] + 1), np.int64)
-    sums[1:, 1:] = strong.cumsum(0).cumsum(1)
+    sides = moving[:, : _ENTERING[1]], moving[:, -_ENTERING[1] :]
+    entering = any(_fullest(side, *_ENTERING) >= limits.entering_share for side in sides)
+    return entering or _fullest(strong, *_VEHICLE) >= limits.vehicle_share
+
+
+def _fullest(blocks: NDArray[np.bool_], high: int, wide: int) -> float:
+    """The share (0–1) that is set of the fullest piece of `high` × `wide` blocks."""
+    sums = np.zeros((blocks.shape[0] + 1, blocks.shape[1] + 1), np.int64)
+    sums[1:, 1:] = blocks.cumsum(0).cumsum(1)
     within = sums[high:, wide:] - sums[:-high, wide:] - sums[high:, :-wide] + sums[:-high, :-wide]
-    return bool(within.max() >= limits.vehicle_share * high * wide)
+    return float(within.max()) / (high * wide)
 
 
 def mean_around(plane: Plane, reach: int) -> Plane:

@@ -113,6 +113,7 @@ class MarketLimits:
     motion_share: float
     vehicle_luma: float
     vehicle_share: float
+    entering_share: float
     settle_step: float
     unsettled_step: float
     unsettled_looks: int

@@ -15,7 +15,7 @@ from kewang.bench.attacks_visits import begun, numbered
 from kewang.bench.cpu import MB, peak_rss_bytes
 from provisioning.acts import sources, visits
 from provisioning.inventory import Actor, Photo
-from provisioning.web.uploads import stored
+from provisioning.pictures import stored
 
 _OK: Final = 200
 _ROOM_MB: Final = 150

@@ -13,12 +13,12 @@ from provisioning.acts.rights import must, must_be_near
 from provisioning.acts.rows import device_row, district_of, person_row, site_row, visit_row
 from provisioning.inventory import Device, Photo, PhotoKind, Visit, VisitKind, Work
 from provisioning.inventory.audit import record
+from provisioning.pictures import PHOTOS
 from provisioning.refusals import Refused, answered_differently, not_allowed
 
 Result = Literal["green", "amber", "red", "left"]
 """`left`: the technician went away without an end."""
 STEPS_LIMIT: Final = 200
-PHOTOS: Final = "photos"
 
 
 def _(text: str) -> str:

@@ -4,10 +4,11 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from provisioning.authority import files, issuing
+from provisioning.authority import issuing
 from provisioning.authority.authority import KINDS, Authority
 from provisioning.authority.files import AuthorityError
 from provisioning.authority.making import Lifetimes
+from provisioning.files import make_folder, sync_folder
 
 
 def create(
@@ -30,7 +31,7 @@ def create(
     draft = folder / ".authority.new"
     shutil.rmtree(draft, ignore_errors=True)
     for part in ("ca", "offline"):
-        files.make_folder(draft / part)
+        make_folder(draft / part)
     for kind in KINDS:
         issuing.make_root(draft, kind, city, now_ms, lifetimes)
     issuing.make_signer(draft / "ca", now_ms, lifetimes)
@@ -44,7 +45,7 @@ def create(
     for part in ("offline", "ca"):
         (draft / part).rename(folder / part)
     draft.rmdir()
-    files.sync_folder(folder)
+    sync_folder(folder)
     return open_authority(folder, lifetimes)
 
 

@@ -1,7 +1,6 @@
 """Files of keys and certificates: written whole or not at all, keys for their owner alone."""
 
 import contextlib
-import os
 import shutil
 import stat
 from collections.abc import Iterator
@@ -18,39 +17,15 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from provisioning.files import PUBLIC, make_folder, sync_folder, write_whole
+
 PrivateKey = EllipticCurvePrivateKey | Ed25519PrivateKey
 
-PRIVATE: Final = 0o600
-PUBLIC: Final = 0o644
-FOLDER: Final = 0o700
 _NEXT: Final = "next"
 
 
 class AuthorityError(Exception):
     """Keys or certificates that can't be used; the text names the file and the next step."""
-
-
-def make_folder(folder: Path) -> None:
-    """A folder for its owner alone, with those above it."""
-    folder.mkdir(FOLDER, parents=True, exist_ok=True)
-    folder.chmod(FOLDER)
-
-
-def write_whole(file: Path, content: bytes, mode: int = PUBLIC) -> None:
-    """Replace `file`: after a power cut it is the old one or the new one, never a part. Raises OSError."""
-    draft = file.with_name(f".{file.name}.{os.getpid()}.new")
-    try:
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-        with os.fdopen(descriptor, "wb") as out:
-            os.fchmod(out.fileno(), mode)
-            out.write(content)
-            out.flush()
-            os.fsync(out.fileno())
-        draft.rename(file)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            draft.unlink()
-    sync_folder(file.parent)
 
 
 @contextlib.contextmanager
@@ -74,15 +49,6 @@ def finish(folder: Path) -> None:
             file.rename(folder / file.name)
         (folder / _NEXT).rmdir()
         sync_folder(folder)
-
-
-def sync_folder(folder: Path) -> None:
-    """What was renamed in `folder` stays so after a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def read_key(file: Path, missing: str) -> PrivateKey:
@@ -120,12 +86,12 @@ def read_chain(file: Path) -> list[x509.Certificate]:
 
 def write_key(file: Path, key: PrivateKey) -> None:
     """Write a private key for its owner alone. Raises OSError."""
-    write_whole(file, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), PRIVATE)
+    write_whole(file, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
 
 
 def write_chain(file: Path, *certificates: x509.Certificate) -> None:
     """Write certificates, the leaf first. Raises OSError."""
-    write_whole(file, pem(*certificates))
+    write_whole(file, pem(*certificates), PUBLIC)
 
 
 def pem(*certificates: x509.Certificate) -> bytes:

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from provisioning.authority import files, making
 from provisioning.authority.making import Issuer, Lifetimes
+from provisioning.files import PUBLIC, write_whole
 
 NO_CA: Final = "run 'kewang provision init', or restore the folder ca/ from a backup"
 
@@ -29,7 +30,7 @@ def make_ca(folder: Path, kind: str, name: str, root: Issuer, now_ms: int, lifet
     certificate = making.intermediate(name, key, root, now_ms, lifetimes)
     end_ms = making.unix_ms(root.certificate.not_valid_after_utc)
     signed = making.revocation_list(root, (), now_ms=now_ms, next_ms=end_ms, back_ms=lifetimes.back_ms)
-    files.write_whole(folder / f"{kind}-root.crl", signed.public_bytes(Encoding.PEM))
+    write_whole(folder / f"{kind}-root.crl", signed.public_bytes(Encoding.PEM), PUBLIC)
     files.write_key(folder / f"{kind}-ca.key", key)
     files.write_chain(folder / f"{kind}-ca.pem", certificate)
 

@@ -4,7 +4,6 @@ import hashlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from sqlalchemy import func, select
@@ -30,12 +29,11 @@ from kewang.wire.identity import fingerprint
 from kewang.wire.names import is_source
 from provisioning.acts import devices, sources, visits
 from provisioning.authority import Authority, AuthorityError, BadRequest, Leaf
-from provisioning.authority.files import PRIVATE, make_folder, write_whole
 from provisioning.authority.making import DAY_MS, requested_key, spki
 from provisioning.devices.no import No
 from provisioning.devices.signed import BLOCKED, Asked, Signatures
 from provisioning.inventory import Actor, Certificate, Device, Inventory, Maintenance, Photo, Source, Visit, Work
-from provisioning.pictures import Making, NoPicture, made_anew
+from provisioning.pictures import Making, NoPicture, made_anew, stored
 
 log = logging.getLogger(__name__)
 
@@ -130,8 +128,7 @@ class Office:
             picture = made_anew(asked.body, _THUMBNAIL, blur_px=BLUR_PX if self._terms.blur else 0)
         except NoPicture as error:
             raise No(Code.PICTURE, str(error)) from None
-        name = hashlib.sha256(picture).hexdigest()
-        _keep(self._inventory.folder / "photos", name, picture)
+        name = stored(self._inventory.folder, picture)
         with self._inventory.writing(Actor.device(device)) as work:
             expires_ms = work.now_ms + THUMBNAIL_DAYS * self._terms.day_ms
             kept = visits.Picture(name, "thumbnail", work.now_ms, source, expires_ms)
@@ -266,9 +263,3 @@ def _wanted(rows: Session, device: str, now_ms: int) -> tuple[str, ...]:
     )
     cameras = select(Source.name).where(Source.device == device, Source.driver == "camera", Source.name.not_in(shown))
     return tuple(rows.scalars(cameras.order_by(Source.name)))
-
-
-def _keep(folder: Path, name: str, picture: bytes) -> None:
-    make_folder(folder)
-    if not (folder / name).exists():
-        write_whole(folder / name, picture, PRIVATE)

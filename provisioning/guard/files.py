@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from provisioning.files import sync_folder
+
 FileSet = Mapping[str, bytes]
 """Content by name."""
 
@@ -71,7 +73,7 @@ class Folder:
         """Rename what is staged over what is in use; each file is the old or the new one, never half of one."""
         for name in files:
             os.replace(self.staged / name, self.path / name)
-        _sync_folder(self.path)
+        sync_folder(self.path)
         self.unstage()
 
     def altered(self, digests: Mapping[str, str]) -> list[str]:
@@ -124,30 +126,9 @@ def digests(files: FileSet) -> dict[str, str]:
     return {name: sha256(content) for name, content in files.items()}
 
 
-def write_private(file: Path, content: bytes) -> None:
-    """Write a file that only we can read; whoever reads it finds the old or the new content. Raises OSError."""
-    # Under another name first: a power cut must not leave half of what we go back to.
-    draft = file.with_name(f"{file.name}.new")
-    draft.unlink(missing_ok=True)
-    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
-        out.write(content)
-        out.flush()
-        os.fsync(out.fileno())
-    os.replace(draft, file)
-    _sync_folder(file.parent)
-
-
 def _glance(file: Path) -> object:
     try:
         status = file.lstat()
     except OSError:
         return None
     return status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino, status.st_mode
-
-
-def _sync_folder(folder: Path) -> None:
-    number = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)

@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Final
 
-from provisioning.guard.files import FileSet, digests, write_private
+from provisioning.files import write_whole
+from provisioning.guard.files import FileSet, digests
 from provisioning.guard.report import Alarm, AlarmCode
 
 _NOTES: Final = "guard.json"
@@ -66,14 +67,14 @@ class Memory:
 
     def note(self, notes: Notes) -> None:
         """Keep `notes`."""
-        write_private(self.folder / _NOTES, json.dumps(asdict(notes)).encode())
+        write_whole(self.folder / _NOTES, json.dumps(asdict(notes)).encode())
 
     def keep(self, nonce: str, files: FileSet) -> None:
         """Keep the files of a change that was proven, to go back to."""
         folder = self.folder / f"{_GOOD}{nonce}"
         folder.mkdir(mode=0o700, exist_ok=True)
         for name, content in files.items():
-            write_private(folder / name, content)
+            write_whole(folder / name, content)
 
     def kept(self, notes: Notes) -> FileSet | None:
         """The files that were proven last; None when there are none, or they are not as they were."""
@@ -116,4 +117,4 @@ class Memory:
     def _write(self, alarms: Mapping[AlarmCode, Alarm]) -> None:
         rows = [{"code": each.code, "since_ms": each.since_ms, "detail": each.detail} for each in alarms.values()]
         rows.sort(key=lambda row: int(str(row["since_ms"])))
-        write_private(self.folder / _ALARMS, json.dumps(rows).encode())
+        write_whole(self.folder / _ALARMS, json.dumps(rows).encode())

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Final
 
 from provisioning.authority import AuthorityError
+from provisioning.files import write_whole
 from provisioning.guard import acl, conf, lists, names
-from provisioning.guard.files import FileSet, sha256, write_private
+from provisioning.guard.files import FileSet, sha256
 from provisioning.guard.ports import Issuer, Own, Revocation, Wanted
 from provisioning.guard.settings import GuardSettings
 
@@ -86,7 +87,7 @@ def lint(change: Change, read: Callable[[str], bytes]) -> list[str]:
 def kick_password(file: Path) -> str:
     """The password of the loopback listener: made once, known to nobody else. Raises OSError."""
     if not file.exists():
-        write_private(file, secrets.token_urlsafe(24).encode())
+        write_whole(file, secrets.token_urlsafe(24).encode())
     return file.read_text()
 
 

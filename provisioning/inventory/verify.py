@@ -9,6 +9,7 @@ from pathlib import Path
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from provisioning.files import PUBLIC, write_whole
 from provisioning.inventory import audit, head
 from provisioning.inventory.database import Inventory
 from provisioning.inventory.people_tables import Audit
@@ -54,9 +55,7 @@ def export_head(inventory: Inventory, into: Path) -> Path:
     day = datetime.fromtimestamp(inventory.clock_ms() / 1000, UTC).strftime("%Y-%m-%d")
     into.mkdir(parents=True, exist_ok=True)
     path = into / f"audit-head-{day}.json"
-    new = path.with_suffix(".new")
-    new.write_text(json.dumps(end) + "\n")
-    new.replace(path)
+    write_whole(path, f"{json.dumps(end)}\n".encode(), PUBLIC)
     return path
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import secrets
 import threading
 from dataclasses import dataclass
 from datetime import tzinfo
@@ -15,6 +14,7 @@ from typing import Any, Final
 from provisioning.acts import visits
 from provisioning.acts.once import once
 from provisioning.inventory import Actor, Inventory, PhotoKind, Request, Visit, Work
+from provisioning.pictures import PHOTOS, stored
 from provisioning.refusals import Refused, bad_input, no_room, unknown
 from provisioning.web.photos import cleaned, too_large
 from provisioning.web.steps import settle, told_again
@@ -23,7 +23,6 @@ PIECES_BYTES: Final = 1 << 20
 """A photo that comes in pieces was shrunk by the phone; larger ones come whole or not at all."""
 INCOMING: Final = 400
 """Photos that are half there, at most."""
-FOLDER: Final = "photos"
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
 
@@ -90,7 +89,7 @@ class Uploads:
             return done is not None and done.person == actor.name
 
     def _incoming(self, actor: Actor, request: str) -> Path:
-        folder = self._inventory.folder / FOLDER / "incoming"
+        folder = self._inventory.folder / PHOTOS / "incoming"
         with disk():
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             path = folder / f"{hashlib.sha256(actor.name.encode()).hexdigest()[:16]}-{request}"
@@ -105,32 +104,16 @@ def _noted(work: Work, piece: Piece, photo: bytes, zone: tzinfo) -> dict[str, An
         raise unknown(_("visit"), piece.visit)
     if visit.finished_ms is not None:
         return {"visit": told_again(work, visit, piece.kind)}
-    picture = visits.Picture(stored(work.folder, photo), piece.kind, work.now_ms)
+    with disk():
+        name = stored(work.folder, photo)
+    picture = visits.Picture(name, piece.kind, work.now_ms)
     visits.add_photo(work, visit.device, picture, visit=visit.id)
     return {"visit": settle(work, visit.id, zone)}
 
 
-def stored(folder: Path, photo: bytes) -> str:
-    """Writes `photo` into `photos/{sha256}` whole or not at all; its hash. Raises Refused P-507."""
-    name = hashlib.sha256(photo).hexdigest()
-    path = folder / FOLDER / name
-    if path.exists():
-        return name
-    with disk():
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        half = path.with_name(f".{name}.{secrets.token_hex(4)}")
-        try:
-            _write(half, photo)
-            half.replace(path)
-            _settle_folder(path.parent)
-        finally:
-            half.unlink(missing_ok=True)
-    return name
-
-
 def picture_file(folder: Path, sha256: str) -> Path:
     """Where the picture `sha256` lies. Raises Refused P-404 for anything that is not a hash or not there."""
-    path = folder / FOLDER / sha256
+    path = folder / PHOTOS / sha256
     if _SHA256.fullmatch(sha256) is None or not path.is_file():
         raise unknown(_("picture"), sha256[:12])
     return path
@@ -155,21 +138,6 @@ def _make_room(folder: Path) -> None:
     by_age = sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime)
     for path in by_age[: max(0, len(by_age) - INCOMING + 1)]:
         path.unlink(missing_ok=True)
-
-
-def _write(path: Path, data: bytes) -> None:
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _settle_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 class disk:  # noqa: N801 reads as a block: `with disk():`

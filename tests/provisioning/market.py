@@ -25,9 +25,9 @@ from provisioning.acts.sites import NewSite
 from provisioning.acts.sources import NewSource
 from provisioning.gateway_api import GatewayAddress, GatewayApi
 from provisioning.inventory import Actor, Inventory, open_inventory
+from provisioning.pictures import stored
 from provisioning.web.app import create_web
 from provisioning.web.options import WebOptions
-from provisioning.web.uploads import stored
 from tests.gateway.serving import LIMIT_S, served
 from tests.provisioning.gateway_server import TOKEN, GatewayServer
 

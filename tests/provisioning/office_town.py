@@ -13,7 +13,7 @@ from provisioning.acts.devices import NewDevice
 from provisioning.acts.people import NewPerson
 from provisioning.inventory import Actor, Inventory
 from provisioning.keys import make_keys
-from provisioning.web.uploads import stored
+from provisioning.pictures import stored
 from tests.provisioning.market import CAMERA_BOX, OFFICE, PASSWORD, Town, fingerprint, new_source, picture, town
 
 RUDI = Actor("rudi", "technician", "sirimau")

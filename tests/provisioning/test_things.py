@@ -17,6 +17,7 @@ from provisioning.acts.visits import Picture
 from provisioning.inventory import Actor, Audit, Device, Photo, Shift, Visit, Work
 from provisioning.inventory.placements import placements
 from provisioning.keys import seal_key
+from provisioning.pictures import PHOTOS
 from provisioning.refusals import Refused
 from tests.provisioning.town import DAY_MS, GUARD, OPI, RUDI, SITI, TONO, Town, new_uuid
 
@@ -104,7 +105,7 @@ def test_a_red_end_needs_a_reason(town: Town) -> None:
 
 def test_photos_once_and_thumbnails_expire_with_their_file(town: Town) -> None:
     town.installed(ONE)
-    visit, folder = new_uuid(), town.inventory.folder / visits.PHOTOS
+    visit, folder = new_uuid(), town.inventory.folder / PHOTOS
     folder.mkdir()
     for name in (SHA, "cd" * 32):
         (folder / name).write_bytes(b"jpeg")

@@ -136,6 +136,25 @@ def test_a_vehicle_that_comes_or_goes_is_no_activity_and_a_crowd_is() -> None:
     assert all("activity_pct" in seen.metrics(shown(luma, 30 + at), False) for at, luma in enumerate(crowds))
 
 
+def entering(luma: views.Luma, wide_px: int, rows: slice = slice(60, ROWS)) -> views.Luma:
+    """With the front of something at the right, whose stripes are now brighter and now darker than the place."""
+    coming = luma.copy()
+    coming[rows, -wide_px:] += np.where(np.arange(ROWS)[rows, None] // 6 % 2, 35.0, -35.0)
+    return coming
+
+
+def test_a_vehicle_that_begins_to_come_into_the_view_is_no_activity() -> None:
+    for wide_px, rows, counts in (
+        (36, slice(60, ROWS), False),
+        (12, slice(60, ROWS), True),
+        (36, slice(120, ROWS), True),
+    ):
+        seen = market()
+        pictures = [views.PLACE, entering(views.PLACE, wide_px, rows)]
+        told = [seen.metrics(shown(luma, moment), False) for moment, luma in enumerate(pictures)]
+        assert ("activity_pct" in told[1]) is counts, (wide_px, rows)
+
+
 def test_persons_in_the_picture_that_is_accepted_as_clean_leave_no_litter() -> None:
     seen, place = market(), views.PLACE
     for moment in range(30):

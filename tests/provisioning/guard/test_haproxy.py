@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
-from kewang.bench.process import free_port
+from kewang.bench.process import find_program, free_port
 from kewang.bench.provisioned import HOST, Haproxy, ProvisionedBroker
 from kewang.wire import topics
 from provisioning.guard.haproxy import check, haproxy_cfg, install
 from provisioning.guard.settings import GuardSettings, ListenerSettings, ProxySettings
+
+
+@pytest.fixture(autouse=True)
+def on_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    """HAProxy, wherever `make parts` put it."""
+    monkeypatch.setenv("PATH", f"{find_program('haproxy').parent}{os.pathsep}{os.environ['PATH']}")
 
 
 def test_the_file_is_good(tmp_path: Path) -> None:
