@@ -112,6 +112,32 @@ def serve(config: Config = None, check: Check = False, verbose: Verbose = False)
     raise typer.Exit(code)
 
 
+@app.command()
+def proxy(config: Config = None, as_json: AsJson = False) -> None:
+    """Write HAProxy's file from [guard.proxy], once HAProxy itself has called it good.
+
+    HAProxy takes it when it is reloaded.
+
+    Exit codes: 0 written, or as it should be already; 2 wrong settings, or no [guard.proxy]; 3 no HAProxy, or it
+    refuses the file, or the file can't be written.
+
+    Example: kewang provision proxy --config provision.toml
+    """
+    from provisioning.guard.haproxy import install
+    from provisioning.settings import read_settings
+
+    with settings_errors():
+        guard = read_settings(config).guard
+    if guard is None or guard.proxy is None:
+        fail("no section [guard.proxy] in the settings: HAProxy is not wanted", USAGE)
+    try:
+        changed = install(guard.proxy, guard.devices, guard.max_devices)
+    except OSError as error:
+        fail(str(error), UNREACHABLE)
+    text = "written: reload HAProxy ('systemctl reload haproxy')" if changed else "as it should be already"
+    tell(as_json, f"{guard.proxy.file}: {text}", file=str(guard.proxy.file), changed=changed)
+
+
 @app.command("import")
 def import_(
     what: Annotated[What, typer.Argument(help="What the file holds.")],
