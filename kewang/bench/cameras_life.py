@@ -3,6 +3,7 @@
 import bisect
 import contextlib
 import copy
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -107,7 +108,7 @@ def warm_up(camera: Camera, days: int) -> None:
     waiting = {infrared: (days - 1) * DAY_S + at_s for infrared, (_, at_s) in cleanest.items()}
     for sample in camera.samples(days * DAY_S, ()):
         truth = sample.truth
-        if truth and not truth.benign and sample.time_s >= waiting.get(truth.infrared, days * DAY_S):
+        if truth and not truth.benign and sample.time_s >= waiting.get(truth.infrared, math.inf):
             with contextlib.suppress(NothingToAccept):
                 camera.judge.accept(True)
                 del waiting[truth.infrared]
