@@ -40,8 +40,8 @@ class Acknowledged:
 class Incident:
     """A cause with its place. Numbers count up and are never used again.
 
-    `since_s`: when the first of its devices was heard last. `devices`: all that were ever part of it, with the time each
-    was heard last; `back`: those that have returned. `cause`: what most births told afterwards, None until then.
+    `since_s`: when the first of its devices was heard last. `devices`: all that ever were part of it, with the time
+    each was heard last; `back`: those that have returned. `cause`: what most births told afterwards, None until then.
     """
 
     number: int
@@ -61,7 +61,7 @@ class Incident:
     acknowledged: Acknowledged | None = None
     ended_s: float | None = None
     stragglers: tuple[str, ...] = ()
-    """Devices that were not back when it was resolved; they have incidents of their own from then on, without notice."""
+    """Devices that were not back when it was resolved; each has an incident of its own from then on, without notice."""
 
     @property
     def missing(self) -> list[str]:
