@@ -55,7 +55,7 @@ class Pictures:
         return lambda: self._harms(lambda: self._show(photo))
 
     def _shown(self) -> bool:
-        return self._show(_jpeg()) < 400
+        return self._show(_jpeg(size=(160, 90))) < 400
 
     def _show(self, photo: bytes) -> int:
         """Status of a thumbnail by a box with a good certificate, of a camera that it has."""
@@ -128,10 +128,10 @@ def _bombs() -> dict[str, bytes]:
     }
 
 
-def _jpeg(exif: Image.Exif | None = None) -> bytes:
+def _jpeg(exif: Image.Exif | None = None, size: tuple[int, int] = (640, 480)) -> bytes:
     """A picture that nobody has seen before."""
     kept = io.BytesIO()
-    Image.effect_noise((640, 480), 50).convert("RGB").save(kept, "JPEG", exif=exif or Image.Exif())
+    Image.effect_noise(size, 50).convert("RGB").save(kept, "JPEG", exif=exif or Image.Exif())
     return kept.getvalue()
 
 

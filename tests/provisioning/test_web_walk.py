@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -18,6 +16,7 @@ from provisioning.inventory import Audit, Device, Maintenance, Photo, Visit
 from tests.chromium import chromium
 from tests.provisioning.link import Link
 from tests.provisioning.market import CAMERA_BOX, MARDIKA, PASSWORD, SENSOR_BOX, Town, label_path, phone_photo, town
+from tests.provisioning.offline_walk import OfflineWalk, back_in, reopened
 from tests.provisioning.walk import BUTTON, Phone, end, walk
 
 pytestmark = pytest.mark.slow
@@ -57,74 +56,22 @@ async def test_a_visit_from_the_label_to_green(tmp_path: Path, photo: Path, devi
 
 
 async def test_a_visit_with_the_signal_gone_and_the_page_killed_three_times(tmp_path: Path, photo: Path) -> None:
-    """From the label on nothing gets through; the whole browser is killed between the screens. It arrives once."""
     async with town(tmp_path) as market, Link(int(market.address.rpartition(":")[2])) as link:
-        profile, seen = tmp_path / "profile", list[str]()
-        for part in (where_it_hangs, what_it_looks_like, what_is_on_it):
-            async with reopened(profile, link, seen) as phone:
-                await part(phone, photo, link)
+        walk = OfflineWalk(tmp_path / "profile", link, label_path(CAMERA_BOX), PASSWORD, photo, shots())
+        await walk.without_signal()
         nothing_arrived(market)
-        link.mend()
-        async with reopened(profile, link, seen) as phone:
-            await back_in(phone)
-            await phone.tab.until("kewangQueue.waiting().then(n => n === 0)")
-            await asyncio.to_thread(market.boxes.arrive, CAMERA_BOX)
-            await phone.open(label_path(CAMERA_BOX))
-            for step in ("readings", "picture"):
-                await phone.at(step)
-                await phone.tab.until(BUTTON % step)
-                await phone.go(step)
-            walked = await end(phone, [])
+        await walk.until_sent()
+        await asyncio.to_thread(market.boxes.arrive, CAMERA_BOX)
+        walked = await walk.to_the_end()
         assert walked.number.endswith("-0001")
         arrived_once(market, CAMERA_BOX, photos=2)
-
-
-async def where_it_hangs(phone: Phone, _: Path, link: Link) -> None:
-    """The signal goes after the login; scanned, begun, placed."""
-    await phone.log_in("rudi", PASSWORD)
-    await phone.ready()
-    link.cut()
-    await phone.tab.offline(True)
-    await phone.open(label_path(CAMERA_BOX))
-    await phone.at("start")
-    await phone.go("start")
-    await phone.at("site")
-    await phone.tab.until("document.querySelector('.proposed') !== null")
-    await phone.shot("offline-site")
-    await phone.go("site")
-    await phone.at("mounted")
-
-
-async def what_it_looks_like(phone: Phone, photo: Path, _: Link) -> None:
-    """Scanned again: the page goes on where it was."""
-    await phone.open(label_path(CAMERA_BOX))
-    await phone.at("mounted")
-    await phone.photograph("mounted", photo)
-    await phone.at("sources")
-    assert "cam-1" in await phone.tab.ask("document.querySelector('[data-step=sources]').innerText")
-    await phone.shot("offline-sources")
-
-
-async def what_is_on_it(phone: Phone, photo: Path, _: Link) -> None:
-    """The rest that needs no signal; the notice's photo before its turn."""
-    await phone.open(label_path(CAMERA_BOX))
-    await phone.at("sources")
-    await phone.go("sources")
-    await phone.at("readings")
-    await phone.tab.until("document.querySelector('[data-go=notice]')?.checkVisibility()")
-    await phone.shot("offline-waiting")
-    await phone.tap("[data-go=notice]")
-    await phone.at("notice")
-    await phone.photograph("notice", photo)
-    await phone.at("readings")
-    assert await phone.tab.ask("kewangQueue.waiting()") == 4
 
 
 async def test_the_page_is_killed_while_it_sends(tmp_path: Path, photo: Path) -> None:
     """The answer of the server is lost each time, not the request: what was done already is not done again."""
     async with town(tmp_path) as market, Link(int(market.address.rpartition(":")[2])) as link:
         profile, seen = tmp_path / "profile", list[str]()
-        async with reopened(profile, link, seen) as phone:
+        async with reopened(profile, link, shots(), seen) as phone:
             await until_the_site_is_asked(phone)
             link.deaf_to = b"POST /t/visit/"
             await phone.go("site")
@@ -134,8 +81,8 @@ async def test_the_page_is_killed_while_it_sends(tmp_path: Path, photo: Path) ->
             assert await phone.tab.ask("kewangQueue.waiting()") == 1
         link.cut()
         link.mend()
-        async with reopened(profile, link, seen) as phone:
-            await back_in(phone)
+        async with reopened(profile, link, shots(), seen) as phone:
+            await back_in(phone, PASSWORD)
             await phone.open(label_path(SENSOR_BOX))
             await phone.at("mounted")
             await phone.photograph("mounted", photo)
@@ -158,21 +105,6 @@ async def until_the_site_is_asked(phone: Phone) -> None:
     await phone.go("start")
     await phone.at("site")
     await phone.tab.until("document.querySelector('.proposed') !== null")
-
-
-@asynccontextmanager
-async def reopened(profile: Path, link: Link, seen: list[str]) -> AsyncIterator[Phone]:
-    """The phone with what its pages have kept; at the end of the block the browser is killed."""
-    async with chromium(profile) as tab:
-        await tab.stand_at(*MARDIKA)
-        yield Phone(tab, link.url, "id", shots(), "offline", seen=seen)
-
-
-async def back_in(phone: Phone) -> None:
-    """Opens the first page; logs in again if the browser was killed before it wrote the session's cookie down."""
-    await phone.open("/t/")
-    if await phone.tab.ask("location.pathname") == "/login":
-        await phone.log_in("rudi", PASSWORD)
 
 
 def visits(market: Town) -> list[Visit]:

@@ -16,9 +16,11 @@ from kewang.bench.cameras_served import CamerasProgram
 from kewang.bench.programs import BoardsProgram
 from kewang.bench.stack import MARDIKA, SecuredStack, board_source
 from provisioning.acts.sources import NewSource
-from provisioning.inventory import Photo
+from provisioning.inventory import Audit, Photo, Visit
 from tests.chromium import chromium
+from tests.provisioning.link import Link
 from tests.provisioning.market import phone_photo
+from tests.provisioning.offline_walk import OfflineWalk
 from tests.provisioning.walk import Phone, walk
 
 BOARD = "market-env"
@@ -70,6 +72,28 @@ async def test_a_camera_and_a_sensor_from_the_label_to_green(town: Town, tmp_pat
     assert town.stack.database.count("cam", device) > 0
     assert town.stack.database.count("env", device) > 0
     assert kinds(town.stack, device) == ["mounted", "notice", "thumbnail"]
+
+
+async def test_with_the_signal_gone_and_the_page_killed_three_times_it_arrives_once(town: Town, tmp_path: Path) -> None:
+    device = "amb-cam-away"
+    box = town.stack.box(device, [NewSource("cam-1", "camera", {"url": town.cameras.rtsp(0)}, {})], "camera")
+    async with Link(int(town.stack.office.web_url.rpartition(":")[2])) as link:
+        label = town.stack.label_path(device)
+        away = OfflineWalk(tmp_path / "profile", link, label, town.password, town.photo, shots())
+        with box:
+            town.stack.await_state(device, "pending")
+            await away.without_signal()
+            assert town.stack.state(device) == "pending"
+            await away.until_sent()
+            await away.to_the_end()
+    assert town.stack.state(device) == "installed"
+    assert town.stack.database.count("cam", device) > 0
+    assert kinds(town.stack, device) == ["mounted", "notice", "thumbnail"]
+    with town.stack.office.inventory() as inventory, inventory.reading() as rows:
+        visits = list(rows.scalars(select(Visit).where(Visit.device == device)))
+        acts = list(rows.scalars(select(Audit.act).where(Audit.subject == device)))
+    assert [visit.result for visit in visits] == ["green"]
+    assert [acts.count(act) for act in ("visit.start", "device.approve", "device.accept", "visit.finish")] == [1] * 4
 
 
 def kinds(stack: SecuredStack, device: str) -> list[str]:

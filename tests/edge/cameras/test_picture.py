@@ -41,6 +41,11 @@ def test_light_leaves_the_rows_of_the_overlay_out() -> None:
     assert measure.light(shown, 235).p99 == 16
 
 
+@pytest.mark.parametrize("sigma", [0.0, 3.0, 7.0, 12.0])
+def test_a_black_picture_is_black_however_high_the_gain(sigma: float) -> None:
+    assert measure.light(views.picture(np.full((ROWS, COLUMNS), 16.0), 3, noise=sigma), 235).p99 < 32
+
+
 @pytest.mark.parametrize("sigma", [1.0, 4.0, 12.0, 30.0])
 def test_noise_is_its_deviation_whatever_the_edges(sigma: float) -> None:
     shown = views.picture(views.PLACE * 0.4 + 80, 3, noise=sigma)
