@@ -36,7 +36,7 @@ class Acks:
     """Facts per device and the queue of acks that are due."""
 
     def __init__(self, gateway: str, interval_ms: int) -> None:
-        self._gateway = gateway
+        self.gateway = gateway
         self._interval_ms = interval_ms
         self._devices: OrderedDict[str, Memory] = OrderedDict()
         self._due: OrderedDict[str, int] = OrderedDict()
@@ -111,7 +111,7 @@ class Acks:
         memory = self._fresh(device)
         memory.last_ack_ms = now_ms
         return Ack(
-            g=self._gateway,
+            g=self.gateway,
             rw=self.rewind,
             rf=self._reopen_since(memory.device_rewind),
             ok=tuple(memory.ranges),

@@ -13,7 +13,7 @@ from gateway.acks import Acks
 from gateway.flood import Floods
 from gateway.judge import Verdict, Window, judge, refuse_all
 from gateway.metrics import GatewayMetrics
-from gateway.ports import Clock, Message, Refused, SeriesId, Table, Tags, Value
+from gateway.ports import Clock, Message, Onlooker, Refused, SeriesId, Table, Tags, Unwatched, Value
 from gateway.registry import MAX_SOURCES, Registry
 from kewang.wire import topics
 from kewang.wire.batch import Batch, decode
@@ -26,6 +26,8 @@ from kewang.wire.timers import Timers
 log = logging.getLogger(__name__)
 
 DAY_MS = 86_400_000
+LIVE_MS = 300_000
+"""A row that is older, or further ahead, says nothing of now."""
 
 
 @dataclass(slots=True)
@@ -51,9 +53,18 @@ class Intake:
     """Takes messages; knows the devices (`registry`) and what they are to be told (`acks`)."""
 
     def __init__(
-        self, acks: Acks, registry: Registry, clock: Clock, timers: Timers, raw_days: int, metrics: GatewayMetrics
+        self,
+        acks: Acks,
+        registry: Registry,
+        clock: Clock,
+        timers: Timers,
+        raw_days: int,
+        metrics: GatewayMetrics,
+        onlooker: Onlooker | None = None,
     ) -> None:
         self._acks = acks
+        self._onlooker = onlooker or Unwatched()
+        self._own_topic = topics.gateway(acks.gateway)
         self._registry = registry
         self._clock = clock
         self._ahead_ms = int(timers.ahead_s * 1000)
@@ -64,6 +75,10 @@ class Intake:
     def take(self, message: Message) -> Work | None:
         """The work in `message`; None if there is none, or if it is dropped (and counted)."""
         self._metrics.took()
+        if message.topic == self._own_topic:
+            if not message.retained:
+                self._onlooker.looped()
+            return None
         try:
             topic = topics.parse(message.topic)
         except WireError as error:
@@ -81,6 +96,7 @@ class Intake:
             self._drop("retained")
         elif topic.stream is not None:
             self._registry.heard(topic.device, self._clock.mono_ms())
+            self._onlooker.heard(topic.device)
             return self._data(topic.device, topic.stream, message.payload)
         return None
 
@@ -91,9 +107,12 @@ class Intake:
 
     def _placement(self, device: str, payload: bytes) -> None:
         try:
-            self._registry.device(device).placement = Placement.decode(payload) if payload else None
+            placement = Placement.decode(payload) if payload else None
         except WireError as error:
             self._drop("placement", error)
+            return
+        self._registry.device(device).placement = placement
+        self._onlooker.placed(device, placement)
 
     def _state(self, device: str, message: Message) -> None:
         try:
@@ -101,11 +120,17 @@ class Intake:
         except WireError as error:
             self._drop("state", error)
             return
-        if state.st != "on" or message.retained:
+        if message.retained:
+            return
+        if state.st != "on":
+            if self._registry.is_of_last_birth(device, state):
+                self._onlooker.left(device, state.st == "bye")
             return
         self._registry.heard(device, self._clock.mono_ms())
-        if self._registry.born(device, state):
+        two_boxes = self._registry.born(device, state)
+        if two_boxes:
             log.error("two boxes share the identity %s: replace or enrol one of them anew", device)
+        self._onlooker.born(device, state, two_boxes)
         self._acks.heard(device, state.bt, state.up or 0, state.rw or 0)
         self._acks.want(device, self._clock.mono_ms())
 
@@ -120,7 +145,19 @@ class Intake:
         except Exception as error:
             log.exception("unexpected error with batch %s %d of %s", batch.run, batch.number, device)
             return self._unreadable(device, stream, payload, f"unexpected: {error!r}")
+        self._tell(device, batch.source, verdict.tables)
         return Work(device, (batch.run, batch.number), verdict.tables, verdict.refused)
+
+    def _tell(self, device: str, source: str, tables: list[Table]) -> None:
+        """Of the newest rows, if they are of now."""
+        newest: dict[str, Value] = {}
+        for table in tables:
+            date_ms, *values = table.rows[-1]
+            if isinstance(date_ms, int) and abs(date_ms - self._clock.wall_ms()) <= LIVE_MS:
+                newest |= dict(zip(table.fields, values, strict=True))
+        if newest:
+            told = {name: value for name, value in newest.items() if isinstance(value, float)}
+            self._onlooker.measured(device, source, told)
 
     def _verdict(self, series: SeriesId, batch: Batch) -> Verdict:
         if not self._registry.has_room(series.device, series.source):

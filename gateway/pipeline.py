@@ -15,7 +15,7 @@ from gateway.acks import Acks
 from gateway.health import StoreHealth
 from gateway.intake import Intake, Work
 from gateway.metrics import GatewayMetrics
-from gateway.ports import Clock, Misconfigured, RetryLater, Store, Subscription, SubscriptionLost
+from gateway.ports import Clock, Misconfigured, Onlooker, RetryLater, Store, Subscription, SubscriptionLost
 from gateway.quarantine import quarantine_tables, refused_by_store
 from gateway.queue import WorkQueue
 from gateway.registry import Registry
@@ -52,6 +52,7 @@ class Pipeline:
         queue_batches: int = 2000,
         writers: int = 2,
         write_rows: int = 5000,
+        onlooker: Onlooker | None = None,
     ) -> None:
         self.subscription, self.store, self.clock = subscription, store, clock
         self.credit, self.writers, self.write_rows = credit, writers, write_rows
@@ -59,7 +60,7 @@ class Pipeline:
         self.metrics, self.registry = GatewayMetrics(), Registry()
         self.health = StoreHealth(clock, self.metrics)
         self.acks = Acks(gateway, int(timers.ack_interval_s * 1000))
-        self.intake = Intake(self.acks, self.registry, clock, timers, raw_days, self.metrics)
+        self.intake = Intake(self.acks, self.registry, clock, timers, raw_days, self.metrics, onlooker)
         self.rewinds = RewindWatch(store, self.acks, self.health, clock, timers.rewind_poll_s, raw_days)
         self.report = Report(gateway, store, self.registry, self.metrics, self.health, clock)
         self.queue = WorkQueue(queue_batches)

@@ -1,8 +1,11 @@
 """The gateway's seams: what the pipeline needs of the world, as small protocols with their calling contracts."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
+
+from kewang.wire.placement import Placement
+from kewang.wire.state import State
 
 Value = float | int | str | None
 """A field's value: float, int, str by its type; None = no value. Metrics are always float."""
@@ -108,8 +111,47 @@ class Message:
     retained: bool
 
 
+class Onlooker(Protocol):
+    """Whoever watches for outages: told of what devices do, as it comes, in the event loop's thread.
+
+    Each call is quick, raises nothing, and is made for what counts alone: no retained message, no refused device.
+    """
+
+    def placed(self, device: str, placement: Placement | None) -> None:
+        """Provisioning says where it is; None: nowhere any more."""
+
+    def heard(self, device: str) -> None:
+        """A message of its own came."""
+
+    def born(self, device: str, birth: State, two_boxes: bool) -> None:
+        """It connected and says why; also a `heard`. `two_boxes`: this proves two with one identity."""
+
+    def left(self, device: str, deliberate: bool) -> None:
+        """Its will, or its own word that it ends, of the connection that was born last."""
+
+    def measured(self, device: str, source: str, values: Mapping[str, float]) -> None:
+        """The newest row of a batch, if it is of now: late data is nobody's alarm."""
+
+    def looped(self) -> None:
+        """What we said ourselves came back through the broker."""
+
+
+class Unwatched:
+    """The onlooker of a gateway that leaves outages to another process."""
+
+    def placed(self, device: str, placement: Placement | None) -> None: ...
+    def heard(self, device: str) -> None: ...
+    def born(self, device: str, birth: State, two_boxes: bool) -> None: ...
+    def left(self, device: str, deliberate: bool) -> None: ...
+    def measured(self, device: str, source: str, values: Mapping[str, float]) -> None: ...
+    def looped(self) -> None: ...
+
+
 class Subscription(Protocol):
-    """The broker, seen by the gateway. One consumer of `messages`; `publish` may be called by several tasks."""
+    """The broker, seen by the gateway. One consumer of `messages`; `publish` may be called by several tasks.
+
+    What is published on the gateway's own topic comes back among the messages: the proof that the broker works.
+    """
 
     @property
     def connected(self) -> bool: ...

@@ -70,6 +70,11 @@ class Registry:
             known.two_boxes, known.two_boxes_ms = known.two_boxes + 1, known.heard_ms
         return again
 
+    def is_of_last_birth(self, device: str, state: State) -> bool:
+        """Whether a will or a goodbye counts: it is of the run and the connect that were born last."""
+        birth = self.device(device).birth
+        return birth is not None and (birth.bt, birth.n) == (state.bt, state.n)
+
     def two_boxes(self, since_ms: int) -> set[str]:
         """Devices whose identity was seen on two boxes since then."""
         return {

@@ -43,6 +43,7 @@ class MqttSubscription:
         try:
             async with self._new_client() as client:
                 await client.subscribe([(each, _qos(each)) for each in topics.filters(_CHANNELS, self._shards)])
+                await client.subscribe(topics.gateway(self._gateway), qos=1)
                 self._client = client
                 await self.publish(topics.gateway(self._gateway), self._state("on"), retain=True)
                 async for message in client.messages:

@@ -71,7 +71,7 @@ def _own_leaves() -> list[str]:
 def _service_rules(nonce: str) -> dict[str, frozenset[str]]:
     watched = [names.GOOD, names.DENIED, names.OTHER]
     return {
-        names.GATEWAY: _lines("read", topics.rights("+", _GATEWAY_READS))
+        names.GATEWAY: _lines("read", [*topics.rights("+", _GATEWAY_READS), topics.GATEWAYS])
         | _lines("write", [*topics.rights("+", [topics.ACK]), topics.GATEWAYS]),
         names.PROVISIONING: _lines("read", topics.rights("+", _PROVISIONING_READS))
         | _lines("write", topics.rights("+", _PROVISIONING_WRITES)),

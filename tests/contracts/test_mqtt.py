@@ -31,15 +31,18 @@ def at(broker: Broker) -> BrokerSettings:
 
 
 @asynccontextmanager
-async def gateway(broker: BrokerSettings) -> AsyncIterator[tuple[MqttSubscription, asyncio.Queue[Message]]]:
-    """A subscription that is connected, and what it has received."""
+async def gateway(
+    broker: BrokerSettings, own: asyncio.Queue[Message] | None = None
+) -> AsyncIterator[tuple[MqttSubscription, asyncio.Queue[Message]]]:
+    """A subscription that is connected, and what it has received; of its own topic, into `own`."""
     subscription = MqttSubscription(broker, "gw1", topics.SHARDS, keepalive_s=5)
     received: asyncio.Queue[Message] = asyncio.Queue()
+    own = own or asyncio.Queue()
 
     async def listen() -> None:
         async with aclosing(subscription.messages()) as messages:
             async for message in messages:
-                received.put_nowait(message)
+                (own if message.topic == topics.gateway("gw1") else received).put_nowait(message)
 
     listening = asyncio.create_task(listen(), name="listen")
     try:
@@ -79,6 +82,14 @@ async def test_a_birth_is_kept_for_a_gateway_that_comes_later(any_broker: Broker
 async def test_the_gateway_says_which_shards_it_serves(any_broker: Broker) -> None:
     async with gateway(at(any_broker)), raw_client(any_broker, topics.gateway("gw1")) as state:
         assert GatewayState.decode(state) == GatewayState(st="on", shards=topics.SHARDS)
+
+
+async def test_what_the_gateway_says_of_itself_comes_back(any_broker: Broker) -> None:
+    own: asyncio.Queue[Message] = asyncio.Queue()
+    async with gateway(at(any_broker), own) as (subscription, _), asyncio.timeout(LIMIT_S):
+        await subscription.publish(topics.gateway("gw1"), b"{again}", retain=True)
+        while (await own.get()) != Message(topics.gateway("gw1"), b"{again}", retained=False):
+            pass
 
 
 @asynccontextmanager

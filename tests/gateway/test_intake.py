@@ -3,6 +3,7 @@
 import base64
 import json
 import zlib
+from collections.abc import Mapping
 
 import pytest
 from hypothesis import given
@@ -15,13 +16,38 @@ from gateway.ports import Message, Rewind, SeriesId
 from gateway.registry import MAX_SOURCES, Registry
 from kewang.wire import topics
 from kewang.wire.batch import Batch, encode
-from kewang.wire.placement import Placement
+from kewang.wire.placement import Place, Placement
 from kewang.wire.state import State
 from kewang.wire.timers import Timers
 from tests.fake_outbox import ManualClock
 
 DEVICE, RUN = "ambon-m1", "4f1e0c9a77d2"
 NOW_MS = 1_785_000_000_000
+
+
+class Told:
+    """An onlooker that writes down what it is told."""
+
+    def __init__(self) -> None:
+        self.all: list[tuple[object, ...]] = []
+
+    def placed(self, device: str, placement: Placement | None) -> None:
+        self.all.append(("placed", device, placement and placement.now.site))
+
+    def heard(self, device: str) -> None:
+        self.all.append(("heard", device))
+
+    def born(self, device: str, birth: State, two_boxes: bool) -> None:
+        self.all.append(("born", device, birth.why, two_boxes))
+
+    def left(self, device: str, deliberate: bool) -> None:
+        self.all.append(("left", device, deliberate))
+
+    def measured(self, device: str, source: str, values: Mapping[str, float]) -> None:
+        self.all.append(("measured", device, source, dict(values)))
+
+    def looped(self) -> None:
+        self.all.append(("looped",))
 
 
 class Desk:
@@ -32,7 +58,8 @@ class Desk:
         self.acks = Acks("gw1", 1000)
         self.acks.rewinds = [Rewind(5, 0)]
         self.registry, self.metrics = Registry(), GatewayMetrics()
-        self.intake = Intake(self.acks, self.registry, self.clock, Timers(), raw_days, self.metrics)
+        self.told = Told()
+        self.intake = Intake(self.acks, self.registry, self.clock, Timers(), raw_days, self.metrics, self.told)
 
     def take(self, channel: str, payload: bytes, *, device: str = DEVICE, retained: bool = False) -> Work | None:
         return self.intake.take(Message(topics.build(device, channel), payload, retained))
@@ -204,3 +231,45 @@ def test_two_boxes_with_one_identity_are_noticed(caplog: pytest.LogCaptureFixtur
         desk.take("s", State(st="on", bt=run, n=1, up=1, rw=5).encode())
     assert desk.registry.devices[DEVICE].two_boxes == 1
     assert "two boxes" in caplog.text
+
+
+def birth(run: str = RUN, number: int = 1, st: str = "on") -> bytes:
+    return State.model_validate({"st": st, "bt": run, "n": number, "up": 1, "why": "power"}).encode()
+
+
+def test_the_onlooker_hears_births_and_the_end_of_the_last_one() -> None:
+    desk = Desk()
+    desk.take("s", birth(number=2))
+    desk.take("s", birth(number=1, st="off"))
+    desk.take("s", birth("0f1e0c9a77d2", number=2, st="bye"))
+    desk.take("s", birth(number=2, st="off"), retained=True)
+    assert desk.told.all == [("born", DEVICE, "power", False)]
+    desk.take("s", birth(number=2, st="off"))
+    desk.take("s", birth(number=2, st="bye"))
+    assert desk.told.all[1:] == [("left", DEVICE, False), ("left", DEVICE, True)]
+
+
+@pytest.mark.parametrize(("ago_ms", "told"), [(0, True), (299_000, True), (301_000, False), (-301_000, False)])
+def test_the_onlooker_is_told_values_of_now_alone(ago_ms: int, told: bool) -> None:
+    desk = Desk()
+    desk.take("d/env", batch(t0=NOW_MS - ago_ms))
+    assert desk.told.all == [("heard", DEVICE), *([("measured", DEVICE, "env-1", {"temp_c": 29.0})] if told else [])]
+
+
+def test_the_onlooker_hears_of_places_and_not_of_who_is_refused() -> None:
+    desk = Desk()
+    place = Place.model_validate({"from": NOW_MS, "site": "mardika", "life": "revoked"})
+    desk.take("p", Placement(h=(place,)).encode(), retained=True)
+    desk.take("d/env", batch())
+    desk.take("s", birth())
+    assert desk.told.all == [("placed", DEVICE, "mardika")]
+    desk.take("p", b"", retained=True)
+    assert desk.told.all[1:] == [("placed", DEVICE, None)]
+
+
+def test_what_we_said_ourselves_comes_back_and_is_no_work() -> None:
+    desk = Desk()
+    for retained in (True, False):
+        assert desk.intake.take(Message(topics.gateway("gw1"), b"{}", retained)) is None
+    assert desk.told.all == [("looped",)]
+    assert desk.dropped("topic") == 0
