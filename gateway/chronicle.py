@@ -1,0 +1,106 @@
+"""What happened: every incident as it was last known, and its timeline, in the gateway's file; for pages and commands.
+
+The file is the gateway's decisions, not the city's readings: it is small, and it is backed up.
+"""
+
+import json
+import sqlite3
+import threading
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from gateway.incidents.facts import facts_of, incident_of
+from gateway.incidents.model import Change, Incident
+
+KEPT: Final = 20_000
+"""Incidents that are over and still remembered."""
+_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS incident (
+    number INTEGER PRIMARY KEY, opened_s REAL NOT NULL, ended_s REAL, facts TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS incident_ended ON incident (ended_s);
+CREATE TABLE IF NOT EXISTS change (
+    number INTEGER NOT NULL, at_s REAL NOT NULL, what TEXT NOT NULL, why TEXT NOT NULL,
+    devices INTEGER NOT NULL, back INTEGER NOT NULL, PRIMARY KEY (number, at_s, what)
+) WITHOUT ROWID;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A line of an incident's timeline. `devices`, `back`: how many had been part of it and were back by then."""
+
+    at_s: float
+    what: str
+    why: dict[str, str]
+    devices: int
+    back: int
+
+
+class Chronicle:
+    """The file at `path`. Its calls block for a commit; any thread may call. Raises sqlite3.Error: try again."""
+
+    def __init__(self, path: Path) -> None:
+        self._turn = threading.Lock()
+        self._db = sqlite3.connect(path, timeout=5.0, isolation_level=None, check_same_thread=False)
+        self._db.executescript(f"PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; {_SCHEMA}")
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._turn:
+            self._db.close()
+
+    def write(self, changes: Sequence[Change], open_: Iterable[Incident]) -> None:
+        """Note what changed, and how the open incidents are now. The same again changes nothing."""
+        newest = {incident.number: incident for incident in (*(change.incident for change in changes), *open_)}
+        with self._turn:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                self._db.executemany("INSERT OR REPLACE INTO incident VALUES (?, ?, ?, ?)", map(_row, newest.values()))
+                self._db.executemany("INSERT OR IGNORE INTO change VALUES (?, ?, ?, ?, ?, ?)", map(_step, changes))
+                self._forget()
+                self._db.execute("COMMIT")
+            except BaseException:
+                with suppress(sqlite3.Error):
+                    self._db.execute("ROLLBACK")
+                raise
+
+    def incidents(self, *, open_only: bool = False, limit: int = 200) -> list[Incident]:
+        """The newest, those that are open first."""
+        where = "WHERE ended_s IS NULL" if open_only else ""
+        order = "ORDER BY ended_s IS NOT NULL, number DESC LIMIT ?"
+        with self._turn:
+            found = self._db.execute(f"SELECT facts FROM incident {where} {order}", (limit,)).fetchall()
+        return [incident_of(json.loads(facts)) for (facts,) in found]
+
+    def one(self, number: int) -> tuple[Incident, list[Step]] | None:
+        """An incident with its timeline, oldest first; None if there is none of this number."""
+        with self._turn:
+            found = self._db.execute("SELECT facts FROM incident WHERE number = ?", (number,)).fetchone()
+            wanted = "SELECT at_s, what, why, devices, back FROM change WHERE number = ? ORDER BY at_s"
+            steps = self._db.execute(wanted, (number,)).fetchall()
+        if found is None:
+            return None
+        return incident_of(json.loads(found[0])), [
+            Step(at_s, what, json.loads(why), devices, back) for at_s, what, why, devices, back in steps
+        ]
+
+    def _forget(self) -> None:
+        """The oldest of those that are over."""
+        over = "SELECT number FROM incident WHERE ended_s IS NOT NULL ORDER BY number DESC LIMIT -1 OFFSET ?"
+        self._db.execute(f"DELETE FROM change WHERE number IN ({over})", (KEPT,))
+        self._db.execute(f"DELETE FROM incident WHERE number IN ({over})", (KEPT,))
+
+
+def _row(incident: Incident) -> tuple[Any, ...]:
+    facts = json.dumps(facts_of(incident), separators=(",", ":"))
+    return incident.number, incident.opened_s, incident.ended_s, facts
+
+
+def _step(change: Change) -> tuple[Any, ...]:
+    incident = change.incident
+    why = json.dumps(dict(change.why), separators=(",", ":"))
+    return incident.number, change.at_s, change.what, why, len(incident.devices), len(incident.back)

@@ -1,0 +1,22 @@
+"""An incident as JSON-able facts and back, for whoever keeps it."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from gateway.incidents.model import Acknowledged, Incident, Scope
+
+
+def facts_of(incident: Incident) -> dict[str, Any]:
+    """All there is to it."""
+    return asdict(incident) | {"sites": sorted(incident.sites)}
+
+
+def incident_of(facts: Mapping[str, Any]) -> Incident:
+    """The inverse of `facts_of`. Raises KeyError, TypeError for what it did not make."""
+    told = dict(facts)
+    told["scope"] = Scope(told["scope"]["level"], told["scope"]["name"])
+    told["sites"], told["stragglers"] = set(told["sites"]), tuple(told["stragglers"])
+    if told["acknowledged"] is not None:
+        told["acknowledged"] = Acknowledged(**told["acknowledged"])
+    return Incident(**told)
