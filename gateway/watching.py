@@ -1,0 +1,190 @@
+"""The watch at work: hears what devices do, finds incidents, writes them down, and hands notices to the outbox.
+
+    pipeline ─> watch ─> chronicle, points ─> budget ─> outbox ─> people
+
+Kill it at any time: notices, and all the watch and the budget know, are kept in one transaction; a restart neither tells
+anything again nor forgets it. It owns no reading and waits for no database.
+"""
+
+import asyncio
+import logging
+import sqlite3
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, Final, Protocol
+
+from gateway.chronicle import Chronicle
+from gateway.incident_points import points_of
+from gateway.incidents.model import Change, Incident
+from gateway.incidents.watch import Watch
+from gateway.notify.budget import Budget, Notice
+from gateway.notify.message import Message
+from gateway.ports import Clock, Misconfigured, RetryLater, Sink, SubscriptionLost, Table
+from kewang.wire.placement import Placement
+from kewang.wire.state import State
+
+log = logging.getLogger(__name__)
+
+TURN_S: Final = 1.0
+LOOP_S: Final = 10.0
+"""How often we say something through the broker to ourselves."""
+KEEP_S: Final = 30.0
+"""How often what the watch knows is kept when nothing happens."""
+WAITING_POINTS: Final = 10_000
+_WATCH: Final = "watch"
+_BUDGET: Final = "budget"
+
+
+class Keeping(Protocol):
+    """Where messages and what was known are put together, all or nothing; gateway.notify.outbox.Outbox is one."""
+
+    def put(self, messages: Iterable[Message], kept: Mapping[str, Any] | None = None) -> int: ...
+    def kept(self, name: str) -> Any: ...
+
+
+Rendered = Callable[[Sequence[Notice], Mapping[int, Incident]], list[Message]]
+"""Notices as messages to people, with the incidents they speak of."""
+
+
+class Steady:
+    """Unix s that never step: the wall time at the start plus what has passed since."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._from_ms = clock.wall_ms() - clock.mono_ms()
+
+    def now_s(self) -> float:
+        return (self._from_ms + self._clock.mono_ms()) / 1000
+
+
+class Watching:
+    """gateway.ports.Onlooker. `loop` publishes on the gateway's own topic; `trouble` says what is wrong with the store."""
+
+    def __init__(
+        self,
+        watch: Watch,
+        budget: Budget,
+        keeping: Keeping,
+        chronicle: Chronicle,
+        rendered: Rendered,
+        steady: Steady,
+    ) -> None:
+        self._watch, self._budget, self._keeping, self._chronicle = watch, budget, keeping, chronicle
+        self._rendered, self._steady = rendered, steady
+        self._changes: list[Change] = []
+        self._messages: list[Message] = []
+        self._points: deque[Table] = deque(maxlen=WAITING_POINTS)
+        self._known = _known(chronicle, budget.speaks_of)
+        self._kept_s = -KEEP_S
+
+    # ---- what the pipeline tells
+
+    def placed(self, device: str, placement: Placement | None) -> None:
+        self._watch.place(device, placement.now if placement else None, self._steady.now_s())
+
+    def heard(self, device: str) -> None:
+        self._watch.heard(device, self._steady.now_s())
+
+    def born(self, device: str, birth: State, two_boxes: bool) -> None:
+        now_s = self._steady.now_s()
+        self._watch.born(device, birth.why, now_s)
+        if two_boxes:
+            self._watch.two_boxes(device, now_s)
+
+    def left(self, device: str, deliberate: bool) -> None:
+        self._watch.left(device, self._steady.now_s(), deliberate=deliberate)
+
+    def measured(self, device: str, source: str, values: Mapping[str, float]) -> None:
+        now_s = self._steady.now_s()
+        self._watch.source_heard(device, source, now_s)
+        self._watch.measured(device, source, values, now_s)
+
+    def looped(self) -> None:
+        self._watch.looped(self._steady.now_s())
+
+    # ---- what people do
+
+    def acknowledge(self, number: int, by: str, note: str) -> bool:
+        """Somebody takes an incident on; whether it is open."""
+        if number not in self._watch.open:
+            return False
+        self._watch.acknowledge(number, by, note, self._steady.now_s())
+        return True
+
+    @property
+    def open(self) -> Mapping[int, Incident]:
+        """Incidents that are not over, by number."""
+        return self._watch.open
+
+    # ---- its own work
+
+    async def run(self, connected: Callable[[], bool], trouble: Callable[[], str | None]) -> None:
+        """For ever: each second what is due, and whether broker (`connected`) and store (`trouble`) are well."""
+        while True:
+            now_s = self._steady.now_s()
+            self._watch.broker(connected(), now_s)
+            self._watch.own("database", trouble(), now_s)
+            await self.turn(now_s)
+            await asyncio.sleep(TURN_S)
+
+    async def turn(self, now_s: float) -> None:
+        """What is due: judged, told, kept. What could not be kept waits for the next turn."""
+        changes = self._watch.due(now_s)
+        self._points += points_of(self._watch.moved, changes)
+        self._known |= {change.incident.number: change.incident for change in changes}
+        notices = self._budget.take(changes, now_s)
+        self._changes += changes
+        self._messages += self._rendered(notices, self._known | dict(self._watch.open))
+        self._forget()
+        if self._changes or self._messages or now_s - self._kept_s >= KEEP_S:
+            await self._keep(now_s)
+
+    async def _keep(self, now_s: float) -> None:
+        changes, messages = list(self._changes), list(self._messages)
+        kept = {_WATCH: self._watch.kept(), _BUDGET: self._budget.kept()}
+        open_ = list(self._watch.open.values())
+        try:
+            await asyncio.to_thread(self._write, changes, open_, messages, kept)
+        except (sqlite3.Error, OSError) as error:
+            log.error("incidents and notices can't be kept, they wait in memory: %s", error)
+            return
+        self._kept_s = now_s
+        del self._changes[: len(changes)], self._messages[: len(messages)]
+
+    def _write(
+        self, changes: list[Change], open_: list[Incident], messages: list[Message], kept: Mapping[str, Any]
+    ) -> None:
+        # The chronicle first: a power cut between the two has the same incidents found, and written, once more.
+        self._chronicle.write(changes, open_)
+        self._keeping.put(messages, kept)
+
+    def _forget(self) -> None:
+        """Incidents that nothing will speak of any more."""
+        needed = self._budget.speaks_of | self._watch.open.keys()
+        self._known = {number: one for number, one in self._known.items() if number in needed}
+
+    async def keep_looping(self, loop: Callable[[], Any]) -> None:
+        """Says something to ourselves through the broker, for ever (`loop` publishes it)."""
+        while True:
+            with suppress(SubscriptionLost):
+                await loop()
+            await asyncio.sleep(LOOP_S)
+
+    async def keep_writing(self, sink: Sink) -> None:
+        """Points for the boards, for ever; while the store is away the newest wait."""
+        while True:
+            await asyncio.sleep(TURN_S)
+            tables = list(self._points)
+            if not tables:
+                continue
+            with suppress(RetryLater, Misconfigured):
+                await sink.write(tables)
+                for _ in tables:
+                    self._points.popleft()
+
+
+def _known(chronicle: Chronicle, numbers: Iterable[int]) -> dict[int, Incident]:
+    """Incidents of before our start that a notice will still speak of."""
+    found = {number: chronicle.one(number) for number in numbers}
+    return {number: one[0] for number, one in found.items() if one}
