@@ -68,7 +68,16 @@ def test_a_second_of_the_same_kind_takes_no_eighth_place() -> None:
     budget = Budget(RULES)
     budget.take([change("opened", 50, "critical", "city")], 0.0)
     opened(budget, range(1, 20), 0.0)
-    assert budget.take([change("opened", 51, "critical", "city")], 1.0) == []
+    back = Budget.restored(json.loads(json.dumps(budget.kept())), RULES, 1.0)
+    for each in (budget, back):
+        assert each.take([change("opened", 51, "critical", "city")], 1.0) == []
+
+
+def test_both_ends_of_a_window_belong_to_it() -> None:
+    budget = Budget(RULES)
+    opened(budget, range(1, 8), 0.0)
+    assert opened(budget, range(8, 9), 600.0) == []
+    assert budget.next_s == math.nextafter(600.0, math.inf)
 
 
 def test_updates_of_one_incident_are_ten_minutes_apart_and_carry_the_newest() -> None:
