@@ -153,6 +153,7 @@ class Delivery:
         now_s = self._now_s()
         unclear = isinstance(error, Unclear)
         await self._surely(_later_of(self._outbox, unclear), claimed.row, now_s + wait_s, str(error), now_s)
+        self._new[""].set()
 
     def _trouble(self, name: str, said: str) -> None:
         if name not in self.troubles:

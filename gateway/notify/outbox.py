@@ -158,9 +158,9 @@ class Outbox:
         """Put what is sent instead of those that wait too long, or of all that wait for `channel`; how many."""
         with self._commit() as db:
             late = db.execute(
-                f"SELECT id FROM message WHERE {_OPEN} AND instead_s IS NOT NULL AND (instead_s <= ? OR channel = ?) "
-                f"AND due_s <= ?",
-                (now_s, channel, max(now_s, 0.0) if channel else math.inf),
+                f"SELECT id FROM message WHERE {_OPEN} AND instead_s IS NOT NULL AND (instead_s <= ? OR channel = ? "
+                "AND (tries > 0 OR due_s <= ?))",
+                (now_s, channel, now_s),
             ).fetchall()
             return sum(_instead(db, row, now_s) for (row,) in late)
 

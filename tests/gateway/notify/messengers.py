@@ -20,7 +20,12 @@ class Request:
 
     path: str
     headers: dict[str, str]
-    body: dict[str, Any]
+    raw: bytes
+
+    @property
+    def body(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.raw)
+        return found
 
 
 @dataclass
@@ -71,7 +76,7 @@ class Messenger:
         if status == "lie":
             return _http(200, b"<html>Please log in</html>")
         if status not in ("200", "mute"):
-            return _refusal(int(status), more)
+            return _refusal(int(status), more, request.path)
         key = request.headers["idempotency-key"]
         self.arrivals[key] += 1
         self.taken.setdefault(key, request)
@@ -81,8 +86,8 @@ class Messenger:
         return b"" if status == "mute" else _http(200, json.dumps(told).encode())
 
 
-def _refusal(status: int, more: str) -> bytes:
-    told: dict[str, Any] = {"ok": False, "error_code": status, "description": f"because of {status}"}
+def _refusal(status: int, more: str, path: str) -> bytes:
+    told: dict[str, Any] = {"ok": False, "error_code": status, "description": f"because of {status} at {path}"}
     if more:
         told["parameters"] = {"retry_after": int(more)}
     return _http(status, json.dumps(told).encode(), f"Retry-After: {more}\r\n" if more else "")
@@ -98,7 +103,7 @@ async def _request(reader: asyncio.StreamReader) -> Request | None:
         first, *lines = head.strip().split("\r\n")
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
         body = await reader.readexactly(int(headers.get("content-length", 0)))
-        return Request(first.split()[1], headers, json.loads(body))
+        return Request(first.split()[1], headers, body)
     return None
 
 
