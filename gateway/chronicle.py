@@ -4,6 +4,7 @@ The file is the gateway's decisions, not the city's readings: it is small, and i
 """
 
 import json
+import logging
 import sqlite3
 import threading
 from collections.abc import Iterable, Sequence
@@ -14,6 +15,9 @@ from typing import Any, Final
 
 from gateway.incidents.facts import facts_of, incident_of
 from gateway.incidents.model import Change, Incident
+from gateway.notify.outbox_file import is_damaged, set_aside
+
+log = logging.getLogger(__name__)
 
 KEPT: Final = 20_000
 """Incidents that are over and still remembered."""
@@ -41,12 +45,21 @@ class Step:
 
 
 class Chronicle:
-    """The file at `path`. Its calls block for a commit; any thread may call. Raises sqlite3.Error: try again."""
+    """The file at `path`; a damaged one is set aside. Its calls block for a commit; any thread may call.
+
+    Raises sqlite3.Error: try again.
+    """
 
     def __init__(self, path: Path) -> None:
         self._turn = threading.Lock()
-        self._db = sqlite3.connect(path, timeout=5.0, isolation_level=None, check_same_thread=False)
-        self._db.executescript(f"PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; {_SCHEMA}")
+        try:
+            self._db = _open(path)
+        except sqlite3.DatabaseError as error:
+            if not is_damaged(error):
+                raise
+            log.error("the chronicle of incidents %s is damaged and is set aside: %s", path, error)
+            set_aside(path)
+            self._db = _open(path)
 
     def close(self) -> None:
         """Close the file."""
@@ -93,6 +106,17 @@ class Chronicle:
         over = "SELECT number FROM incident WHERE ended_s IS NOT NULL ORDER BY number DESC LIMIT -1 OFFSET ?"
         self._db.execute(f"DELETE FROM change WHERE number IN ({over})", (KEPT,))
         self._db.execute(f"DELETE FROM incident WHERE number IN ({over})", (KEPT,))
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    connection = sqlite3.connect(path, timeout=5.0, isolation_level=None, check_same_thread=False)
+    try:
+        connection.executescript(f"PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; {_SCHEMA}")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def _row(incident: Incident) -> tuple[Any, ...]:

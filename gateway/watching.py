@@ -2,8 +2,8 @@
 
     pipeline ─> watch ─> chronicle, points ─> budget ─> outbox ─> people
 
-Kill it at any time: notices, and all the watch and the budget know, are kept in one transaction; a restart neither tells
-anything again nor forgets it. It owns no reading and waits for no database.
+Kill it at any time: notices, and all the watch and the budget know, are kept in one transaction; a restart neither
+tells anything again nor forgets it. It owns no reading and waits for no database.
 """
 
 import asyncio
@@ -32,8 +32,9 @@ LOOP_S: Final = 10.0
 KEEP_S: Final = 30.0
 """How often what the watch knows is kept when nothing happens."""
 WAITING_POINTS: Final = 10_000
-_WATCH: Final = "watch"
-_BUDGET: Final = "budget"
+WATCH: Final = "watch"
+BUDGET: Final = "budget"
+"""Names under which the state of both is kept."""
 
 
 class Keeping(Protocol):
@@ -59,7 +60,7 @@ class Steady:
 
 
 class Watching:
-    """gateway.ports.Onlooker. `loop` publishes on the gateway's own topic; `trouble` says what is wrong with the store."""
+    """gateway.ports.Onlooker. Runs in the event loop; only keeping is done in a thread."""
 
     def __init__(
         self,
@@ -69,12 +70,13 @@ class Watching:
         chronicle: Chronicle,
         rendered: Rendered,
         steady: Steady,
+        wake: Callable[[], None],
     ) -> None:
         self._watch, self._budget, self._keeping, self._chronicle = watch, budget, keeping, chronicle
-        self._rendered, self._steady = rendered, steady
+        self._rendered, self._steady, self._wake = rendered, steady, wake
         self._changes: list[Change] = []
         self._messages: list[Message] = []
-        self._points: deque[Table] = deque(maxlen=WAITING_POINTS)
+        self.points: deque[Table] = deque(maxlen=WAITING_POINTS)
         self._known = _known(chronicle, budget.speaks_of)
         self._kept_s = -KEEP_S
 
@@ -117,6 +119,10 @@ class Watching:
         """Incidents that are not over, by number."""
         return self._watch.open
 
+    def now_s(self) -> float:
+        """Unix s of the watch's clock."""
+        return self._steady.now_s()
+
     # ---- its own work
 
     async def run(self, connected: Callable[[], bool], trouble: Callable[[], str | None]) -> None:
@@ -131,7 +137,7 @@ class Watching:
     async def turn(self, now_s: float) -> None:
         """What is due: judged, told, kept. What could not be kept waits for the next turn."""
         changes = self._watch.due(now_s)
-        self._points += points_of(self._watch.moved, changes)
+        self.points += points_of(self._watch.moved, changes)
         self._known |= {change.incident.number: change.incident for change in changes}
         notices = self._budget.take(changes, now_s)
         self._changes += changes
@@ -142,7 +148,7 @@ class Watching:
 
     async def _keep(self, now_s: float) -> None:
         changes, messages = list(self._changes), list(self._messages)
-        kept = {_WATCH: self._watch.kept(), _BUDGET: self._budget.kept()}
+        kept = {WATCH: self._watch.kept(), BUDGET: self._budget.kept()}
         open_ = list(self._watch.open.values())
         try:
             await asyncio.to_thread(self._write, changes, open_, messages, kept)
@@ -150,6 +156,7 @@ class Watching:
             log.error("incidents and notices can't be kept, they wait in memory: %s", error)
             return
         self._kept_s = now_s
+        self._wake()
         del self._changes[: len(changes)], self._messages[: len(messages)]
 
     def _write(
@@ -175,13 +182,13 @@ class Watching:
         """Points for the boards, for ever; while the store is away the newest wait."""
         while True:
             await asyncio.sleep(TURN_S)
-            tables = list(self._points)
+            tables = list(self.points)
             if not tables:
                 continue
             with suppress(RetryLater, Misconfigured):
                 await sink.write(tables)
                 for _ in tables:
-                    self._points.popleft()
+                    self.points.popleft()
 
 
 def _known(chronicle: Chronicle, numbers: Iterable[int]) -> dict[int, Incident]:

@@ -81,3 +81,12 @@ def test_the_oldest_that_are_over_are_forgotten(chronicle: Chronicle, monkeypatc
     chronicle.write(changes, [])
     assert [one.number for one in chronicle.incidents()] == [1, 8, 7, 6]
     assert chronicle.one(2) is None
+
+
+def test_a_damaged_file_is_set_aside(tmp_path: Path) -> None:
+    path = tmp_path / "incidents.db"
+    path.write_bytes(b"no database at all" * 400)
+    made = Chronicle(path)
+    made.write([Change("opened", incident(), T)], [])
+    made.close()
+    assert [one.name for one in tmp_path.glob("*damaged*")]
