@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import socket
+import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -12,11 +13,16 @@ import uvicorn
 
 from gateway.console.app import create_app
 from gateway.console.facts import Access, Options
+from gateway.incidents.watch import WatchRules
+from gateway.notify.budget import BudgetRules
+from gateway.notify.delivery import DeliveryRules
+from gateway.notify.outbox_file import OutboxRefused
 from gateway.pipeline import Pipeline
-from gateway.ports import Store
-from gateway.settings import ConsoleSettings, GatewaySettings
+from gateway.ports import Clock, Store
+from gateway.settings import ConsoleSettings, GatewaySettings, IncidentSettings
 from gateway.stores import open_settings_store
 from gateway.subscription import MqttSubscription
+from gateway.watched import Telling, Watched, open_watched
 from kewang.runtime.clock import SystemClock
 from kewang.runtime.settings import SettingsError, secret
 from kewang.web.server import Server, config_of
@@ -101,18 +107,20 @@ async def serve(settings: GatewaySettings, stopping: asyncio.Event, pipeline_cla
     `pipeline_class`: the bench runs a spoilt one, to see that it notices.
     """
     timers = settings.times()
-    store = open_settings_store(settings.store)
+    store, clock = open_settings_store(settings.store), SystemClock(settings.clock)
+    watched = _watched(settings.incidents, clock)
     pipeline = pipeline_class(
         settings.id,
         MqttSubscription(settings.broker, settings.id, settings.shards, timers.keepalive_s),
         store,
-        SystemClock(settings.clock),
+        clock,
         timers=timers,
         raw_days=settings.store.raw_days,
         credit=settings.credit,
         queue_batches=settings.queue_batches,
         writers=settings.store.writers,
         write_rows=settings.store.write_rows,
+        onlooker=watched.watching if watched else None,
     )
     console = _console(settings, pipeline, store, stopping)
     listening = socket.create_server((settings.console.host, settings.console.port))
@@ -120,11 +128,27 @@ async def serve(settings: GatewaySettings, stopping: asyncio.Event, pipeline_cla
     try:
         async with asyncio.TaskGroup() as group:
             serving = group.create_task(console.serve([listening]), name="console")
+            watching = watched.start(group, pipeline, settings.shards) if watched else []
             await pipeline.run(stopping)
+            for task in watching:
+                task.cancel()
             console.should_exit = True
             await serving
     finally:
         await store.close()
+        if watched:
+            watched.close()
+
+
+def _watched(settings: IncidentSettings | None, clock: Clock) -> Watched | None:
+    """Raises SettingsError for a folder or file that can't be used."""
+    if settings is None:
+        return None
+    telling = Telling(lambda notices, incidents: [], {}, DeliveryRules(), BudgetRules())
+    try:
+        return open_watched(settings.folder, WatchRules(), telling, clock)
+    except (OutboxRefused, OSError, sqlite3.Error) as error:
+        raise SettingsError(f"incidents.folder: {error}") from None
 
 
 def page_address(listening: socket.socket) -> str:

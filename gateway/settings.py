@@ -62,6 +62,14 @@ class ConsoleSettings(Settings):
         return name
 
 
+class IncidentSettings(Settings):
+    """The watch for outages. Of several gateways exactly one has it, and that one serves all 16 shards."""
+
+    folder: Path = Field(
+        Path("/var/lib/kewang/gateway"), description="Folder of incidents and notices; back it up, it is small."
+    )
+
+
 class TimerSettings(Settings):
     """Times of the protocol."""
 
@@ -84,6 +92,9 @@ class GatewaySettings(Settings):
     broker: BrokerSettings = BrokerSettings()
     store: StoreSettings = StoreSettings()
     console: ConsoleSettings = ConsoleSettings()
+    incidents: IncidentSettings | None = Field(
+        None, description="The watch for outages; without this section nobody is told of any."
+    )
     timers: TimerSettings = TimerSettings()
     credit: int = Field(20, ge=1, le=1000, description="Batches of its backlog a device may have on the way.")
     queue_batches: int = Field(2000, ge=16, le=100_000, description="Batches waiting for the database, at most.")
