@@ -31,7 +31,8 @@ class NothingToAccept(Exception):
 class Sight:
     """One camera's pictures. `zones`: where litter is looked for; `moves`: a camera that turns by itself.
 
-    A confirmed fault stays until good pictures end it; MOVED stays until somebody accepts the view.
+    A confirmed fault stays until good pictures end it. MOVED stays until somebody accepts the view, or the accepted
+    view itself is seen again for a while: good pictures are not enough, for in fog every view is one.
     """
 
     def __init__(self, limits: Thresholds, zones: Zones, *, moves: bool) -> None:
@@ -46,7 +47,8 @@ class Sight:
         self._soft = Spell(SOFT, allowed_misses=limits.confirm.soft_misses)
         self._fault = self._slow_fault = CameraReason.NONE
         self._is_blocked = False
-        self._good_looks = 0
+        self._good_looks = self._views_seen = 0
+        self._view_since_s = 0.0
         self._fingerprint: int | None = None
         self._usual_still = dict.fromkeys((False, True), _STILL_AT_FIRST)
 
@@ -63,6 +65,7 @@ class Sight:
             self._usual_still[self.infrared] = still + (found.still - still) * _STILL_WEIGHT
         self._is_blocked = self._blocked(found)
         self._weigh(suspect, now_s)
+        self._turned_back(found, suspect, now_s)
         if suspect is CameraReason.NONE and self._fault is CameraReason.NONE:
             self._learn(found, reference, now_s)
         self.last, self.last_s, self._fingerprint = picture, now_s, fingerprint
@@ -165,6 +168,18 @@ class Sight:
             if self._soft.lasted(confirm.soft_looks, confirm.soft_s) and self._fault is not CameraReason.MOVED:
                 self._fault = self._soft.reason()
         elif self._good_looks >= confirm.clear_looks and self._fault is not CameraReason.MOVED:
+            self._fault = CameraReason.NONE
+
+    def _turned_back(self, found: Signs, suspect: CameraReason, now_s: float) -> None:
+        """End MOVED once the accepted view has been seen clearly in every look for long enough."""
+        confirm, beside = self._limits.confirm, found.beside
+        if suspect is not CameraReason.NONE or beside is None or beside.like.match < confirm.back_match:
+            self._views_seen = 0
+            return
+        self._view_since_s = now_s if self._views_seen == 0 else self._view_since_s
+        self._views_seen += 1
+        lasted = self._views_seen >= confirm.soft_looks and now_s - self._view_since_s >= confirm.back_s
+        if lasted and self._fault is CameraReason.MOVED:
             self._fault = CameraReason.NONE
 
     def _slow_metrics(self) -> dict[str, float]:

@@ -25,6 +25,8 @@ class Confirm:
     soft_looks: int
     soft_s: float
     soft_misses: int
+    back_match: float
+    back_s: float
     transport_looks: int
     stream_looks: int
     clear_looks: int

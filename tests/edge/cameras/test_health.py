@@ -256,11 +256,28 @@ def test_night_is_another_mode_with_a_view_of_its_own(days: Days) -> None:
     assert told(days.look(usual)) == OK
 
 
-def test_moved_stays_until_the_view_is_accepted(days: Days) -> None:
+def test_moved_stays_until_the_view_is_accepted_or_back_for_a_while(days: Days) -> None:
     days.until_told(lambda moment: views.picture(views.place(2), moment), 420)
-    assert told(days.minutes(30, usual)) == (CameraState.DEGRADED, CameraReason.MOVED)
+    assert told(days.minutes(5, usual)) == (CameraState.DEGRADED, CameraReason.MOVED)
     assert "known already" in days.health.accept(False)
     assert told(days.look(usual)) == OK
+    days.until_told(lambda moment: views.picture(views.place(2), moment), 420)
+    assert told(days.minutes(12, usual)) == OK
+
+
+@pytest.mark.parametrize("left", [0.3, 0.1])
+def test_fog_before_a_moved_camera_is_not_the_view_coming_back(days: Days, left: float) -> None:
+    days.until_told(lambda moment: views.picture(views.place(2), moment), 420)
+    fog = days.minutes(40, lambda moment: views.picture(views.foggy(views.place(2), left), moment))
+    assert told(fog) == (CameraState.DEGRADED, CameraReason.MOVED)
+
+
+def test_the_other_mode_ends_no_moved(days: Days) -> None:
+    days.minutes(40, lambda moment: views.picture(255 - views.PLACE, moment, infrared=True))
+    days.minutes(5, usual)
+    days.until_told(lambda moment: views.picture(views.place(2), moment), 420)
+    night = days.minutes(40, lambda moment: views.picture(255 - views.place(2), moment, infrared=True))
+    assert told(night) == (CameraState.DEGRADED, CameraReason.MOVED)
 
 
 def test_an_accepted_view_is_the_new_reference(days: Days) -> None:
