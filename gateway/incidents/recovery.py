@@ -145,6 +145,6 @@ class Recovery:
     def restore(self) -> None:
         """From the book as it was kept."""
         for entry in self._book.entries.values():
-            if entry.incident.kind in (OUTAGE, UNSTABLE):
+            if entry.incident.kind in (OUTAGE, UNSTABLE) and entry.incident.scope.level != "source":
                 self.members.update(dict.fromkeys(entry.incident.devices, entry.incident.number))
                 self.plan(entry, entry.last_back_s)
