@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import socket
-import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -13,16 +12,12 @@ import uvicorn
 
 from gateway.console.app import create_app
 from gateway.console.facts import Access, Options
-from gateway.incidents.watch import WatchRules
-from gateway.notify.budget import BudgetRules
-from gateway.notify.delivery import DeliveryRules
-from gateway.notify.outbox_file import OutboxRefused
 from gateway.pipeline import Pipeline
-from gateway.ports import Clock, Store
-from gateway.settings import ConsoleSettings, GatewaySettings, IncidentSettings
+from gateway.ports import Store
+from gateway.settings import ConsoleSettings, GatewaySettings
 from gateway.stores import open_settings_store
 from gateway.subscription import MqttSubscription
-from gateway.watched import Telling, Watched, open_watched
+from gateway.watched import watched_of
 from kewang.runtime.clock import SystemClock
 from kewang.runtime.settings import SettingsError, secret
 from kewang.web.server import Server, config_of
@@ -108,7 +103,7 @@ async def serve(settings: GatewaySettings, stopping: asyncio.Event, pipeline_cla
     """
     timers = settings.times()
     store, clock = open_settings_store(settings.store), SystemClock(settings.clock)
-    watched = _watched(settings.incidents, clock)
+    watched = watched_of(settings.incidents, clock) if settings.incidents else None
     pipeline = pipeline_class(
         settings.id,
         MqttSubscription(settings.broker, settings.id, settings.shards, timers.keepalive_s),
@@ -138,17 +133,6 @@ async def serve(settings: GatewaySettings, stopping: asyncio.Event, pipeline_cla
         await store.close()
         if watched:
             watched.close()
-
-
-def _watched(settings: IncidentSettings | None, clock: Clock) -> Watched | None:
-    """Raises SettingsError for a folder or file that can't be used."""
-    if settings is None:
-        return None
-    telling = Telling(lambda notices, incidents: [], {}, DeliveryRules(), BudgetRules())
-    try:
-        return open_watched(settings.folder, WatchRules(), telling, clock)
-    except (OutboxRefused, OSError, sqlite3.Error) as error:
-        raise SettingsError(f"incidents.folder: {error}") from None
 
 
 def page_address(listening: socket.socket) -> str:

@@ -68,6 +68,12 @@ class IncidentSettings(Settings):
     folder: Path = Field(
         Path("/var/lib/kewang/gateway"), description="Folder of incidents and notices; back it up, it is small."
     )
+    rules: Path | None = Field(
+        None, description="File with rules about readings that are not ours, or not as ours; default: ours."
+    )
+    notify: Path | None = Field(
+        None, description="File that says who is told of what; without it incidents are on the page alone."
+    )
 
 
 class TimerSettings(Settings):

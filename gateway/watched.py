@@ -2,21 +2,31 @@
 
 import asyncio
 import secrets
+import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from gateway.chronicle import Chronicle
+from gateway.incidents.model import Incident
+from gateway.incidents.rules import load_rules
 from gateway.incidents.watch import Watch, WatchRules
-from gateway.notify.budget import Budget, BudgetRules
+from gateway.notify.budget import Budget, BudgetRules, Notice
 from gateway.notify.delivery import Delivery, DeliveryRules
-from gateway.notify.message import Channel
+from gateway.notify.message import Channel, Message
 from gateway.notify.outbox import Outbox
+from gateway.notify.outbox_file import OutboxRefused
+from gateway.notify.routes import NotifySettings, Routes, read_notify_settings
+from gateway.notify.texts import Surroundings
 from gateway.pipeline import Pipeline
 from gateway.ports import Clock
+from gateway.settings import IncidentSettings
 from gateway.watching import BUDGET, WATCH, Rendered, Steady, Watching
+from kewang.runtime.settings import SettingsError
+from kewang.ui.words import Language
 from kewang.wire import topics
+from kewang.wire.placement import Place
 from kewang.wire.state import GatewayState
 
 OUTBOX_FILE: Final = "gateway.db"
@@ -65,6 +75,16 @@ class Watched:
         self.chronicle.close()
 
 
+def watched_of(settings: IncidentSettings, clock: Clock) -> Watched:
+    """The watch that the settings describe. Raises SettingsError for files that can't be used."""
+    rules = WatchRules(conditions=load_rules(settings.rules))
+    notify = read_notify_settings(settings.notify) if settings.notify else NotifySettings()
+    try:
+        return open_watched(settings.folder, rules, _telling(notify, rules), clock)
+    except (OutboxRefused, OSError, sqlite3.Error) as error:
+        raise SettingsError(f"incidents.folder: {error}") from None
+
+
 def open_watched(folder: Path, rules: WatchRules, telling: Telling, clock: Clock) -> Watched:
     """The watch as it was when it was kept last. Raises OutboxRefused, sqlite3.Error, OSError."""
     steady = Steady(clock)
@@ -75,6 +95,18 @@ def open_watched(folder: Path, rules: WatchRules, telling: Telling, clock: Clock
     delivery = Delivery(outbox, telling.channels, telling.delivery, steady.now_s)
     watching = Watching(watch, budget, outbox, chronicle, telling.rendered, steady, delivery.wake)
     return Watched(watching, chronicle, outbox, delivery)
+
+
+def _telling(settings: NotifySettings, rules: WatchRules) -> Telling:
+    routes = Routes(settings)
+    kinds: dict[str, Mapping[Language, str]] = {one.name: {"id": one.id, "en": one.en} for one in rules.conditions}
+
+    def rendered(
+        notice: Notice, incidents: Mapping[int, Incident], places: Mapping[str, Place], now_s: float
+    ) -> list[Message]:
+        return routes.messages(notice, incidents, Surroundings(places, {}, kinds), now_s)
+
+    return Telling(rendered, {}, settings.delivery, settings.budget)
 
 
 def _watch(outbox: Outbox, rules: WatchRules, chronicle: Chronicle, now_s: float) -> Watch:

@@ -10,8 +10,9 @@ import asyncio
 import logging
 import sqlite3
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, Final, Protocol
 
 from gateway.chronicle import Chronicle
@@ -21,7 +22,7 @@ from gateway.incidents.watch import Watch
 from gateway.notify.budget import Budget, Notice
 from gateway.notify.message import Message
 from gateway.ports import Clock, Misconfigured, RetryLater, Sink, SubscriptionLost, Table
-from kewang.wire.placement import Placement
+from kewang.wire.placement import Place, Placement
 from kewang.wire.state import State
 
 log = logging.getLogger(__name__)
@@ -44,8 +45,8 @@ class Keeping(Protocol):
     def kept(self, name: str) -> Any: ...
 
 
-Rendered = Callable[[Sequence[Notice], Mapping[int, Incident]], list[Message]]
-"""Notices as messages to people, with the incidents they speak of."""
+Rendered = Callable[[Notice, Mapping[int, Incident], Mapping[str, Place], float], list[Message]]
+"""A notice as messages to people, of the incidents it speaks of, with where devices are, at Unix s."""
 
 
 class Steady:
@@ -74,6 +75,7 @@ class Watching:
     ) -> None:
         self._watch, self._budget, self._keeping, self._chronicle = watch, budget, keeping, chronicle
         self._rendered, self._steady, self._wake = rendered, steady, wake
+        self._places: dict[str, Place] = {}
         self._changes: list[Change] = []
         self._messages: list[Message] = []
         self.points: deque[Table] = deque(maxlen=WAITING_POINTS)
@@ -83,7 +85,12 @@ class Watching:
     # ---- what the pipeline tells
 
     def placed(self, device: str, placement: Placement | None) -> None:
-        self._watch.place(device, placement.now if placement else None, self._steady.now_s())
+        place = placement.now if placement else None
+        self._watch.place(device, place, self._steady.now_s())
+        if place:
+            self._places[device] = place
+        else:
+            self._places.pop(device, None)
 
     def heard(self, device: str) -> None:
         self._watch.heard(device, self._steady.now_s())
@@ -141,10 +148,20 @@ class Watching:
         self._known |= {change.incident.number: change.incident for change in changes}
         notices = self._budget.take(changes, now_s)
         self._changes += changes
-        self._messages += self._rendered(notices, self._known | dict(self._watch.open))
+        self._messages += [message for notice in notices for message in self._made(notice, now_s)]
         self._forget()
         if self._changes or self._messages or now_s - self._kept_s >= KEEP_S:
             await self._keep(now_s)
+
+    def _made(self, notice: Notice, now_s: float) -> list[Message]:
+        """Its messages. A notice that can't be written is no reason to stop watching."""
+        incidents = self._known | dict(self._watch.open)
+        known = replace(notice, incidents=tuple(number for number in notice.incidents if number in incidents))
+        try:
+            return self._rendered(known, incidents, self._places, now_s) if known.incidents else []
+        except Exception:
+            log.exception("no message was made of notice %s about %s", notice.key, notice.incidents)
+            return []
 
     async def _keep(self, now_s: float) -> None:
         changes, messages = list(self._changes), list(self._messages)

@@ -301,6 +301,7 @@ COMMENTED = {
     "gateway": {
         *("broker.tls.cert_file", "broker.tls.key_file"),
         *("console.service_token_file", "console.session_key_file", "console.login_url"),
+        *("incidents.rules", "incidents.notify"),
     },
     "provision": {
         *("inventory.url", "inventory.password_file", "broker.username", "broker.password_file"),

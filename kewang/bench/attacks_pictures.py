@@ -71,7 +71,9 @@ class Pictures:
         grown_mb = peak_rss_bytes(program) / MB - peak_mb
         if grown_mb > _ROOM_MB:
             raise ValueError(f"{grown_mb:.0f} MB more memory")
-        return not 400 <= status < 500 or self._post.count(Photo) != before or not program.is_running
+        if status >= 500:
+            raise OSError(f"the office answers {status}")
+        return status < 400 or self._post.count(Photo) != before or not program.is_running
 
     def _right(self) -> bool:
         return self._photograph(_jpeg()) < 400

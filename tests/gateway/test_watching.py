@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,7 @@ from gateway.notify.budget import BudgetRules, Notice
 from gateway.notify.delivery import DeliveryRules
 from gateway.notify.message import Message
 from gateway.watched import Telling, Watched, open_watched
-from kewang.wire.placement import Placement
+from kewang.wire.placement import Place, Placement
 from kewang.wire.state import State
 from tests.fake_outbox import ManualClock
 
@@ -22,8 +22,10 @@ START_MS = 1_785_000_000_000
 BOXES = [f"amb-box-{n}" for n in range(4)]
 
 
-def plain(notices: Sequence[Notice], incidents: Mapping[int, Incident]) -> list[Message]:
-    """A message a notice, to one chat; names what it is about."""
+def plain(
+    notice: Notice, incidents: Mapping[int, Incident], places: Mapping[str, Place], now_s: float
+) -> list[Message]:
+    """One message to one chat; names what it is about."""
     return [
         Message(
             key=notice.key,
@@ -32,10 +34,9 @@ def plain(notices: Sequence[Notice], incidents: Mapping[int, Incident]) -> list[
             subject=notice.kind,
             text=", ".join(f"{incidents[n].scope.level} {incidents[n].scope.name}" for n in notice.incidents),
             severity=notice.severity,
-            created_s=notice.created_s,
-            expires_s=notice.created_s + 86_400,
+            created_s=now_s,
+            expires_s=now_s + 86_400,
         )
-        for notice in notices
     ]
 
 
