@@ -58,6 +58,12 @@ class MailSettings(Settings):
     password_file: Path | None = Field(None, description="File with the password, readable by its owner only.")
     ca_file: Path | None = Field(None, description="Certificate that the server's is signed by, if it is our own.")
 
+    @model_validator(mode="after")
+    def _no_password_in_the_open(self) -> Self:
+        if self.password_file and self.security == "none" and self.host not in ("localhost", "127.0.0.1", "::1"):
+            raise ValueError("a password goes over tls or starttls only: change security")
+        return self
+
 
 class WhatsAppSettings(Settings):
     """WhatsApp by Meta's Cloud API: templates that Meta has approved."""

@@ -32,8 +32,9 @@ class Request:
 class Messenger:
     """`plan`: how the next requests are answered, one word each; after it: well.
 
-    A status, `429 SECONDS` (in Telegram's way and by header), `429`; `hang`, `reset`; `lie`: 200 and not Telegram;
-    `mute`: taken and the connection cut before the answer. `taken`: by key, honoured: the same key is taken once.
+    A status, `429 SECONDS` (in Telegram's way and by header), `429`; `meta CODE`: in WhatsApp's way; `hang`, `reset`;
+    `lie`: 200 and a login page; `mute`: taken and the connection cut before the answer; `huge`: 200 and no end;
+    `away URL`: sent on. `taken`: by key, honoured: the same key is taken once.
     """
 
     plan: deque[str] = field(default_factory=deque)
@@ -75,14 +76,20 @@ class Messenger:
             return None if status == "hang" else b""
         if status == "lie":
             return _http(200, b"<html>Please log in</html>")
+        if status == "meta":
+            return _http(400, json.dumps({"error": {"code": int(more), "message": f"(#{more})"}}).encode())
+        if status == "huge":
+            return b"HTTP/1.1 200 OK\r\nContent-Length: 9999999999\r\n\r\n" + b"x" * 4_000_000
+        if status == "away":
+            return _http(302, b"", f"Location: {more}\r\n")
         if status not in ("200", "mute"):
             return _refusal(int(status), more, request.path)
-        key = request.headers["idempotency-key"]
+        key = request.headers.get("idempotency-key", request.path)
         self.arrivals[key] += 1
         self.taken.setdefault(key, request)
         self.taking(request)
         number = list(self.taken).index(key) + 1
-        told = {"ok": True, "id": f"w{number}", "result": {"message_id": number, "chat": {}}}
+        told = {"ok": True, "id": f"w{number}", "result": {"message_id": number}, "messages": [{"id": f"wa{number}"}]}
         return b"" if status == "mute" else _http(200, json.dumps(told).encode())
 
 
