@@ -9,11 +9,10 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from gateway.incidents.facts import facts_of, incident_of
+from gateway.incidents.facts import Step, facts_of, incident_of
 from gateway.incidents.model import Change, Incident
 from gateway.notify.outbox_file import is_damaged, set_aside
 
@@ -31,17 +30,6 @@ CREATE TABLE IF NOT EXISTS change (
     devices INTEGER NOT NULL, back INTEGER NOT NULL, PRIMARY KEY (number, at_s, what)
 ) WITHOUT ROWID;
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """A line of an incident's timeline. `devices`, `back`: how many had been part of it and were back by then."""
-
-    at_s: float
-    what: str
-    why: dict[str, str]
-    devices: int
-    back: int
 
 
 class Chronicle:

@@ -17,7 +17,7 @@ from gateway.ports import Store
 from gateway.settings import ConsoleSettings, GatewaySettings
 from gateway.stores import open_settings_store
 from gateway.subscription import MqttSubscription
-from gateway.watched import watched_of
+from gateway.watched import Watched, watched_of
 from kewang.runtime.clock import SystemClock
 from kewang.runtime.settings import SettingsError, secret
 from kewang.web.server import Server, config_of
@@ -36,8 +36,8 @@ TWO_BOXES_MS: Final = 3_600_000
 class LiveFacts:
     """gateway.console.facts.Facts of a running pipeline."""
 
-    def __init__(self, gateway: str, pipeline: Pipeline) -> None:
-        self.gateway = gateway
+    def __init__(self, gateway: str, pipeline: Pipeline, watched: Watched | None = None) -> None:
+        self.gateway, self._watched = gateway, watched
         self._pipeline = pipeline
 
     def placements(self) -> Mapping[str, Placement]:
@@ -86,6 +86,9 @@ class LiveFacts:
     def store_trouble(self) -> str | None:
         return self._pipeline.health.failing
 
+    def open_incidents(self) -> int | None:
+        return None if self._watched is None else len(self._watched.watching.open)
+
     def queue(self) -> int:
         return len(self._pipeline.queue)
 
@@ -117,7 +120,7 @@ async def serve(settings: GatewaySettings, stopping: asyncio.Event, pipeline_cla
         write_rows=settings.store.write_rows,
         onlooker=watched.watching if watched else None,
     )
-    console = _console(settings, pipeline, store, stopping)
+    console = _console(settings, pipeline, store, stopping, watched)
     listening = socket.create_server((settings.console.host, settings.console.port))
     log.info("live page: %s", page_address(listening))
     try:
@@ -154,9 +157,11 @@ def _session_key(file: Path) -> bytes:
         raise SettingsError(f"console.session_key_file: {file}: {error}: copy session.key of provisioning") from None
 
 
-def _console(settings: GatewaySettings, pipeline: Pipeline, store: Store, stopping: asyncio.Event) -> uvicorn.Server:
-    facts = LiveFacts(settings.id, pipeline)
+def _console(
+    settings: GatewaySettings, pipeline: Pipeline, store: Store, stopping: asyncio.Event, watched: Watched | None
+) -> uvicorn.Server:
+    facts = LiveFacts(settings.id, pipeline, watched)
     shown = settings.console
     options = Options(shown.language, ZoneInfo(shown.time_zone), silent_s=shown.silent_s, stale_s=shown.stale_s)
-    app = create_app(store, facts, pipeline.metrics, pipeline.clock, options, stopping, _access(shown))
+    app = create_app(store, facts, pipeline.metrics, pipeline.clock, options, stopping, _access(shown), watched)
     return Server(config_of(app))

@@ -4,15 +4,17 @@ import asyncio
 import secrets
 import sqlite3
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from gateway.chronicle import Chronicle
+from gateway.incidents.facts import Step
 from gateway.incidents.model import Incident
 from gateway.incidents.rules import load_rules
 from gateway.incidents.watch import Watch, WatchRules
 from gateway.notify.budget import Budget, BudgetRules, Notice
+from gateway.notify.channels import channels
 from gateway.notify.delivery import Delivery, DeliveryRules
 from gateway.notify.message import Channel, Message
 from gateway.notify.outbox import Outbox
@@ -42,6 +44,7 @@ class Telling:
     channels: Mapping[str, Channel]
     delivery: DeliveryRules
     budget: BudgetRules
+    kinds: Mapping[str, Mapping[Language, str]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -52,6 +55,24 @@ class Watched:
     chronicle: Chronicle
     outbox: Outbox
     delivery: Delivery
+    kinds: Mapping[str, Mapping[Language, str]]
+    """Words for the kinds of rules."""
+
+    def listed(self, limit: int) -> list[Incident]:
+        """The newest incidents, those that are open first."""
+        return self.chronicle.incidents(limit=limit)
+
+    def one(self, number: int) -> tuple[Incident, list[Step]] | None:
+        """One with its timeline."""
+        return self.chronicle.one(number)
+
+    def acknowledge(self, number: int, by: str, note: str) -> bool:
+        """Somebody takes it on; False if it is not open."""
+        return self.watching.acknowledge(number, by, note)
+
+    def kind(self, incident: Incident, language: Language) -> str:
+        """What people call its kind, if it is a rule's."""
+        return self.kinds.get(incident.kind, {}).get(language, incident.kind)
 
     def start(self, group: asyncio.TaskGroup, pipeline: Pipeline, shards: str) -> list[asyncio.Task[None]]:
         """Its tasks, which run until they are cancelled."""
@@ -94,7 +115,7 @@ def open_watched(folder: Path, rules: WatchRules, telling: Telling, clock: Clock
     budget = _budget(outbox, telling.budget, steady.now_s())
     delivery = Delivery(outbox, telling.channels, telling.delivery, steady.now_s)
     watching = Watching(watch, budget, outbox, chronicle, telling.rendered, steady, delivery.wake)
-    return Watched(watching, chronicle, outbox, delivery)
+    return Watched(watching, chronicle, outbox, delivery, telling.kinds)
 
 
 def _telling(settings: NotifySettings, rules: WatchRules) -> Telling:
@@ -106,7 +127,7 @@ def _telling(settings: NotifySettings, rules: WatchRules) -> Telling:
     ) -> list[Message]:
         return routes.messages(notice, incidents, Surroundings(places, {}, kinds), now_s)
 
-    return Telling(rendered, {}, settings.delivery, settings.budget)
+    return Telling(rendered, channels(settings.channels), settings.delivery, settings.budget, kinds)
 
 
 def _watch(outbox: Outbox, rules: WatchRules, chronicle: Chronicle, now_s: float) -> Watch:

@@ -11,6 +11,7 @@ from gateway.console.api import Api
 from gateway.console.events import Events
 from gateway.console.facts import Access, Facts, Options
 from gateway.console.headers import SafeHeaders
+from gateway.console.incidents import IncidentPages, Incidents
 from gateway.console.live import Live
 from gateway.console.login import Login
 from gateway.console.one import Devices
@@ -18,7 +19,8 @@ from gateway.console.render import Renderer
 from gateway.console.services import Services
 from gateway.metrics import GatewayMetrics
 from gateway.ports import Clock, History
-from kewang.ui import pages, palette
+from kewang.ui import pages as shared
+from kewang.ui import palette
 from kewang.ui.words import Language, as_language
 
 COOKIE: Final = "lang"
@@ -35,6 +37,7 @@ def create_app(
     options: Options | None = None,
     stopping: asyncio.Event | None = None,
     access: Access | None = None,
+    incidents: Incidents | None = None,
 ) -> FastAPI:
     """The app. Set `stopping` before the server closes, so that open event streams end."""
     access = access or Access()
@@ -46,10 +49,13 @@ def create_app(
     app = FastAPI(title="Kewang", docs_url=None, redoc_url=None, openapi_url="/api/v1/openapi.json")
     app.add_middleware(Login, access=access, clock=clock)
     app.add_middleware(SafeHeaders)
-    app.include_router(Pages(renderer, events, devices, options).router())
+    pages = Pages(renderer, events, devices, options)
+    app.include_router(pages.router())
+    if incidents is not None:
+        app.include_router(IncidentPages(incidents, facts, pages, clock, access).router())
     app.include_router(Api(live, facts, metrics).router())
     app.include_router(Services(history, facts, clock, access.service_token).router())
-    app.mount("/ui", StaticFiles(directory=pages.STATIC))
+    app.mount("/ui", StaticFiles(directory=shared.STATIC))
     return app
 
 
@@ -70,26 +76,28 @@ class Pages:
 
     async def live(self, request: Request) -> Response:
         """The live page."""
-        page = await self._events.page(self._language(request))
-        return self._html("live", request, {"page": page})
+        page = await self._events.page(self.language(request))
+        return self.html("live", request, {"page": page})
 
     async def device(self, name: str, request: Request) -> Response:
         """One device, or 404."""
         page = await self._devices.page(name)
         if page is None:
-            return self._html("unknown", request, {}, 404)
-        return self._html("device", request, {"page": page, "overview": page.overview, "now_ms": page.overview.now_ms})
+            return self.html("unknown", request, {}, 404)
+        return self.html("device", request, {"page": page, "overview": page.overview, "now_ms": page.overview.now_ms})
 
     async def stream(self, request: Request) -> Response:
         """Server-sent events for an open live page."""
-        return self._events.response(self._language(request))
+        return self._events.response(self.language(request))
 
-    def _language(self, request: Request) -> Language:
+    def language(self, request: Request) -> Language:
+        """The reader's."""
         asked, before = request.query_params.get("lang"), request.cookies.get(COOKIE)
         return as_language(asked) or as_language(before) or self._options.language
 
-    def _html(self, name: str, request: Request, known: dict[str, Any], status: int = 200) -> HTMLResponse:
-        language = self._language(request)
+    def html(self, name: str, request: Request, known: dict[str, Any], status: int = 200) -> HTMLResponse:
+        """The template `name` in the reader's language."""
+        language = self.language(request)
         response = HTMLResponse(self._renderer.fragment(name, language, known), status, _NO_STORE)
         if "lang" in request.query_params:
             response.set_cookie(COOKIE, language, max_age=_YEAR_S, samesite="lax", httponly=True)

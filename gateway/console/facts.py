@@ -53,6 +53,9 @@ class Facts(Protocol):
     def store_trouble(self) -> str | None:
         """Why the store takes no writes now; None while it does."""
 
+    def open_incidents(self) -> int | None:
+        """Incidents that are not over; None where another gateway watches for them."""
+
     def queue(self) -> int:
         """Messages that wait for a write."""
 

@@ -53,6 +53,15 @@ LIVES: Final = {
 }
 """What a placement says of a device's life."""
 
+CHANGES: Final = {
+    "opened": _("opened"),
+    "worsened": _("got worse"),
+    "cause": _("the cause became known"),
+    "acknowledged": _("taken on"),
+    "resolved": _("over"),
+}
+"""What happens to an incident."""
+
 STREAM_WORDS: Final = {
     "env": _("environment"),
     "cam": _("camera"),

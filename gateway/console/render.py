@@ -12,9 +12,10 @@ from markupsafe import Markup
 
 from gateway.console import cameras
 from gateway.console.facts import Facts, Options
+from gateway.console.incidents import place
 from gateway.console.live import QUARANTINE_SHOWN, Overview
 from gateway.console.overview import Reading, Site
-from gateway.console.phrases import LIVES, SHORT, STREAM_WORDS, reason_of, trouble_of, word_of
+from gateway.console.phrases import CHANGES, LIVES, SHORT, STREAM_WORDS, reason_of, trouble_of, word_of
 from gateway.console.sparks import Sparks
 from kewang.ui import figures, pages
 from kewang.ui.words import Language
@@ -67,7 +68,13 @@ class Renderer:
         """The fragments of the live page."""
         devices = sum(len(site.devices) for site in overview.sites)
         full = devices <= self._options.full_cards
-        known: dict[str, Any] = {"overview": overview, "now_ms": overview.now_ms, "full": full, "own": self._own()}
+        known: dict[str, Any] = {
+            "overview": overview,
+            "now_ms": overview.now_ms,
+            "full": full,
+            "own": self._own(),
+            "incidents": self._facts.open_incidents(),
+        }
         parts = {name: self.fragment(name, language, known) for name in ("beat", "strip", "quarantine", "own")}
         sites = {fragment_name(s): self.fragment("site", language, known | {"site": s}) for s in overview.sites}
         large = frozenset(fragment_name(site) for site in overview.sites if len(site.devices) > LARGE)
@@ -109,13 +116,14 @@ class Renderer:
             "zone": lambda date_ms: figures.zone_name(date_ms, zone),
             "hour": lambda hour: figures.clock(hour * HOUR_MS, zone)[:5],
             "value": value,
-            "place": lambda site: site.replace("-", " ").title(),
+            "place": place,
             "life": lambda life: word_of(LIVES, life, language),
             "stream": lambda stream: word_of(STREAM_WORDS, stream, language),
             "reason": lambda row: reason_of(row, language),
             "trouble": lambda why: trouble_of(why, language),
             "camera": lambda source: cameras.said(source.camera, language),
             "first_step": lambda source: cameras.first_step(source.camera, language),
+            "change": lambda what: word_of(CHANGES, what, language),
             "short": lambda name: word_of(SHORT, name, language),
         }
 

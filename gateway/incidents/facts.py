@@ -1,10 +1,21 @@
 """An incident as JSON-able facts and back, for whoever keeps it."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from gateway.incidents.model import Acknowledged, Incident, Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A line of an incident's timeline. `devices`, `back`: how many had been part of it and were back by then."""
+
+    at_s: float
+    what: str
+    why: dict[str, str]
+    devices: int
+    back: int
 
 
 def facts_of(incident: Incident) -> dict[str, Any]:

@@ -70,6 +70,7 @@ class TownFacts:
     doubled: set[str] = field(default_factory=set)
     last_heard: dict[str, int] = field(default_factory=dict)
     births: dict[str, State] = field(default_factory=dict)
+    incidents: int | None = None
     flooding: list[dict[str, int | str]] = field(default_factory=list)
 
     def placements(self) -> Mapping[str, Placement]:
@@ -104,6 +105,9 @@ class TownFacts:
 
     def store_trouble(self) -> str | None:
         return self.trouble
+
+    def open_incidents(self) -> int | None:
+        return self.incidents
 
     def queue(self) -> int:
         return 0

@@ -1,0 +1,134 @@
+"""The pages of incidents: what is open, what was, one of them with its timeline, and taking it on."""
+
+import asyncio
+import hashlib
+import hmac
+from typing import Any, Final, Protocol
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse, RedirectResponse
+
+from gateway.console.facts import Access, Facts
+from gateway.incidents.facts import Step, facts_of
+from gateway.incidents.model import Incident
+from gateway.notify import phrases
+from gateway.ports import Clock
+from kewang.ui.words import Language, words
+from kewang.wire import session
+
+NOTE_CHARACTERS: Final = 300
+SHOWN: Final = 200
+_FORM_BYTES: Final = 8192
+
+
+class Incidents(Protocol):
+    """The watch's incidents. `listed` and `one` read a file: call them in a thread."""
+
+    def listed(self, limit: int) -> list[Incident]:
+        """The newest, those that are open first."""
+
+    def one(self, number: int) -> tuple[Incident, list[Step]] | None:
+        """One with its timeline, oldest first."""
+
+    def acknowledge(self, number: int, by: str, note: str) -> bool:
+        """Somebody takes it on; False if it is not open. From the event loop."""
+
+    def kind(self, incident: Incident, language: Language) -> str:
+        """What people call its kind, if it is a rule's."""
+
+
+class Pages(Protocol):
+    """The console's templates and languages."""
+
+    def html(self, name: str, request: Request, known: dict[str, Any], status: int = 200) -> Response:
+        """The template `name` in the reader's language."""
+
+    def language(self, request: Request) -> Language:
+        """The reader's."""
+
+
+class IncidentPages:
+    """`/incidents`, `/incidents/{number}` and the same as JSON."""
+
+    def __init__(self, incidents: Incidents, facts: Facts, pages: Pages, clock: Clock, access: Access) -> None:
+        self._incidents, self._facts, self._pages = incidents, facts, pages
+        self._clock, self._key = clock, access.session_key
+
+    def router(self) -> APIRouter:
+        """The routes."""
+        router = APIRouter(include_in_schema=False)
+        router.add_api_route("/incidents", self.all, methods=["GET"])
+        router.add_api_route("/incidents/{number}", self.one, methods=["GET"])
+        router.add_api_route("/incidents/{number}/acknowledge", self.acknowledge, methods=["POST"])
+        router.add_api_route("/api/v1/incidents", self.json, methods=["GET"])
+        return router
+
+    async def all(self, request: Request) -> Response:
+        """Open ones, and the newest that are over."""
+        found = await asyncio.to_thread(self._incidents.listed, SHOWN)
+        open_ = [one for one in found if one.ended_s is None]
+        over = [one for one in found if one.ended_s is not None]
+        return self._pages.html("incidents", request, self._known(request) | {"open": open_, "over": over})
+
+    async def one(self, number: int, request: Request) -> Response:
+        """One of them, or 404."""
+        found = await asyncio.to_thread(self._incidents.one, number)
+        if found is None:
+            return self._pages.html("no_incident", request, self._known(request) | {"number": number}, 404)
+        who = self._who(request)
+        known = {"incident": found[0], "timeline": found[1], "who": who, "token": self._token(who.sid) if who else ""}
+        return self._pages.html("incident", request, self._known(request) | known)
+
+    async def acknowledge(self, number: int, request: Request) -> Response:
+        """Who is logged in takes it on, with a note. Only from our own form."""
+        who, fields = self._who(request), await _fields(request)
+        if who is None or not hmac.compare_digest(self._token(who.sid).encode(), fields.get("token", "").encode()):
+            return JSONResponse({"detail": "open the incident's page, logged in, and do it there"}, 403)
+        note = "".join(letter for letter in fields.get("note", "") if letter.isprintable()).strip()[:NOTE_CHARACTERS]
+        self._incidents.acknowledge(number, who.name or who.sub, note)
+        return RedirectResponse(f"/incidents/{number}", 303, {"Cache-Control": "no-store"})
+
+    async def json(self) -> Response:
+        """The same list for programs."""
+        found = await asyncio.to_thread(self._incidents.listed, SHOWN)
+        return JSONResponse({"incidents": [facts_of(one) for one in found]})
+
+    def _known(self, request: Request) -> dict[str, Any]:
+        language = self._pages.language(request)
+        facts, say = self._facts, words(language).gettext
+        well = facts.broker_connected() and not facts.stuck() and facts.store_trouble() is None
+
+        def title(one: Incident) -> str:
+            name = one.scope.name if one.scope.level in ("device", "source") else place(one.scope.name)
+            return phrases.title(one, name, self._incidents.kind(one, language), language)
+
+        return {
+            "now_ms": self._clock.wall_ms(),
+            "well": well,
+            "title_of": title,
+            "step_of": lambda one: phrases.step(one, language),
+            "severity_of": lambda one: say(phrases.SEVERITY[one.severity]),
+            "cause_of": lambda one: say(phrases.CAUSE[one.cause]) if one.cause else "",
+        }
+
+    def _who(self, request: Request) -> session.SessionPayload | None:
+        cookie = request.cookies.get(session.COOKIE, "")
+        return session.verify(cookie, self._key, self._clock.wall_ms() / 1000) if self._key else None
+
+    def _token(self, sid: str) -> str:
+        """What our form carries: nobody who can't read the page knows it."""
+        key = hashlib.sha256(b"kewang-console-1." + (self._key or b"")).digest()
+        return hmac.new(key, sid.encode(), hashlib.sha256).hexdigest()
+
+
+def place(name: str) -> str:
+    """A site's or feeder's name for people."""
+    return name.replace("-", " ").title()
+
+
+async def _fields(request: Request) -> dict[str, str]:
+    """Of a small form; {} for anything else."""
+    if int(request.headers.get("content-length") or _FORM_BYTES + 1) > _FORM_BYTES:
+        return {}
+    form = await request.form(max_files=0, max_fields=8)
+    return {name: value for name, value in form.items() if isinstance(value, str)}
