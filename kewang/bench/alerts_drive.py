@@ -30,20 +30,28 @@ SABOTAGES: Final = ("none", "impatient", "no-votes", "no-closings", "deaf")
 something is over; never hears its loop-back message."""
 
 
-def driven(world: World, sabotage: str = "none", rules: WatchRules | None = None) -> Told:
-    """What production would have sent in this world."""
+def driven(world: World, sabotage: str = "none", changed: Mapping[str, float] | None = None) -> Told:
+    """What production would have sent in this world, with some of its rules `changed` (`presence.wired_beats`)."""
     from gateway.incidents.watch import Watch
     from gateway.notify.budget import Budget, BudgetRules
 
-    watch = Watch(spoilt(sabotage, rules), START_S)
+    watch = Watch(spoilt(sabotage, rules_of(changed or {})), START_S)
     return _Drive(world, watch, Budget(BudgetRules()), sabotage).run()
 
 
-def spoilt(sabotage: str, rules: WatchRules | None = None) -> WatchRules:
-    """The rules, spoilt as asked for: beyond what their model lets anybody set."""
+def rules_of(changed: Mapping[str, float]) -> WatchRules:
+    """The shipped rules, some `changed`."""
     from gateway.incidents.watch import WatchRules
 
-    rules = rules or WatchRules()
+    tree: dict[str, dict[str, float]] = {}
+    for name, value in changed.items():
+        part, _, key = name.partition(".")
+        tree.setdefault(part, {})[key] = value
+    return WatchRules.model_validate(tree)
+
+
+def spoilt(sabotage: str, rules: WatchRules) -> WatchRules:
+    """The rules, spoilt as asked for: beyond what their model lets anybody set."""
     if sabotage == "impatient":
         hasty = rules.presence.model_copy(update={"wired_beats": 1, "cellular_beats": 1, "more_beats": 0})
         return rules.model_copy(update={"presence": hasty})
@@ -138,4 +146,3 @@ class _Drive:
             return
         ends = (START_S + cut_s for cut_s, _ in self._world.cut if START_S + cut_s > from_s)
         self._watch.looped(from_s, max(from_s, min(ends, default=START_S + self._world.end_s)))
-
