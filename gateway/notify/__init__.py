@@ -1,0 +1,1 @@
+"""Telling people: which notices are sent (budget), how they read (texts), to whom (routes), and that they arrive."""

@@ -1,0 +1,291 @@
+"""Which changes become a notice of their own, which wait for a digest: few enough that people go on reading them.
+
+At most 10 notices in 10 minutes (EEMUA 191, the first ten minutes of an upset): 7 single ones, an eighth for something
+critical of a kind not told of yet, digests. Nothing is dropped: what finds no room is in the next digest. Closings
+are counted apart by the same rules, and only what was told is closed. Pure: times come as arguments.
+"""
+
+import math
+import zlib
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final, Literal, Self
+
+from pydantic import Field
+
+from gateway.incidents.model import Change, Severity
+from kewang.runtime.settings import Settings
+
+Kind = Literal["opened", "worsened", "acknowledged", "resolved", "digest"]
+SEVERITIES: Final[tuple[Severity, ...]] = ("info", "warning", "critical")
+"""The worst last."""
+
+
+class BudgetRules(Settings):
+    """How many notices people are sent."""
+
+    window_s: float = Field(600.0, ge=1, le=86_400, description="Length of the window that notices are counted in (s).")
+    notices: int = Field(10, ge=3, le=1000, description="Notices in any window at most, digests among them.")
+    single: int = Field(7, ge=1, le=1000, description="Notices about one incident in any window at most.")
+    first_critical: int = Field(
+        8, ge=1, le=1000, description="The same for what is critical and the first of its kind in the window."
+    )
+    digest_every_s: float = Field(300.0, ge=1, le=86_400, description="Time from a digest to the next at least (s).")
+    gather_s: float = Field(30.0, ge=0, le=3600, description="How long the first digest gathers before it goes (s).")
+    update_every_s: float = Field(
+        600.0, ge=0, le=86_400, description="Time from a notice to the next about the same incident at least (s)."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something to tell. The same thing said again has the same `key`. A `resolved` may close several incidents;
+    `over`: those of a digest's incidents that it opens and closes at once."""
+
+    key: str
+    kind: Kind
+    incidents: tuple[int, ...]
+    severity: Severity
+    created_s: float
+    over: tuple[int, ...] = ()
+
+
+@dataclass(slots=True)
+class _News:
+    """What is to be told of an incident, since when; `over`: it ended before anybody was told."""
+
+    what: Literal["opened", "worsened", "acknowledged", "resolved"]
+    severity: Severity
+    kind: str
+    since_s: float
+    over: bool = False
+
+
+@dataclass(slots=True)
+class _Told:
+    """What people know of an open incident: when they last heard of it, and of its acknowledgement."""
+
+    last_s: float
+    notices: int = 1
+    acknowledged_s: float = -math.inf
+
+
+@dataclass(slots=True)
+class _Sent:
+    """When the newest notices went, oldest first: about one incident, about several, and all of them."""
+
+    rules: BudgetRules
+    single_s: list[float] = field(default_factory=list)
+    several_s: list[float] = field(default_factory=list)
+    all_s: list[float] = field(default_factory=list)
+
+    def went(self, kind_s: list[float], now_s: float) -> None:
+        """One went now; what no limit reaches back to is forgotten."""
+        for times_s in (kind_s, self.all_s):
+            times_s.append(now_s)
+            del times_s[: -self.rules.notices]
+
+    def single_at_s(self, limit: int) -> float:
+        """When there is room for one about a single incident."""
+        return max(self._room_s(self.single_s, limit), self._room_s(self.all_s, self.rules.notices))
+
+    def several_at_s(self, first_s: float) -> float:
+        """When one about several goes, the first of which waits since `first_s`."""
+        after_s = self.several_s[-1] + self.rules.digest_every_s if self.several_s else -math.inf
+        return max(first_s + self.rules.gather_s, after_s, self._room_s(self.all_s, self.rules.notices))
+
+    def _room_s(self, times_s: list[float], limit: int) -> float:
+        """When fewer than `limit` of them lie within the window, both ends included."""
+        return -math.inf if len(times_s) < limit else _after(times_s[-limit] + self.rules.window_s)
+
+
+class Budget:
+    """Takes changes, gives notices. `name` begins every key: of this life of the database, so that a number which is
+    used again after its loss is not taken for the old one."""
+
+    def __init__(self, rules: BudgetRules, name: str = "") -> None:
+        self._rules, self._name = rules, name
+        self._told: dict[int, _Told] = {}
+        self._news: dict[int, _News] = {}
+        self._closings: dict[int, _News] = {}
+        self._kinds: dict[str, float] = {}
+        self._sent, self._closed = _Sent(rules), _Sent(rules)
+
+    def take(self, changes: Iterable[Change], now_s: float) -> list[Notice]:
+        """The notices that `changes` make now."""
+        for change in changes:
+            self._note(change, now_s)
+        return self.due(now_s)
+
+    def due(self, now_s: float) -> list[Notice]:
+        """The notices whose time has come."""
+        return [*self._singles(now_s), *self._digest(now_s), *self._resolved(now_s)]
+
+    @property
+    def next_s(self) -> float:
+        """When `due` has something next; inf: only after another change."""
+        news = [min(self._single_s(n, one), self._digest_s(n, one)) for n, one in self._news.items()]
+        closings = [min(self._closing_s, self._closed.several_at_s(one.since_s)) for one in self._closings.values()]
+        return min([*news, *closings], default=math.inf)
+
+    @property
+    def speaks_of(self) -> frozenset[int]:
+        """Incidents that later notices may be about: who writes the texts keeps them."""
+        return frozenset(self._told.keys() | self._news.keys() | self._closings.keys())
+
+    def kept(self) -> dict[str, Any]:
+        """What outlives a restart, as JSON takes it. Keep it in the transaction that puts the notices."""
+        numbered: dict[str, Mapping[int, _Told | _News]] = {
+            "told": self._told,
+            "news": self._news,
+            "closings": self._closings,
+        }
+        sent = {name: [one.single_s, one.several_s, one.all_s] for name, one in self._lanes()}
+        entries = {name: [[n, _finite(asdict(one))] for n, one in each.items()] for name, each in numbered.items()}
+        return {"name": self._name, "kinds": self._kinds, **sent, **entries}
+
+    @classmethod
+    def restored(cls, kept: Mapping[str, Any], rules: BudgetRules, now_s: float) -> Self:
+        """As it was. Times later than now are now: the clock was set back in between."""
+        budget = cls(rules, kept["name"])
+        budget._told = {n: _Told(**_past(one, now_s)) for n, one in kept["told"]}
+        budget._news = {n: _News(**_past(one, now_s)) for n, one in kept["news"]}
+        budget._closings = {n: _News(**_past(one, now_s)) for n, one in kept["closings"]}
+        budget._kinds = {kind: min(at_s, now_s) for kind, at_s in kept["kinds"].items()}
+        for name, sent in budget._lanes():
+            times = ([min(at_s, now_s) for at_s in one] for one in kept[name])
+            sent.single_s, sent.several_s, sent.all_s = times
+        return budget
+
+    def _lanes(self) -> list[tuple[str, _Sent]]:
+        return [("sent", self._sent), ("closed", self._closed)]
+
+    def _note(self, change: Change, now_s: float) -> None:
+        number, told = change.incident.number, change.incident.number in self._told
+        if change.what == "resolved":
+            self._end(number, change, now_s)
+        elif change.what == "acknowledged" and told:
+            self._news[number] = _news(change, "acknowledged", now_s)
+        elif change.what in ("opened", "worsened") and number in self._news:
+            self._news[number].severity = change.incident.severity
+        elif change.what in ("opened", "worsened"):
+            self._news[number] = _news(change, "worsened" if told else "opened", now_s)
+
+    def _end(self, number: int, change: Change, now_s: float) -> None:
+        """A told one is closed; one nobody heard of is told as over, unless a larger one tells of it."""
+        news = self._news.get(number)
+        if self._told.pop(number, None) is not None:
+            self._news.pop(number, None)
+            self._closings[number] = _news(change, "resolved", now_s)
+        elif news is not None and "masked" in change.why:
+            del self._news[number]
+        elif news is not None:
+            news.over = True
+
+    def _singles(self, now_s: float) -> list[Notice]:
+        if self._sent.single_at_s(max(self._rules.single, self._rules.first_critical)) > now_s:
+            return []
+        waiting = sorted(self._news.items(), key=lambda item: _urgency(*item))
+        return [self._single(number, news, now_s) for number, news in waiting if self._single_s(number, news) <= now_s]
+
+    def _single(self, number: int, news: _News, now_s: float) -> Notice:
+        key = self._tell(number, now_s)
+        self._sent.went(self._sent.single_s, now_s)
+        kind = "opened" if news.what == "opened" else news.what
+        return Notice(self._name + key, kind, (number,), news.severity, now_s)
+
+    def _digest(self, now_s: float) -> list[Notice]:
+        ready = {n: one for n, one in self._news.items() if self._ready_s(n, one) <= now_s}
+        if not any(self._digest_s(n, one) <= now_s for n, one in ready.items()):
+            return []
+        order = sorted(ready, key=lambda n: _urgency(n, ready[n]))
+        over = tuple(n for n in order if ready[n].over)
+        keys = " ".join(self._tell(n, now_s) for n in order)
+        self._sent.went(self._sent.several_s, now_s)
+        return [Notice(self._several_key("digest", keys), "digest", tuple(order), _worst(ready), now_s, over)]
+
+    def _resolved(self, now_s: float) -> list[Notice]:
+        notices = []
+        for number, news in list(self._closings.items()):
+            if self._closing_s <= now_s:
+                del self._closings[number]
+                self._closed.went(self._closed.single_s, now_s)
+                notices.append(Notice(f"{self._name}{number}-resolved", "resolved", (number,), news.severity, now_s))
+        waiting, self._closings = self._closings, {}
+        if any(self._closed.several_at_s(one.since_s) <= now_s for one in waiting.values()):
+            self._closed.went(self._closed.several_s, now_s)
+            key = self._several_key("resolved", " ".join(map(str, waiting)))
+            return [*notices, Notice(key, "resolved", tuple(waiting), _worst(waiting), now_s)]
+        self._closings = waiting
+        return notices
+
+    def _tell(self, number: int, now_s: float) -> str:
+        """Note that people are told what is new of this incident; the key of saying so."""
+        news, told = self._news.pop(number), self._told.get(number)
+        self._kinds[news.kind] = now_s
+        if news.over:
+            return f"{number}-over"
+        if told is None:
+            self._told[number] = _Told(now_s)
+            return f"{number}-opened"
+        told.last_s, told.notices = now_s, told.notices + 1
+        if news.what == "acknowledged":
+            told.acknowledged_s = now_s
+        return f"{number}-{news.what}-{told.notices}"
+
+    def _several_key(self, kind: str, keys: str) -> str:
+        first = keys.partition(" ")[0]
+        return f"{self._name}{kind}-{first}-{zlib.crc32(keys.encode()):08x}"
+
+    def _ready_s(self, number: int, news: _News) -> float:
+        """When it may be told, as far as the time between notices about one incident goes."""
+        told = self._told.get(number)
+        if told is None:
+            return news.since_s
+        last_s = told.acknowledged_s if news.what == "acknowledged" else told.last_s
+        return max(news.since_s, last_s + self._rules.update_every_s)
+
+    def _single_s(self, number: int, news: _News) -> float:
+        """When it may have a notice of its own."""
+        if news.over:
+            return math.inf
+        room_s = self._sent.single_at_s(self._rules.single)
+        if news.severity == "critical":
+            first_s = _after(self._kinds.get(news.kind, -math.inf) + self._rules.window_s)
+            room_s = min(room_s, max(first_s, self._sent.single_at_s(self._rules.first_critical)))
+        return max(self._ready_s(number, news), room_s)
+
+    def _digest_s(self, number: int, news: _News) -> float:
+        return self._sent.several_at_s(self._ready_s(number, news))
+
+    @property
+    def _closing_s(self) -> float:
+        return self._closed.single_at_s(self._rules.single)
+
+
+def _news(change: Change, what: Literal["opened", "worsened", "acknowledged", "resolved"], now_s: float) -> _News:
+    incident = change.incident
+    return _News(what, incident.severity, f"{incident.kind} {incident.scope.level}", now_s)
+
+
+def _urgency(number: int, news: _News) -> tuple[int, float, int]:
+    """The worst first, then the oldest."""
+    return -SEVERITIES.index(news.severity), news.since_s, number
+
+
+def _worst(news: Mapping[int, _News]) -> Severity:
+    return max((one.severity for one in news.values()), key=SEVERITIES.index)
+
+
+def _after(at_s: float) -> float:
+    """The first moment after it."""
+    return math.nextafter(at_s, math.inf)
+
+
+def _finite(entry: dict[str, Any]) -> dict[str, Any]:
+    """Without what JSON has no word for: it is the default."""
+    return {name: value for name, value in entry.items() if value != -math.inf}
+
+
+def _past(entry: Mapping[str, Any], now_s: float) -> dict[str, Any]:
+    return {name: min(value, now_s) if name.endswith("_s") else value for name, value in entry.items()}
