@@ -22,9 +22,9 @@ SWEEP_RULES: Final[Sequence[dict[str, float]]] = (
     {"presence.wired_beats": 2, "presence.cellular_beats": 3},
     {"presence.wired_beats": 3, "presence.cellular_beats": 3},
     {"presence.wired_beats": 4, "presence.cellular_beats": 5},
-    {"engine.hold_s": 20},
+    {"engine.hold_s": 5},
     {"engine.hold_s": 45},
-    {"engine.recovery_s": 120},
+    {"engine.wired_hold_s": 45, "engine.cellular_hold_s": 75},
     {"engine.recovery_s": 300},
 )
 """What each number trades: changed alone, on the seeds for tuning."""
@@ -41,14 +41,14 @@ class CityPlan:
 
 
 def rules_sha256() -> str:
-    """Of everything that can be tuned: the file of rules, and the numbers of watch and budget that are in force."""
+    """Of everything that can be tuned: the files of rules, and the numbers of watch and budget that are in force."""
     import gateway.incidents
     from gateway.incidents.watch import WatchRules
     from gateway.notify.budget import BudgetRules
 
-    file = Path(next(iter(gateway.incidents.__path__))) / "rules.toml"
+    files = sorted(Path(next(iter(gateway.incidents.__path__))).glob("*.toml"))
     numbers = (WatchRules().model_dump_json() + BudgetRules().model_dump_json()).encode()
-    return hashlib.sha256(file.read_bytes() + numbers).hexdigest()
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files) + numbers).hexdigest()
 
 
 def held_out_seeds(sha256: str, count: int) -> list[int]:
