@@ -1,0 +1,267 @@
+"""From silences to outages: each is held for a while, then a vote of its neighbours finds the cause. Pure.
+
+A silence is looked at twice: when a group could be told, and when the device could be told alone. What an open outage
+of its place explains joins it without a notice. While we are in doubt about ourselves, nothing opens.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from gateway.incidents.agenda import Agenda
+from gateway.incidents.book import Book, Entry
+from gateway.incidents.engine_rules import RANK, EngineRules
+from gateway.incidents.hearing import Hearing, Transition
+from gateway.incidents.maintenance import Maintenance
+from gateway.incidents.model import Scope
+from gateway.incidents.ourselves import Ourselves
+from gateway.incidents.recovery import OUTAGE, UNSTABLE, Recovery
+from gateway.incidents.topology import Topology
+from gateway.incidents.vote import Ballot, Of, Vote, quota
+
+_AGAIN_S: Final = 5.0
+"""How soon a silence that is waited with is looked at again."""
+
+
+@dataclass(slots=True)
+class Silence:
+    """A device that is late or worse. `base_s`: from when it counts; `gone_s`: since when the device is gone.
+
+    `deferred_s`: since when its neighbours are waited for, once that began.
+    """
+
+    base_s: float
+    heard_s: float
+    hearing: Hearing
+    hinted: bool
+    unstable: bool = False
+    gone_s: float | None = None
+    deferred_s: float | None = None
+
+
+class Outages:
+    """Silences, and the outages they are part of."""
+
+    def __init__(
+        self, rules: EngineRules, book: Book, topology: Topology, maintenance: Maintenance, ourselves: Ourselves
+    ) -> None:
+        self._rules = rules
+        self._book = book
+        self._topology = topology
+        self._maintenance = maintenance
+        self._ourselves = ourselves
+        self.silences: dict[str, Silence] = {}
+        self._checks: Agenda[str] = Agenda()
+        self._doubted: dict[str, None] = {}
+        self.recovery = Recovery(rules, book, topology, self._left_over)
+
+    @property
+    def next_s(self) -> float:
+        """When `due` has something next."""
+        return min(self._checks.next_s, self.recovery.next_s)
+
+    def told(self, transition: Transition) -> None:
+        """A device (not one of its sources) changed."""
+        if transition.hearing is Hearing.HEARD or transition.word in ("unplaced", "maintenance"):
+            self.silences.pop(transition.device, None)
+        else:
+            self._silent(transition)
+        self.recovery.told(transition)
+
+    def _silent(self, transition: Transition) -> None:
+        silence = self.silences.get(transition.device)
+        if silence is None or silence.base_s != transition.base_s:
+            silence = Silence(transition.base_s, transition.heard_s, transition.hearing, transition.hinted)
+            self.silences[transition.device] = silence
+        silence.hearing, silence.hinted = transition.hearing, transition.hinted
+        silence.unstable = transition.word == "unstable"
+        if transition.hearing is Hearing.GONE and silence.gone_s is None:
+            silence.gone_s = transition.at_s
+        self._plan(transition.device, silence, transition.at_s)
+
+    def _plan(self, device: str, silence: Silence, now_s: float) -> None:
+        """Look at the silence when it can become something."""
+        if silence.hearing < Hearing.SILENT or self.recovery.missing(device):
+            return
+        group_s = silence.base_s + self._rules.silence_s(silence.hinted)
+        if now_s < group_s:
+            self._checks.put(device, group_s)
+        elif (alone_s := self._alone_s(device, silence)) is not None:
+            self._checks.put(device, max(alone_s, now_s))
+
+    def _alone_s(self, device: str, silence: Silence) -> float | None:
+        """When the device may be told alone; None: it is not gone yet."""
+        spot = self._topology.spots.get(device)
+        hold_s = self._rules.device_hold_s(spot.link if spot else "wired")
+        return None if silence.gone_s is None else silence.gone_s + hold_s
+
+    def due(self, now_s: float) -> None:
+        """What is ripe, and what is over."""
+        if self._doubted and not self._ourselves.doubted():
+            for device in self._doubted:
+                self._checks.put(device, now_s)
+            self._doubted = {}
+        for at_s, device in self._checks.over(now_s):
+            silence = self.silences.get(device)
+            if silence is not None and silence.hearing >= Hearing.SILENT and not self.recovery.missing(device):
+                self._check(device, silence, at_s)
+        self.recovery.due(now_s)
+
+    def _check(self, device: str, silence: Silence, now_s: float) -> None:
+        if (until_s := self._maintenance.until_s(device)) > now_s:
+            self._checks.put(device, until_s)
+        elif self._ourselves.doubted():
+            self._doubted[device] = None
+        elif silence.base_s < self._ourselves.hears_s and now_s < self._ourselves.hears_s + self._rules.return_s:
+            self._checks.put(device, self._ourselves.hears_s + self._rules.return_s)
+        elif (entry := self._explained(device)) is not None:
+            self._join(entry, device, now_s)
+        else:
+            self._find(device, silence, now_s)
+
+    def _explained(self, device: str) -> Entry | None:
+        """The open outage of a place that the device is in."""
+        for scope in self._topology.scopes(device)[1:]:
+            if entry := self._book.find(OUTAGE, scope):
+                return entry
+        return None
+
+    def _find(self, device: str, silence: Silence, now_s: float) -> None:
+        """Find the cause of a silence that nothing open explains."""
+        vote = Vote(self._rules, self._topology, self._ballots(silence.base_s, now_s))
+        if self._many() and vote.mass():
+            if not self._ourselves.proven(now_s):
+                self._ourselves.suspect(True, now_s)
+                self._doubted[device] = None
+                return
+            scope = vote.city(device)
+        else:
+            scope = vote.group(device)
+        if self._defers(device, silence, scope, now_s):
+            self._checks.put(device, now_s + _AGAIN_S)
+        elif scope is not None:
+            self._open(scope, silence.base_s, now_s)
+        elif (alone_s := self._alone_s(device, silence)) is not None and alone_s <= now_s:
+            self._alone(device, silence, now_s)
+        else:
+            self._plan(device, silence, now_s)
+
+    def _many(self) -> bool:
+        """Whether a vote of all can be one of most, without counting them."""
+        counted = len(self._topology.spots) - len(self.recovery.members)
+        return len(self.silences) >= quota(self._rules.city_share, counted)
+
+    def _ballots(self, base_s: float, now_s: float) -> Of:
+        """What each device says about a silence that began at `base_s`."""
+
+        def ballot(device: str) -> Ballot:
+            silence = self.silences.get(device)
+            if silence is None:
+                return Ballot.ALIVE
+            entry = self.recovery.entry(device)
+            if entry is not None and RANK[entry.incident.scope.level] > RANK["site"]:
+                return Ballot.ABSENT
+            if abs(silence.base_s - base_s) > self._rules.vote_s or self._maintenance.until_s(device) > now_s:
+                return Ballot.ABSENT
+            return Ballot.SILENT if silence.hearing >= Hearing.SILENT else Ballot.LATE
+
+        return ballot
+
+    def _defers(self, device: str, silence: Silence, scope: Scope | None, now_s: float) -> bool:
+        """Whether to wait for neighbours that are late: with them it would be a larger cause."""
+        if silence.deferred_s is not None and now_s >= silence.deferred_s + self._rules.defer_s:
+            return False
+        ballots = self._ballots(silence.base_s, now_s)
+        larger = Vote(self._rules, self._topology, ballots, Ballot.LATE).group(device)
+        waits = larger is not None and RANK[larger.level] > (1 if scope is None else RANK[scope.level])
+        if waits and silence.deferred_s is None:
+            silence.deferred_s = now_s
+        return waits
+
+    def _open(self, scope: Scope, base_s: float, now_s: float) -> None:
+        """An outage of a place, with everybody in it who fell silent about then."""
+        ballots = self._ballots(base_s, now_s)
+        found = [device for device in self._topology.below(scope) if ballots(device) is Ballot.SILENT]
+        since_s = min(self.silences[device].heard_s for device in found)
+        entry = self._book.open(OUTAGE, scope, "critical", since_s, now_s)
+        inside = {self.recovery.members[device] for device in found if device in self.recovery.members}
+        joining = set(found)
+        for number in sorted(inside):
+            child = self._book.entries[number]
+            if child.incident.kind == UNSTABLE or not joining.issuperset(child.incident.missing):
+                joining.difference_update(child.incident.devices)
+            else:
+                self.recovery.absorb(entry, child, now_s)
+        self.recovery.join(entry, ((device, self.silences[device].heard_s) for device in found if device in joining))
+        self._book.tell("opened", entry, now_s)
+
+    def _alone(self, device: str, silence: Silence, now_s: float) -> None:
+        """The device itself is the cause: a new outage, or its last one goes on."""
+        entry = self.recovery.entry(device)
+        if entry is None:
+            kind = UNSTABLE if silence.unstable else OUTAGE
+            entry = self._book.open(kind, Scope("device", device), "warning", silence.heard_s, now_s)
+            self.recovery.join(entry, [(device, silence.heard_s)])
+            self._book.tell("opened", entry, now_s)
+            return
+        entry.relapses += 1
+        self.recovery.join(entry, [(device, silence.heard_s)])
+        if silence.unstable and entry.incident.kind == OUTAGE and entry.incident.scope.level == "device":
+            self._book.rename(entry, UNSTABLE)
+            self._book.tell("worsened", entry, now_s, {"kind": UNSTABLE})
+
+    def _join(self, entry: Entry, device: str, now_s: float) -> None:
+        """What is open explains this device too."""
+        own = self.recovery.entry(device)
+        if own is not None and own is not entry:
+            if own.incident.kind == UNSTABLE or own.incident.missing:
+                return
+            self.recovery.absorb(entry, own, now_s)
+        self.recovery.join(entry, [(device, self.silences[device].heard_s)])
+        if now_s < entry.incident.opened_s + self._rules.settle_s:
+            entry.note()
+        elif worse := self._worse(entry, device):
+            self._book.tell("worsened", entry, now_s, worse)
+
+    def _worse(self, entry: Entry, device: str) -> dict[str, str]:
+        """What has become worse since people were told: twice the devices, or another site dark. Empty: nothing."""
+        incident, site = entry.incident, self._topology.spots[device].site
+        missing = len(incident.devices) - len(incident.back)
+        if missing >= 2 * entry.told_devices:
+            return {"devices": str(missing), "before": str(entry.told_devices)}
+        beside = self._topology.sites(incident.scope).get(site, {})
+        dark = sum(each in incident.devices and each not in incident.back for each in beside)
+        if site not in entry.told_sites and dark >= quota(self._rules.site_share, len(beside)):
+            return {"site": site}
+        return {}
+
+    def _left_over(self, entry: Entry, missing: list[str], now_s: float) -> None:
+        """Who was not back: whole sites and single devices go on as incidents nobody is told of again."""
+        by_site: dict[Scope, list[str]] = {}
+        for device in missing:
+            site, *_ = self._topology.scopes(device)[1:] or (Scope("device", device),)
+            by_site.setdefault(site, []).append(device)
+        for site, devices in by_site.items():
+            placed = sum(1 for _ in self._topology.below(site))
+            whole = len(devices) > 1 and len(devices) >= quota(self._rules.site_share, placed)
+            for scope, part in [(site, devices)] if whole else [(Scope("device", each), [each]) for each in devices]:
+                heard = [(device, entry.incident.devices[device]) for device in part]
+                left = self._book.open(
+                    OUTAGE, scope, "critical" if whole else "warning", min(at_s for _, at_s in heard), now_s, quiet=True
+                )
+                self.recovery.join(left, heard)
+
+    def placed(self, device: str) -> None:
+        """Its place has changed."""
+
+    def kept(self) -> dict[str, Any]:
+        """JSON-able."""
+        return {device: asdict(silence) for device, silence in self.silences.items()}
+
+    def restore(self, kept: Mapping[str, Any], now_s: float) -> None:
+        """As `kept`; the devices have to be placed again."""
+        for device, facts in kept.items():
+            self.silences[device] = Silence(**{**facts, "hearing": Hearing(facts["hearing"])})
+        self.recovery.restore()
+        for device, silence in self.silences.items():
+            self._plan(device, silence, now_s)
