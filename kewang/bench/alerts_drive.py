@@ -6,12 +6,12 @@ The one module of this bench that knows what it judges.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, cast
 
 from kewang.bench.alerts_city import City, Device
-from kewang.bench.alerts_score import Kind, Notice, Part, Told
+from kewang.bench.alerts_score import Notice, Part, Told
 from kewang.bench.alerts_world import Event, World
 from kewang.wire.placement import Place
 from kewang.wire.state import Why
@@ -84,7 +84,7 @@ class _Notes:
             if message.kind == "acknowledged":
                 continue
             parts = tuple(self._part(number, message, open_now) for number in message.incidents)
-            self.notices.append(Notice(message.created_s - START_S, cast(Kind, message.kind), parts))
+            self.notices.append(Notice(message.created_s - START_S, message.kind, parts))
 
     def _part(self, number: int, message: Message, open_now: Mapping[int, Incident]) -> Part:
         incident = open_now.get(number) or self.incidents[number]
@@ -98,7 +98,7 @@ class _Drive:
 
     def __init__(self, world: World, watch: Watch, budget: Budget, sabotage: str) -> None:
         self._world, self._watch, self._budget, self._sabotage = world, watch, budget, sabotage
-        self._notes, self._now_s = _Notes(), START_S
+        self._notes, self._now_s, self._budget_s = _Notes(), START_S, math.inf
 
     def run(self) -> Told:
         for device in self._world.city.devices.values():
@@ -112,16 +112,21 @@ class _Drive:
 
     def _until(self, at_s: float) -> None:
         """Let production look at its deadlines, as often as it does, before what happens at `at_s`."""
-        while (next_s := min(self._watch.next_s, self._budget.next_s)) < at_s:
+        while (next_s := min(self._watch.next_s, self._budget_s)) < at_s:
             due_s = max(self._now_s + TICK_S, next_s if math.isfinite(next_s) else -math.inf)
             due_s = math.ceil(due_s / TICK_S) * TICK_S
             if due_s >= at_s:
                 return
             self._now_s = due_s
             changes = self._watch.due(due_s)
-            self._notes.changed(changes)
-            told = [each for each in changes if self._sabotage != "no-closings" or each.what != "resolved"]
-            self._notes.sent(self._budget.take(told, due_s), self._watch.open)
+            if changes or self._budget_s <= due_s:
+                self._tell(changes, due_s)
+
+    def _tell(self, changes: Sequence[Change], now_s: float) -> None:
+        self._notes.changed(changes)
+        told = [each for each in changes if self._sabotage != "no-closings" or each.what != "resolved"]
+        self._notes.sent(self._budget.take(told, now_s), self._watch.open)
+        self._budget_s = self._budget.next_s
 
     def _happens(self, event: Event, now_s: float) -> None:
         if event.what == "heard":
