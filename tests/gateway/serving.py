@@ -13,6 +13,7 @@ from fastapi import FastAPI
 
 from gateway.console.app import create_app
 from gateway.console.facts import Access, Options
+from gateway.console.incidents import Incidents
 from gateway.metrics import GatewayMetrics
 from kewang.runtime.clock import SystemClock
 from kewang.wire.placement import Placement
@@ -74,10 +75,14 @@ class Served:
 
 @contextlib.asynccontextmanager
 async def console(
-    store: Any, options: Options = QUICK, known: dict[str, Placement] | None = None, access: Access | None = None
+    store: Any,
+    options: Options = QUICK,
+    known: dict[str, Placement] | None = None,
+    access: Access | None = None,
+    incidents: Incidents | None = None,
 ) -> AsyncIterator[Served]:
     facts = TownFacts(known=known or {})
     stopping = asyncio.Event()
-    app = create_app(store, facts, GatewayMetrics(), SystemClock(), options, stopping, access)
+    app = create_app(store, facts, GatewayMetrics(), SystemClock(), options, stopping, access, incidents)
     async with served(app, stopping) as address, httpx.AsyncClient(base_url=address, timeout=LIMIT_S) as client:
         yield Served(store, facts, client, address)

@@ -1,0 +1,120 @@
+"""The pages of incidents: open and over, one with its timeline, taken on by who is logged in; on phone and wall."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gateway.console.facts import Access
+from kewang.wire.state import State
+from tests.chromium import chromium
+from tests.fakes import MemoryStore
+from tests.gateway.serving import console, now_ms
+from tests.gateway.test_console_live import SIZES, SMALLEST_TEXT, STICKING_OUT
+from tests.gateway.test_console_login import KEY, LOGIN, TOKEN, cookie
+from tests.gateway.watch_house import BOXES, House
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    made = House(tmp_path, now_ms() - 3_600_000)
+    yield made
+    made.watched.close()
+
+
+async def stormy(house: House) -> None:
+    """A site that was out and is back, and a device that is out."""
+    await house.live(400)
+    house.silent = set(BOXES[:3])
+    await house.live(300)
+    house.silent = set()
+    for box in BOXES[:3]:
+        birth = State.model_validate({"st": "on", "bt": "0f1e0c9a77d2", "n": 1, "why": "power"})
+        house.watched.watching.born(box, birth, False)
+    await house.live(900)
+    house.silent = {BOXES[3]}
+    await house.live(300)
+
+
+async def test_what_is_open_and_what_is_over(house: House) -> None:
+    await stormy(house)
+    async with console(MemoryStore(), incidents=house.watched) as shown:
+        shown.facts.incidents = 1
+        english = await shown.text("/incidents?lang=en")
+        assert re.search(
+            r"1 open incident.*Device amb-box-3 is not heard.*Over.*Site Mardika is not heard", english, re.S
+        )
+        assert "the power was away" in english
+        assert "1 gangguan berlangsung" in await shown.text("/incidents?lang=id")
+        assert "1 gangguan berlangsung" in await shown.text("/?lang=id")
+        told = (await shown.client.get("/api/v1/incidents")).json()["incidents"]
+        assert [(one["scope"]["name"], one["ended_s"] is None) for one in told] == [
+            ("amb-box-3", True),
+            ("mardika", False),
+        ]
+        one = await shown.text(f"/incidents/{told[1]['number']}?lang=en")
+        assert re.search(r"Timeline.*opened.*over", one, re.S)
+        await shown.text("/incidents/999", 404)
+        await shown.text("/incidents/x", 422)
+
+
+async def test_a_gateway_that_is_not_well_gives_no_all_clear(house: House) -> None:
+    async with console(MemoryStore(), incidents=house.watched) as shown:
+        assert "No open incident" in await shown.text("/incidents?lang=en")
+        shown.facts.connected = False
+        page = await shown.text("/incidents?lang=en")
+        assert "No open incident" not in page
+        assert "NO ALL-CLEAR" in page
+
+
+async def test_only_who_is_logged_in_and_on_our_page_takes_one_on(house: House) -> None:
+    await stormy(house)
+    (number,) = house.watched.watching.open
+    path = f"/incidents/{number}/acknowledge"
+    async with console(MemoryStore(), access=Access(TOKEN, KEY, LOGIN), incidents=house.watched) as shown:
+        assert (await shown.client.post(path, data={"note": "x"})).status_code == 401
+        page = (await shown.client.get(f"/incidents/{number}", headers=cookie())).text
+        token = page.split('name="token" value="')[1].split('"')[0]
+        for wrong in ({}, {"token": "x"}, {"token": "\u00e9"}):
+            assert (await shown.client.post(path, data=wrong, headers=cookie())).status_code == 403
+        huge = {"token": token, "note": "x" * 20_000}
+        assert (await shown.client.post(path, data=huge, headers=cookie())).status_code == 403
+        note = {"token": token, "note": "on my way\u202e<b>"}
+        assert (await shown.client.post(path, data=note, headers=cookie())).status_code == 303
+        await house.live(1)
+        page = (await shown.client.get(f"/incidents/{number}?lang=en", headers=cookie())).text
+        assert "Rudi: on my way&lt;b&gt;" in page
+        assert 'name="token"' not in page
+
+
+async def test_without_a_login_of_the_city_nobody_takes_one_on(house: House) -> None:
+    await stormy(house)
+    (number,) = house.watched.watching.open
+    async with console(MemoryStore(), incidents=house.watched) as shown:
+        assert "Log in to take it on." in await shown.text(f"/incidents/{number}?lang=en")
+        answer = await shown.client.post(f"/incidents/{number}/acknowledge", data={"token": ""})
+        assert answer.status_code == 403
+
+
+@pytest.mark.slow
+async def test_pages_fit_phone_and_wall(house: House, tmp_path: Path) -> None:
+    """Nothing sticks out; on a wall no text is smaller than 19 px. KEWANG_SHOTS=folder keeps the pictures."""
+    await stormy(house)
+    async with (
+        console(MemoryStore(), incidents=house.watched) as shown,
+        chromium(tmp_path / "profile") as tab,
+    ):
+        for size, (width, height) in SIZES.items():
+            for name, path in {"incidents": "/incidents", "incident": "/incidents/1"}.items():
+                for language in ("id", "en"):
+                    await tab.open(f"{shown.address}{path}?lang={language}", width, height, phone=size == "phone")
+                    assert await tab.ask("document.documentElement.scrollWidth <= window.innerWidth")
+                    assert await tab.ask(STICKING_OUT) == []
+                    if size == "wall":
+                        assert await tab.ask(SMALLEST_TEXT) >= 19
+                    if folder := os.environ.get("KEWANG_SHOTS"):
+                        await tab.picture(Path(folder) / f"{name}-{size}-{language}.png", whole=size == "phone")

@@ -1,0 +1,79 @@
+"""A gateway's watch for tests: the real one with its files, whose clock only the test turns."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from pathlib import Path
+
+from gateway.incidents.model import Incident
+from gateway.incidents.watch import WatchRules
+from gateway.notify.budget import BudgetRules, Notice
+from gateway.notify.delivery import DeliveryRules
+from gateway.notify.message import Message
+from gateway.watched import Telling, Watched, open_watched
+from kewang.wire.placement import Place, Placement
+from tests.fake_outbox import ManualClock
+
+START_MS = 1_785_000_000_000
+BOXES = [f"amb-box-{n}" for n in range(4)]
+
+
+def plain(
+    notice: Notice, incidents: Mapping[int, Incident], places: Mapping[str, Place], now_s: float
+) -> list[Message]:
+    """One message to one chat; names what it is about."""
+    return [
+        Message(
+            key=notice.key,
+            channel="chat",
+            recipient="1",
+            subject=notice.kind,
+            text=", ".join(f"{incidents[n].scope.level} {incidents[n].scope.name}" for n in notice.incidents),
+            severity=notice.severity,
+            created_s=now_s,
+            expires_s=now_s + 86_400,
+        )
+    ]
+
+
+class House:
+    """A gateway's watch, whose clock only the test turns."""
+
+    def __init__(self, folder: Path, wall_ms: int = START_MS) -> None:
+        self.clock = ManualClock(wall_ms=wall_ms, synchronised=True)
+        self.folder = folder
+        self.silent: set[str] = set()
+        self.open()
+
+    def open(self) -> None:
+        telling = Telling(plain, {}, DeliveryRules(), BudgetRules())
+        self.watched: Watched = open_watched(self.folder, WatchRules(), telling, self.clock)
+        for box in BOXES:
+            place = {"from": START_MS, "site": "mardika" if box < BOXES[3] else "gong", "link": "wired"}
+            self.watched.watching.placed(box, Placement.model_validate({"h": [place]}, strict=False))
+
+    def restart(self) -> None:
+        """As after a kill -9: nothing is said, the files are as they are."""
+        self.watched.close()
+        self.open()
+
+    async def live(self, seconds: int) -> None:
+        """Each second a turn, each 10 s a message of each box that is heard, and our own."""
+        for _ in range(seconds):
+            self.clock.pass_s(1)
+            if self.clock.mono_ms() // 1000 % 10 == 0:
+                self.watched.watching.looped()
+                for box in BOXES:
+                    if box not in self.silent:
+                        self.watched.watching.heard(box)
+            await self.watched.watching.turn(self.watched.watching.now_s())
+
+    def told(self) -> list[tuple[str, str]]:
+        """Subjects and keys, oldest first."""
+        db = sqlite3.connect(self.folder / "gateway.db")
+        try:
+            rows = db.execute("SELECT json_extract(content,'$.subject'), json_extract(content,'$.text') FROM message")
+            return rows.fetchall()
+        finally:
+            db.close()
