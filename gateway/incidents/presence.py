@@ -199,18 +199,23 @@ class Presence:
         one.word = self._word(one)
         if (one.word, hearing, one.proving) == before:
             return None
+        return self._transition(device, one, before[0], now_s)
+
+    def _transition(self, device: str, one: _Device, before: Word, now_s: float) -> Transition:
         base_s = self._base_s(one)
         heard_s = base_s if one.heard_s is None else min(one.heard_s, now_s)
-        return Transition(
-            device, None, one.word, before[0], now_s, heard_s, base_s, hearing, self._hinted(one), one.proving
-        )
+        marks = (self._hinted(one), one.proving, len(self._recent(one, now_s)))
+        return Transition(device, None, one.word, before, now_s, heard_s, base_s, one.hearing, *marks)
 
     def _new(self, one: _Device) -> bool:
         """Whether something was heard of it since we hear: who was gone before we were deaf stays gone."""
         return one.heard_s is not None and one.heard_s >= self._hears_s
 
+    def _recent(self, one: _Device, now_s: float) -> list[float]:
+        return [down_s for down_s in one.downs if now_s < down_s + self._rules.flap_s]
+
     def _flaps(self, one: _Device, now_s: float) -> bool:
-        recent = [down_s for down_s in one.downs if now_s < down_s + self._rules.flap_s]
+        recent = self._recent(one, now_s)
         return len(recent) >= self._rules.flap_downs or (one.flapping and bool(recent))
 
     def _word(self, one: _Device) -> Word:

@@ -73,6 +73,7 @@ class Recovery:
             if transition.word == "down":
                 self._book.rename(entry, OUTAGE)
         if away or heard:
+            entry.relapses = max(entry.relapses, transition.downs - 1)
             self._back(entry, transition.device, transition.at_s)
 
     def _back(self, entry: Entry, device: str, now_s: float) -> None:
