@@ -58,7 +58,7 @@ CHANGES: Final = {
     "worsened": _("got worse"),
     "cause": _("the cause became known"),
     "acknowledged": _("taken on"),
-    "resolved": _("over"),
+    "resolved": _("ended"),
 }
 """What happens to an incident."""
 

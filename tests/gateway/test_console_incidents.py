@@ -57,7 +57,7 @@ async def test_what_is_open_and_what_is_over(house: House) -> None:
             ("mardika", False),
         ]
         one = await shown.text(f"/incidents/{told[1]['number']}?lang=en")
-        assert re.search(r"Timeline.*opened.*over", one, re.S)
+        assert re.search(r"Timeline.*opened.*ended", one, re.S)
         await shown.text("/incidents/999", 404)
         await shown.text("/incidents/x", 422)
 
