@@ -75,10 +75,9 @@ class Texts:
         except Exception as error:
             log.exception("the template of notice %s fails: a plain text is sent", notice.key)
             failed = f"{type(error).__name__}: {error}"[:200]
-            say = words(language).gettext
             subject = self._plain(notice, incidents[0], around, language)
             lines = [self._plain(notice, one, around, language) for one in incidents[:20]]
-            broken = say("(The template of this notice fails: %(why)s)") % {"why": failed}
+            broken = words(language).gettext("(The template of this notice fails: %(why)s)") % {"why": failed}
             return Text(subject, "\n".join([*lines, broken]), facts, failed)
         return Text(subject, body, facts)
 
@@ -167,8 +166,8 @@ class Texts:
         return pattern
 
     def _cause(self, one: Incident, language: Language) -> str:
-        say = words(language).gettext
-        return say("not known yet") if one.cause is None else say(phrases.CAUSE[one.cause])
+        known = words(language)
+        return known.gettext("not known yet") if one.cause is None else known.gettext(phrases.CAUSE[one.cause])
 
     def _moment(self, at_s: float) -> str:
         return datetime.fromtimestamp(at_s, self._zone).strftime("%Y-%m-%d %H:%M %Z")
@@ -176,14 +175,14 @@ class Texts:
 
 def duration(lasted_s: float, language: Language) -> str:
     """`lasted_s` in words, in its largest unit and rounded."""
-    say = words(language).ngettext
+    known = words(language)
     minutes = max(1, round(lasted_s / 60))
     if minutes < 120:
-        return say("%(num)s minute", "%(num)s minutes", minutes) % {"num": minutes}
+        return known.ngettext("%(num)s minute", "%(num)s minutes", minutes) % {"num": minutes}
     if (hours := round(lasted_s / 3600)) < 48:
-        return say("%(num)s hour", "%(num)s hours", hours) % {"num": hours}
+        return known.ngettext("%(num)s hour", "%(num)s hours", hours) % {"num": hours}
     days = round(lasted_s / 86_400)
-    return say("%(num)s day", "%(num)s days", days) % {"num": days}
+    return known.ngettext("%(num)s day", "%(num)s days", days) % {"num": days}
 
 
 @cache
