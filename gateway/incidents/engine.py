@@ -3,17 +3,21 @@
 Everything it knows can be kept and restored; a restart tells nothing again and forgets nothing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Self
 
 from gateway.incidents.book import Book
 from gateway.incidents.causes import Causes
+from gateway.incidents.conditions import Conditions
 from gateway.incidents.engine_rules import EngineRules
 from gateway.incidents.hearing import Transition
+from gateway.incidents.impostors import Impostors
 from gateway.incidents.maintenance import Maintenance
 from gateway.incidents.model import Acknowledged, Change, Incident, Scope
 from gateway.incidents.ourselves import Ourselves
 from gateway.incidents.outages import Outages
+from gateway.incidents.rules import Rule
+from gateway.incidents.source_outages import SourceOutages
 from gateway.incidents.topology import Topology
 from kewang.wire.placement import Place
 from kewang.wire.state import Why
@@ -24,14 +28,18 @@ __all__ = ["Engine", "EngineRules"]
 class Engine:
     """Outages, conditions, trouble of our own, two boxes: one book."""
 
-    def __init__(self, rules: EngineRules, next_number: int = 1) -> None:
+    def __init__(self, rules: EngineRules, next_number: int = 1, conditions: Iterable[Rule] = ()) -> None:
         self._rules = rules
         self._book = Book(next_number)
         self._topology = Topology()
         self._maintenance = Maintenance(self._topology)
         self._ourselves = Ourselves(rules, self._book)
         self._outages = Outages(rules, self._book, self._topology, self._maintenance, self._ourselves)
-        self._causes = Causes(self._book, self._outages.recovery)
+        recovery = self._outages.recovery
+        self._sources = SourceOutages(rules, self._book, self._topology, self._maintenance, recovery)
+        self._causes = Causes(self._book, recovery)
+        self._conditions = Conditions(conditions, self._book, self._topology, self._maintenance)
+        self._impostors = Impostors(rules, self._book, self._topology)
 
     @property
     def open(self) -> Mapping[int, Incident]:
@@ -40,12 +48,18 @@ class Engine:
 
     def place(self, device: str, place: Place | None, now_s: float) -> None:
         """Where the device is from now on; None: nowhere we know of."""
+        was = device in self._topology.spots
         self._topology.place(device, place)
+        if was and device not in self._topology.spots:
+            self._sources.removed(device, now_s)
+            self._conditions.removed(device, now_s)
 
     def told(self, transition: Transition) -> list[Change]:
         """A device or source changed."""
         if transition.source is None:
             self._outages.told(transition)
+        else:
+            self._sources.told(transition)
         return self._book.taken()
 
     def born(self, device: str, why: Why | None, now_s: float) -> list[Change]:
@@ -64,7 +78,8 @@ class Engine:
         self._ourselves.looped(now_s)
 
     def measured(self, device: str, source: str, values: Mapping[str, float], now_s: float) -> list[Change]:
-        """A live row."""
+        """A live row. Late rows are never given: what is over alerts nobody."""
+        self._conditions.measured(device, source, values, now_s)
         return self._book.taken()
 
     def own(self, kind: str, trouble: str | None, now_s: float) -> list[Change]:
@@ -74,6 +89,7 @@ class Engine:
 
     def two_boxes(self, device: str, now_s: float) -> list[Change]:
         """One identity speaks from two boxes."""
+        self._impostors.seen(device, now_s)
         return self._book.taken()
 
     def acknowledge(self, number: int, by: str, note: str, now_s: float) -> list[Change]:
@@ -92,12 +108,15 @@ class Engine:
     @property
     def next_s(self) -> float:
         """When `due` has something next; inf: never."""
-        return min(self._outages.next_s, self._ourselves.next_s)
+        parts = (self._outages, self._ourselves, self._sources, self._impostors, self._maintenance)
+        return min(part.next_s for part in parts)
 
     def due(self, now_s: float) -> list[Change]:
         """What is ripe, and what is over, up to now."""
         self._outages.due(now_s)
         self._ourselves.due(now_s)
+        self._sources.due(now_s)
+        self._impostors.due(now_s)
         self._maintenance.due(now_s)
         return self._book.taken()
 
@@ -106,16 +125,23 @@ class Engine:
         return {
             "book": self._book.kept(),
             "silences": self._outages.kept(),
+            "sources": self._sources.kept(),
+            "conditions": self._conditions.kept(),
             "ourselves": self._ourselves.kept(),
             "maintenance": self._maintenance.kept(),
         }
 
     @classmethod
-    def restored(cls, kept: Mapping[str, Any], rules: EngineRules, now_s: float) -> Self:
+    def restored(
+        cls, kept: Mapping[str, Any], rules: EngineRules, now_s: float, conditions: Iterable[Rule] = ()
+    ) -> Self:
         """As `kept`. Say `place` of every device again."""
-        engine = cls(rules)
+        engine = cls(rules, conditions=conditions)
         engine._book.restore(kept["book"])
         engine._maintenance.restore(kept["maintenance"])
         engine._ourselves.restore(kept["ourselves"])
         engine._outages.restore(kept["silences"], now_s)
+        engine._sources.restore(kept["sources"], now_s)
+        engine._conditions.restore(kept["conditions"], now_s)
+        engine._impostors.restore()
         return engine

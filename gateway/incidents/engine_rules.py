@@ -43,7 +43,7 @@ class EngineRules(Settings):
     straggler_s: float = Field(
         300.0, ge=0, le=3600, description="Most are back for so long: told as ended, with who is not back (s)."
     )
-    device_recovery_s: float = Field(240.0, ge=0, le=3600, description="recovery_s of one device (s).")
+    device_recovery_s: float = Field(480.0, ge=0, le=3600, description="recovery_s of one device (s).")
     relapse_recovery_s: float = Field(1200.0, ge=0, le=7200, description="... that was down before in this hour (s).")
     settle_s: float = Field(60.0, ge=0, le=600, description="Growth in the first so long is no worsening (s).")
     two_boxes_s: float = Field(3600.0, ge=0, le=86_400, description="Two boxes are over after so long without (s).")

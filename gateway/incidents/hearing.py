@@ -27,7 +27,8 @@ class Transition:
     """A device or source changed.
 
     `heard_s`: when its last message came; `base_s`: from when its silence counts (later, when we could not hear).
-    `hinted`: a will or a bye says that it left. `proving`: it was gone and is not trusted yet.
+    `hinted`: a will or a bye says that it left. `proving`: it was gone and is not trusted yet. `downs`: how often it was
+    gone in the last `flap_s`.
     """
 
     device: str
@@ -40,6 +41,7 @@ class Transition:
     hearing: Hearing
     hinted: bool = False
     proving: bool = False
+    downs: int = 0
 
 
 class PresenceRules(Settings):
@@ -57,7 +59,7 @@ class PresenceRules(Settings):
     flap_downs: int = Field(4, ge=2, le=100, description="So many times down in flap_s is unstable.")
     flap_s: float = Field(3600.0, gt=0, le=86_400, description="... and so long without is stable again (s).")
     worst_loss: float = Field(
-        1e-8,
+        1e-7,
         gt=0,
         le=1,
         description="Odds of a false alarm per heartbeat that are taken on a lossy link.",

@@ -4,6 +4,7 @@ A silence is looked at twice: when a group could be told, and when the device co
 of its place explains joins it without a notice. While we are in doubt about ourselves, nothing opens.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final
@@ -53,12 +54,13 @@ class Outages:
         self.silences: dict[str, Silence] = {}
         self._checks: Agenda[str] = Agenda()
         self._doubted: dict[str, None] = {}
+        self._poll_s = math.inf
         self.recovery = Recovery(rules, book, topology, self._left_over)
 
     @property
     def next_s(self) -> float:
         """When `due` has something next."""
-        return min(self._checks.next_s, self.recovery.next_s)
+        return min(self._checks.next_s, self.recovery.next_s, self._poll_s)
 
     def told(self, transition: Transition) -> None:
         """A device (not one of its sources) changed."""
@@ -97,6 +99,8 @@ class Outages:
 
     def due(self, now_s: float) -> None:
         """What is ripe, and what is over."""
+        if now_s >= self._poll_s:
+            self._poll(now_s)
         if self._doubted and not self._ourselves.doubted():
             for device in self._doubted:
                 self._checks.put(device, now_s)
@@ -106,6 +110,12 @@ class Outages:
             if silence is not None and silence.hearing >= Hearing.SILENT and not self.recovery.missing(device):
                 self._check(device, silence, at_s)
         self.recovery.due(now_s)
+
+    def _poll(self, now_s: float) -> None:
+        """Are we well again: does our own message come, or are most devices heard?"""
+        if self._ourselves.suspected and (self._ourselves.proven(now_s) or not self._many()):
+            self._ourselves.suspect(False, now_s)
+        self._poll_s = now_s + _AGAIN_S if self._ourselves.suspected else math.inf
 
     def _check(self, device: str, silence: Silence, now_s: float) -> None:
         if (until_s := self._maintenance.until_s(device)) > now_s:
@@ -132,7 +142,7 @@ class Outages:
         if self._many() and vote.mass():
             if not self._ourselves.proven(now_s):
                 self._ourselves.suspect(True, now_s)
-                self._doubted[device] = None
+                self._doubted[device], self._poll_s = None, now_s + _AGAIN_S
                 return
             scope = vote.city(device)
         else:
@@ -250,9 +260,6 @@ class Outages:
                     OUTAGE, scope, "critical" if whole else "warning", min(at_s for _, at_s in heard), now_s, quiet=True
                 )
                 self.recovery.join(left, heard)
-
-    def placed(self, device: str) -> None:
-        """Its place has changed."""
 
     def kept(self) -> dict[str, Any]:
         """JSON-able."""

@@ -17,6 +17,7 @@ from typing import Any, Final, Self
 from gateway.incidents.hearing import Hearing, PresenceRules, Transition
 from gateway.incidents.model import Word
 from gateway.incidents.patience import Patience
+from gateway.incidents.sources import Sources
 from kewang.wire.placement import Place
 
 MAX_DEVICES: Final = 200_000
@@ -54,6 +55,7 @@ class Presence:
         self._rules = rules
         self._hears_s = started_s
         self._deaf = False
+        self._sources = Sources(rules)
         self._devices: dict[str, _Device] = {}
         self._heap: list[tuple[float, str]] = []
         beat_s = rules.heartbeat_s
@@ -91,6 +93,7 @@ class Presence:
 
     def source_heard(self, device: str, source: str, now_s: float) -> None:
         """A row of one of its sources came."""
+        self._sources.heard(device, source, now_s)
 
     def deaf(self) -> None:
         """We ourselves can't hear: nobody's silence counts until `hears`."""
@@ -100,8 +103,10 @@ class Presence:
         """We hear again: silence counts from a grace after now."""
         self._deaf, self._hears_s = False, now_s
 
-    def word(self, device: str) -> Word:
-        """How the device is."""
+    def word(self, device: str, source: str | None = None) -> Word:
+        """How the device is, or one of its sources."""
+        if source is not None:
+            return self._sources.word(device, source)
         one = self._devices.get(device)
         return one.word if one else "unknown"
 
@@ -110,19 +115,22 @@ class Presence:
         one = self._devices.get(device)
         return None if one is None or one.heard_s is None else min(one.heard_s, now_s)
 
-    def since_s(self, device: str) -> float:
-        """Heard without a gap since then."""
+    def _fit_s(self, device: str) -> float:
+        """From when a silence of its sources is their own: heard without a gap since then; inf: it is not well."""
         one = self._devices.get(device)
-        return one.since_s if one else _NEVER
+        well = one is not None and one.hearing < Hearing.SILENT and one.word in ("up", "degraded", "unstable")
+        return max(one.since_s, self._hears_s + self._grace_s) if one is not None and well else _NEVER
 
     @property
     def next_s(self) -> float:
         """When `due` has something next; inf: never."""
-        return self._heap[0][0] if self._heap and not self._deaf else _NEVER
+        if self._deaf:
+            return _NEVER
+        return min(self._heap[0][0] if self._heap else _NEVER, self._sources.next_s)
 
     def due(self, now_s: float) -> list[Transition]:
         """What changed up to now."""
-        return [] if self._deaf else list(self._overdue(now_s))
+        return [] if self._deaf else [*self._overdue(now_s), *self._sources.due(now_s, self._fit_s)]
 
     def _overdue(self, now_s: float) -> Iterator[Transition]:
         heap, devices = self._heap, self._devices
@@ -140,9 +148,13 @@ class Presence:
         known = self._devices.get(device)
         if known is None:
             if len(self._devices) >= MAX_DEVICES:
-                self._devices.pop(next(iter(self._devices)))
+                self._forget(next(iter(self._devices)))
             known = self._devices[device] = _Device(known_s=now_s)
         return known
+
+    def _forget(self, device: str) -> None:
+        del self._devices[device]
+        self._sources.forget(device)
 
     def _look(self, device: str, one: _Device, at_s: float) -> None:
         """See to it that the device is judged at `at_s`, if not before."""
@@ -187,18 +199,23 @@ class Presence:
         one.word = self._word(one)
         if (one.word, hearing, one.proving) == before:
             return None
+        return self._transition(device, one, before[0], now_s)
+
+    def _transition(self, device: str, one: _Device, before: Word, now_s: float) -> Transition:
         base_s = self._base_s(one)
         heard_s = base_s if one.heard_s is None else min(one.heard_s, now_s)
-        return Transition(
-            device, None, one.word, before[0], now_s, heard_s, base_s, hearing, self._hinted(one), one.proving
-        )
+        marks = (self._hinted(one), one.proving, len(self._recent(one, now_s)))
+        return Transition(device, None, one.word, before, now_s, heard_s, base_s, one.hearing, *marks)
 
     def _new(self, one: _Device) -> bool:
         """Whether something was heard of it since we hear: who was gone before we were deaf stays gone."""
         return one.heard_s is not None and one.heard_s >= self._hears_s
 
+    def _recent(self, one: _Device, now_s: float) -> list[float]:
+        return [down_s for down_s in one.downs if now_s < down_s + self._rules.flap_s]
+
     def _flaps(self, one: _Device, now_s: float) -> bool:
-        recent = [down_s for down_s in one.downs if now_s < down_s + self._rules.flap_s]
+        recent = self._recent(one, now_s)
         return len(recent) >= self._rules.flap_downs or (one.flapping and bool(recent))
 
     def _word(self, one: _Device) -> Word:

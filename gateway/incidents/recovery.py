@@ -73,6 +73,7 @@ class Recovery:
             if transition.word == "down":
                 self._book.rename(entry, OUTAGE)
         if away or heard:
+            entry.relapses = max(entry.relapses, transition.downs - 1)
             self._back(entry, transition.device, transition.at_s)
 
     def _back(self, entry: Entry, device: str, now_s: float) -> None:
@@ -145,6 +146,6 @@ class Recovery:
     def restore(self) -> None:
         """From the book as it was kept."""
         for entry in self._book.entries.values():
-            if entry.incident.kind in (OUTAGE, UNSTABLE):
+            if entry.incident.kind in (OUTAGE, UNSTABLE) and entry.incident.scope.level != "source":
                 self.members.update(dict.fromkeys(entry.incident.devices, entry.incident.number))
                 self.plan(entry, entry.last_back_s)

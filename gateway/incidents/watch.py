@@ -15,6 +15,7 @@ from gateway.incidents.engine import Engine, EngineRules
 from gateway.incidents.hearing import PresenceRules, Transition
 from gateway.incidents.model import Change, Incident, Scope, Word
 from gateway.incidents.presence import Presence
+from gateway.incidents.rules import Rule
 from kewang.runtime.settings import Settings
 from kewang.wire.placement import Place
 from kewang.wire.state import Why
@@ -25,6 +26,7 @@ class WatchRules(Settings):
 
     presence: PresenceRules = Field(default_factory=PresenceRules)
     engine: EngineRules = Field(default_factory=EngineRules)
+    conditions: tuple[Rule, ...] = ()
 
 
 class Watch:
@@ -33,7 +35,7 @@ class Watch:
     def __init__(self, rules: WatchRules | None = None, started_s: float = 0.0, next_number: int = 1) -> None:
         self._rules = rules or WatchRules()
         self.presence = Presence(self._rules.presence, started_s)
-        self.engine = Engine(self._rules.engine, next_number)
+        self.engine = Engine(self._rules.engine, next_number, self._rules.conditions)
         self.moved: list[Transition] = []
         self._changes: list[Change] = []
 
@@ -44,7 +46,7 @@ class Watch:
 
     def word(self, device: str, source: str | None = None) -> Word:
         """How a device or one of its sources is."""
-        return self.presence.word(device)
+        return self.presence.word(device, source)
 
     def place(self, device: str, place: Place | None, now_s: float) -> None:
         """Where the device is from now on; None: nowhere we know of."""
@@ -122,5 +124,5 @@ class Watch:
         """As `kept`, with patience from `started_s`: nothing is told again, nothing forgotten."""
         watch = cls(rules, started_s)
         watch.presence = Presence.restored(kept["presence"], watch._rules.presence, started_s)
-        watch.engine = Engine.restored(kept["engine"], watch._rules.engine, started_s)
+        watch.engine = Engine.restored(kept["engine"], watch._rules.engine, started_s, watch._rules.conditions)
         return watch
