@@ -20,7 +20,7 @@ def in_templates() -> Iterator[str]:
     """Texts of all templates; a plural is its forms joined by NUL, as in a catalogue."""
     extractor = Environment(extensions=["jinja2.ext.i18n"])
     for folder in SHOWN:
-        for template in (CHECKOUT / folder).rglob("templates/*.html"):
+        for template in (CHECKOUT / folder).rglob("templates/*.*"):
             for _, _, text in extractor.extract_translations(template.read_text()):  # type: ignore[attr-defined]
                 yield text if isinstance(text, str) else "\0".join(part for part in text if part)
 

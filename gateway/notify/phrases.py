@@ -1,0 +1,88 @@
+"""The words of notices: what is the matter, why, and what to do first, by an incident's kind and level."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from gateway.incidents.model import Incident, Level, Severity
+from kewang.ui.words import Language, words
+from kewang.wire.state import Why
+
+
+def _(text: str) -> str:
+    """Marks a text for the catalogue; it is translated when it is shown."""
+    return text
+
+
+SEVERITY: Final[Mapping[Severity, str]] = {
+    "info": _("NOTE"),
+    "warning": _("WARNING"),
+    "critical": _("CRITICAL"),
+}
+CAUSE: Final[Mapping[Why, str]] = {
+    "power": _("the power was away"),
+    "watchdog": _("the boxes started themselves anew"),
+    "link": _("the boxes ran on, their connection was away"),
+    "update": _("an update"),
+    "config": _("new settings"),
+}
+_OUTAGE: Final[Mapping[Level, tuple[str, str]]] = {
+    "source": (
+        _("%(name)s sends nothing, its box is well"),
+        _("Look at the cable and the power of this sensor or camera."),
+    ),
+    "device": (
+        _("Device %(name)s is not heard"),
+        _("Look whether the box has power and its lights are on."),
+    ),
+    "site": (
+        _("Site %(name)s is not heard"),
+        _("Ask at the site whether there is power, then look at its router."),
+    ),
+    "uplink": (
+        _("Sites behind uplink %(name)s are not heard"),
+        _("Call the provider of this uplink."),
+    ),
+    "feeder": (
+        _("Sites on feeder %(name)s are not heard"),
+        _("Ask the power company about this feeder."),
+    ),
+    "city": (
+        _("The whole city is not heard"),
+        _("Look at the gateway's own network and broker first, then ask about power and provider."),
+    ),
+    "gateway": (
+        _("The gateway hears nobody: %(name)s"),
+        _("Look whether the broker runs and the gateway reaches it."),
+    ),
+}
+_OTHER: Final[Mapping[str, tuple[str, str]]] = {
+    "unstable": (
+        _("%(name)s comes and goes"),
+        _("Look at signal, cable and power supply: one of them is loose."),
+    ),
+    "self": (
+        _("The gateway has trouble: %(name)s"),
+        _("Look at the gateway's own page and its log."),
+    ),
+    "two-boxes": (
+        _("Two boxes have the identity %(name)s"),
+        _("Enrol one of the two anew."),
+    ),
+}
+_RULE: Final = (_("%(kind)s at %(name)s"), _("Follow the runbook."))
+
+
+def title(incident: Incident, name: str, kind: str, language: Language) -> str:
+    """What is the matter, in a few words. `kind`: of a rule, as people call it."""
+    return words(language).gettext(_phrases(incident)[0]) % {"name": name, "kind": kind}
+
+
+def step(incident: Incident, language: Language) -> str:
+    """What to do first."""
+    return words(language).gettext(_phrases(incident)[1])
+
+
+def _phrases(incident: Incident) -> tuple[str, str]:
+    if incident.kind == "outage":
+        return _OUTAGE[incident.scope.level]
+    return _OTHER.get(incident.kind, _RULE)

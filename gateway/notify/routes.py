@@ -1,0 +1,190 @@
+"""To whom a notice goes, by which channel and when: `notify.toml`, for those who have no office page for it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Self
+from zoneinfo import ZoneInfo
+
+from pydantic import Field, field_validator, model_validator
+
+from gateway.incidents.model import Incident, Severity
+from gateway.notify.budget import SEVERITIES, BudgetRules, Notice
+from gateway.notify.channel_settings import ChannelSettings
+from gateway.notify.delivery import DeliveryRules
+from gateway.notify.message import Message
+from gateway.notify.texts import LinkSettings, Surroundings, Texts
+from kewang.runtime.settings import Settings, load
+from kewang.ui.words import Language
+
+HOUR_S = 3600.0
+
+
+class RecipientSettings(Settings):
+    """Somebody who is told: a person, a shift, a group."""
+
+    language: Language = Field("id", description="Language of the notices: id or en.")
+    addresses: dict[str, str] = Field(min_length=1, description="Address on each channel: chat, mail address, number.")
+
+
+class RouteSettings(Settings):
+    """Who is told of what. Every route that fits counts; the same notice goes to an address once."""
+
+    to: list[str] = Field(min_length=1, description="Recipients.")
+    by: list[str] = Field(min_length=1, description="Channels; each but the first only when the one before it fails.")
+    sites: list[str] = Field(["*"], min_length=1, description="Sites by name; * stands for any part.")
+    kinds: list[str] = Field(["*"], min_length=1, description="Kinds of incidents; * stands for any part.")
+    at_least: Severity = Field("info", description="The least severity: info, warning or critical.")
+
+    def fits(self, incident: Incident) -> bool:
+        """Whether `incident` is one of this route; one without sites concerns everybody."""
+        sites = incident.sites or ({incident.scope.name} if incident.scope.level == "site" else set())
+        return (
+            SEVERITIES.index(incident.severity) >= SEVERITIES.index(self.at_least)
+            and any(fnmatchcase(incident.kind, kind) for kind in self.kinds)
+            and (not sites or any(fnmatchcase(site, known) for site in sites for known in self.sites))
+        )
+
+
+class QuietSettings(Settings):
+    """Hours in which what is not urgent waits for the morning."""
+
+    channels: list[str] = Field(["*"], min_length=1, description="Channels that are quiet; * stands for any part.")
+    below: Severity = Field("critical", description="What is less severe than this waits.")
+    begin: time = Field(time(22), description="When quiet begins, local time.")
+    end: time = Field(time(6), description="When it ends.")
+
+    def until_s(self, channel: str, severity: Severity, now_s: float, zone: ZoneInfo) -> float:
+        """When a message may go: now, or when quiet ends."""
+        less = SEVERITIES.index(severity) < SEVERITIES.index(self.below)
+        if not less or not any(fnmatchcase(channel, known) for known in self.channels):
+            return now_s
+        now = datetime.fromtimestamp(now_s, zone)
+        over_night = self.begin >= self.end
+        after, before = now.time() >= self.begin, now.time() < self.end
+        if not (after or before if over_night else after and before):
+            return now_s
+        ends = datetime.combine(now.date() + timedelta(days=int(over_night and after)), self.end, zone)
+        return max(now_s, ends.timestamp())
+
+
+class NotifySettings(Settings):
+    """Settings of notices."""
+
+    time_zone: str = Field("Asia/Jayapura", description="Time zone of texts and quiet hours, by its name.")
+    templates: Path | None = Field(None, description="Folder with templates that replace ours.")
+    second_after_s: float = Field(120.0, ge=1, le=86_400, description="The next channel is tried after so long (s).")
+    expires_h: float = Field(12.0, gt=0, le=168, description="A notice that did not get through for so long ends (h).")
+    links: LinkSettings = LinkSettings()
+    budget: BudgetRules = BudgetRules()
+    delivery: DeliveryRules = DeliveryRules()
+    channels: dict[str, ChannelSettings] = Field({}, description="Channels by name.")
+    recipients: dict[str, RecipientSettings] = Field({}, description="Recipients by name.")
+    routes: list[RouteSettings] = Field([], description="Who is told of what.")
+    quiet: list[QuietSettings] = Field([], description="Quiet hours.")
+
+    @field_validator("time_zone")
+    @classmethod
+    def _is_a_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ValueError, OSError, KeyError):
+            raise ValueError(f"{name!r} is no time zone: take Asia/Jayapura, Asia/Makassar or Asia/Jakarta") from None
+        return name
+
+    @model_validator(mode="after")
+    def _routes_lead_somewhere(self) -> Self:
+        for n, route in enumerate(self.routes):
+            for channel in route.by:
+                if channel not in self.channels:
+                    raise ValueError(f"routes.{n}: no channel is called {channel!r}: name one of [channels]")
+            for name in route.to:
+                if name not in self.recipients:
+                    raise ValueError(f"routes.{n}: no recipient is called {name!r}: name one of [recipients]")
+                if not set(route.by) & self.recipients[name].addresses.keys():
+                    raise ValueError(f"routes.{n}: {name!r} has no address on {', '.join(route.by)}: give one")
+        return self
+
+
+@dataclass(slots=True)
+class _Way:
+    """A recipient with channels in order, and the incidents to be told there."""
+
+    recipient: RecipientSettings
+    by: list[str]
+    incidents: dict[int, Incident]
+
+
+def read_notify_settings(file: Path | None, flags: Mapping[str, object] | None = None) -> NotifySettings:
+    """Settings from `file`, environment and `flags`. Raises SettingsError."""
+    return load(NotifySettings, "notify", file, flags)
+
+
+class Routes:
+    """Makes messages of notices."""
+
+    def __init__(self, settings: NotifySettings) -> None:
+        self._settings, self._zone = settings, ZoneInfo(settings.time_zone)
+        self._texts = Texts(settings.links, settings.time_zone, settings.templates)
+        self.failed: str | None = None
+        """Why the last template that failed did."""
+
+    def messages(
+        self, notice: Notice, incidents: Mapping[int, Incident], around: Surroundings, now_s: float
+    ) -> list[Message]:
+        """What is put into the outbox for `notice`. Every one of its incidents must be among `incidents`."""
+        told = [incidents[number] for number in notice.incidents]
+        return [self._message(notice, way, around, now_s) for way in self._ways(told)]
+
+    def nobody(self, notice: Notice, incidents: Mapping[int, Incident]) -> list[int]:
+        """Its incidents that no route sends to anybody."""
+        told = {number for way in self._ways([incidents[n] for n in notice.incidents]) for number in way.incidents}
+        return [number for number in notice.incidents if number not in told]
+
+    def _ways(self, incidents: Sequence[Incident]) -> list[_Way]:
+        """One for each address that is the first on its way."""
+        ways: dict[tuple[str, str], _Way] = {}
+        for route in self._settings.routes:
+            fitting = {one.number: one for one in incidents if route.fits(one)}
+            for name in route.to if fitting else ():
+                recipient = self._settings.recipients[name]
+                by = [channel for channel in route.by if channel in recipient.addresses]
+                way = ways.setdefault((by[0], recipient.addresses[by[0]]), _Way(recipient, by, {}))
+                way.incidents |= fitting
+                way.by += [channel for channel in by if channel not in way.by and channel in way.recipient.addresses]
+        return list(ways.values())
+
+    def _message(self, notice: Notice, way: _Way, around: Surroundings, now_s: float) -> Message:
+        order = [way.incidents[number] for number in notice.incidents if number in way.incidents]
+        severity = max((one.severity for one in order), key=SEVERITIES.index)
+        text = self._texts.written(notice, order, around, way.recipient.language)
+        self.failed = text.failed or self.failed
+        chain = [
+            Message(
+                key=notice.key,
+                channel=channel,
+                recipient=way.recipient.addresses[channel],
+                subject=text.subject,
+                text=text.body,
+                severity=severity,
+                created_s=now_s,
+                due_s=(due_s := self._due_s(channel, severity, now_s)),
+                expires_s=due_s + self._settings.expires_h * HOUR_S,
+                about=str(order[0].number) if len(order) == 1 else "",
+                facts=text.facts,
+                patience_s=self._settings.second_after_s,
+            )
+            for channel in way.by
+        ]
+        return _chained(chain)
+
+    def _due_s(self, channel: str, severity: Severity, now_s: float) -> float:
+        return max((one.until_s(channel, severity, now_s, self._zone) for one in self._settings.quiet), default=now_s)
+
+
+def _chained(chain: Sequence[Message]) -> Message:
+    """The first, which knows the others."""
+    first, *rest = chain
+    return Message(**{name: getattr(first, name) for name in Message.__slots__ if name != "then"}, then=tuple(rest))

@@ -1,0 +1,198 @@
+"""How a notice reads: subject and text in the recipient's language, from templates that a city may replace.
+
+A template that fails never holds a notice up: a plain text goes out, and it says so.
+"""
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from jinja2 import BaseLoader, ChoiceLoader, FileSystemLoader, PackageLoader, StrictUndefined
+from jinja2.sandbox import SandboxedEnvironment
+from pydantic import Field
+
+from gateway.incidents.model import Incident
+from gateway.notify import phrases
+from gateway.notify.budget import Notice
+from kewang.runtime.settings import Settings
+from kewang.ui.words import Language, words
+from kewang.wire.placement import Place
+
+log = logging.getLogger(__name__)
+
+NAMES: Final = 8
+"""Devices that a text names; the others are counted."""
+_TEXT_CHARACTERS: Final = 20_000
+
+
+class LinkSettings(Settings):
+    """Addresses in notices, with {console}, {number}, {kind}, {level}, {lat} and {lon} filled in."""
+
+    console: str = Field("", description="Address of the gateway's page; without it notices link to none.")
+    acknowledge: str = Field("{console}/incidents/{number}", description="Where an incident is taken on.")
+    runbook: str = Field("", description="What to do about an incident, by its kind.")
+    map: str = Field(
+        "https://www.openstreetmap.org/?mlat={lat}&mlon={lon}#map=17/{lat}/{lon}", description="A place on a map."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the texts know besides the incidents: places of devices, names of places, words for rules' kinds."""
+
+    places: Mapping[str, Place] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
+    kinds: Mapping[str, Mapping[Language, str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """`facts`: the same in parts. `failed`: why the template was not used."""
+
+    subject: str
+    body: str
+    facts: Mapping[str, str]
+    failed: str | None = None
+
+
+class Texts:
+    """Writes notices. `folder`: templates that replace ours (subject.txt, one.txt, several.txt)."""
+
+    def __init__(self, links: LinkSettings, time_zone: str, folder: Path | None = None) -> None:
+        self._links, self._zone, self._folder = links, ZoneInfo(time_zone), folder
+
+    def written(self, notice: Notice, incidents: Sequence[Incident], around: Surroundings, language: Language) -> Text:
+        """The text of `notice`, as far as it is about `incidents` (one at least)."""
+        facts = self._facts(notice, incidents[0], around, language)
+        try:
+            seen = [self._seen(one, notice, around, language) for one in incidents]
+            subject, body = self._rendered(notice, seen, language)
+        except Exception as error:
+            log.exception("the template of notice %s fails: a plain text is sent", notice.key)
+            failed = f"{type(error).__name__}: {error}"[:200]
+            subject = self._plain(notice, incidents[0], around, language)
+            lines = [self._plain(notice, one, around, language) for one in incidents[:20]]
+            broken = words(language).gettext("(The template of this notice fails: %(why)s)") % {"why": failed}
+            return Text(subject, "\n".join([*lines, broken]), facts, failed)
+        return Text(subject, body, facts)
+
+    def _rendered(self, notice: Notice, seen: list[dict[str, Any]], language: Language) -> tuple[str, str]:
+        environment = _environment(self._folder, language)
+        known = {
+            "kind": notice.kind,
+            "severity": words(language).gettext(phrases.SEVERITY[notice.severity]),
+            "incidents": seen,
+            "console": self._links.console,
+        }
+        subject = " ".join(environment.get_template("subject.txt").render(known).split())
+        name = "one.txt" if len(seen) == 1 and notice.kind != "digest" else "several.txt"
+        body = environment.get_template(name).render(known, subject=subject).strip()
+        return subject[:200], body[:_TEXT_CHARACTERS]
+
+    def _seen(self, one: Incident, notice: Notice, around: Surroundings, language: Language) -> dict[str, Any]:
+        """An incident as templates see it."""
+        devices = one.missing or sorted(one.devices)
+        until_s = one.ended_s or notice.created_s
+        return {
+            "number": one.number,
+            "title": self._title(one, around, language),
+            "where": self._where(one, around),
+            "map": self._map(one, around),
+            "since": self._moment(one.since_s),
+            "until": self._moment(until_s),
+            "duration": duration(until_s - one.since_s, language),
+            "cause": self._cause(one, language),
+            "value": None if one.value is None else f"{one.value:g}",
+            "count": len(one.devices),
+            "names": devices[:NAMES],
+            "more": max(0, len(one.devices) - len(devices[:NAMES])),
+            "back": len(one.back),
+            "acknowledged": one.acknowledged,
+            "stragglers": one.stragglers,
+            "step": phrases.step(one, language),
+            "runbook": self._link(self._links.runbook, one),
+            "acknowledge": self._link(self._links.acknowledge, one) if self._links.console else "",
+            "over": one.number in notice.over,
+        }
+
+    def _facts(self, notice: Notice, one: Incident, around: Surroundings, language: Language) -> dict[str, str]:
+        return {
+            "kind": notice.kind,
+            "incident": str(one.number),
+            "about": one.kind,
+            "level": one.scope.level,
+            "title": self._title(one, around, language),
+            "where": self._where(one, around),
+            "since": self._moment(one.since_s),
+            "devices": str(len(one.devices)),
+            "cause": self._cause(one, language),
+            "step": phrases.step(one, language),
+            "link": self._link(self._links.acknowledge, one) if self._links.console else "",
+        }
+
+    def _plain(self, notice: Notice, one: Incident, around: Surroundings, language: Language) -> str:
+        """One line without any template."""
+        return f"[{notice.kind}] {self._title(one, around, language)} (#{one.number}), {self._moment(one.since_s)}"
+
+    def _title(self, one: Incident, around: Surroundings, language: Language) -> str:
+        kind = around.kinds.get(one.kind, {}).get(language, one.kind)
+        return phrases.title(one, around.names.get(one.scope.name, one.scope.name), kind, language)
+
+    def _where(self, one: Incident, around: Surroundings) -> str:
+        """The sites by name, at most five, else what the incident is about."""
+        sites = [around.names.get(site, site) for site in sorted(one.sites)]
+        if not sites:
+            return around.names.get(one.scope.name, one.scope.name) or "-"
+        return ", ".join(sites[:5]) + (f" (+{len(sites) - 5})" if len(sites) > 5 else "")
+
+    def _map(self, one: Incident, around: Surroundings) -> str:
+        """A link to the middle of its devices."""
+        placed = [place for place in map(around.places.get, one.devices or [one.scope.name]) if place is not None]
+        known = [(place.lat, place.lon) for place in placed if place.lat is not None and place.lon is not None]
+        if not known:
+            return ""
+        lat, lon = (sum(degrees) / len(known) for degrees in zip(*known, strict=True))
+        return self._link(self._links.map, one, lat=f"{lat:.5f}", lon=f"{lon:.5f}")
+
+    def _link(self, pattern: str, one: Incident, **more: str) -> str:
+        values = {"console": self._links.console.rstrip("/"), "number": str(one.number), "kind": one.kind}
+        for name, value in (values | {"level": one.scope.level} | more).items():
+            pattern = pattern.replace(f"{{{name}}}", value)
+        return pattern
+
+    def _cause(self, one: Incident, language: Language) -> str:
+        known = words(language)
+        return known.gettext("not known yet") if one.cause is None else known.gettext(phrases.CAUSE[one.cause])
+
+    def _moment(self, at_s: float) -> str:
+        return datetime.fromtimestamp(at_s, self._zone).strftime("%Y-%m-%d %H:%M %Z")
+
+
+def duration(lasted_s: float, language: Language) -> str:
+    """`lasted_s` in words, in its largest unit and rounded."""
+    known = words(language)
+    minutes = max(1, round(lasted_s / 60))
+    if minutes < 120:
+        return known.ngettext("%(num)s minute", "%(num)s minutes", minutes) % {"num": minutes}
+    if (hours := round(lasted_s / 3600)) < 48:
+        return known.ngettext("%(num)s hour", "%(num)s hours", hours) % {"num": hours}
+    days = round(lasted_s / 86_400)
+    return known.ngettext("%(num)s day", "%(num)s days", days) % {"num": days}
+
+
+@cache
+def _environment(folder: Path | None, language: Language) -> SandboxedEnvironment:
+    """Text templates with the words of `language`; what a template does not know is an error, not an empty place."""
+    loaders: Iterable[BaseLoader] = [PackageLoader("gateway.notify")]
+    if folder is not None:
+        loaders = [FileSystemLoader(folder), *loaders]
+    environment = SandboxedEnvironment(
+        loader=ChoiceLoader(list(loaders)), undefined=StrictUndefined, extensions=["jinja2.ext.i18n"]
+    )
+    environment.install_gettext_translations(words(language), newstyle=True)  # type: ignore[attr-defined]
+    return environment

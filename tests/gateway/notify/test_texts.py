@@ -1,0 +1,290 @@
+"""How notices read, in both languages; that nothing makes them fail; to whom they go and when."""
+
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from gateway.incidents.model import Acknowledged, Incident, Level, Scope, Severity
+from gateway.notify.budget import Kind, Notice
+from gateway.notify.message import Message
+from gateway.notify.routes import NotifySettings, Routes, read_notify_settings
+from gateway.notify.telegram import LIMIT_UNITS
+from gateway.notify.texts import LinkSettings, Surroundings, Text, Texts, duration
+from kewang.runtime.settings import SettingsError
+from kewang.ui.words import LANGUAGES, Language
+from kewang.wire.placement import Place
+
+ZONE = ZoneInfo("Asia/Jayapura")
+NOW_S = datetime(2026, 11, 29, 14, 5, tzinfo=ZONE).timestamp()
+LINKS = LinkSettings(console="https://pantau.example/", runbook="https://docs.example/runbook#{kind}-{level}")
+TEXTS = Texts(LINKS, "Asia/Jayapura")
+PLACES = {
+    f"ambon-m{n}": Place.model_validate({"from": 0, "site": "pasar", "lat": -3.7 - n / 100, "lon": 128.2})
+    for n in (1, 2)
+}
+AROUND = Surroundings(PLACES, {"pasar": "Pasar Mardika"}, {"pm25": {"id": "Udara tidak sehat", "en": "Unhealthy air"}})
+
+
+def incident(number: int = 12, level: Level = "site", devices: int = 12, **more: object) -> Incident:
+    """Of the site `pasar`, twelve devices, three minutes ago."""
+    heard = {f"ambon-m{n}": NOW_S - 180 for n in range(1, devices + 1)}
+    made = Incident(
+        number, "outage", Scope(level, "pasar"), "critical", NOW_S - 180, NOW_S - 60, heard, sites={"pasar"}
+    )
+    return replace(made, **more)  # type: ignore[arg-type]
+
+
+def notice(kind: Kind = "opened", *numbers: int, severity: Severity = "critical", over: tuple[int, ...] = ()) -> Notice:
+    return Notice(f"{numbers or 12}-{kind}", kind, numbers or (12,), severity, NOW_S, over)
+
+
+def written(kind: Kind, language: Language, *incidents: Incident) -> Text:
+    told = notice(kind, *(one.number for one in incidents))
+    return TEXTS.written(told, incidents, AROUND, language)
+
+
+def test_an_opening_in_indonesian() -> None:
+    text = written("opened", "id", incident())
+    assert text.failed is None
+    assert text.subject == "[KRITIS] Lokasi Pasar Mardika tidak terdengar (#12)"
+    assert text.body.split("\n") == [
+        "[KRITIS] Lokasi Pasar Mardika tidak terdengar (#12)",
+        "Di mana: Pasar Mardika",
+        "Peta: https://www.openstreetmap.org/?mlat=-3.71500&mlon=128.20000#map=17/-3.71500/128.20000",
+        "Sejak: 2026-11-29 14:02 WIT (3 menit)",
+        "Sebab: belum diketahui",
+        "12 perangkat: ambon-m1, ambon-m10, ambon-m11, ambon-m12, ambon-m2, ambon-m3, ambon-m4, ambon-m5 dan 4 lagi",
+        "Langkah pertama: Tanyakan di lokasi apakah listrik menyala, lalu periksa router-nya.",
+        "Panduan: https://docs.example/runbook#outage-site",
+        "Tangani: https://pantau.example/incidents/12",
+    ]
+
+
+def test_a_closing_in_english_names_the_cause_and_who_is_not_back() -> None:
+    back = {f"ambon-m{n}": NOW_S for n in range(1, 12)}
+    text = written(
+        "resolved", "en", incident(cause="power", back=back, ended_s=NOW_S + 7200, stragglers=("ambon-m12",))
+    )
+    assert text.body.split("\n") == [
+        "[CRITICAL] Over: Site Pasar Mardika is not heard (#12)",
+        "Where: Pasar Mardika",
+        "Map: https://www.openstreetmap.org/?mlat=-3.71500&mlon=128.20000#map=17/-3.71500/128.20000",
+        "Since: 2026-11-29 14:02 WIT (2 hours)",
+        "Until: 2026-11-29 16:05 WIT",
+        "Cause: the power was away",
+        "12 devices: ambon-m12 and 11 more",
+        "1 device is not back: ambon-m12",
+    ]
+
+
+def test_an_acknowledgement_says_who_and_asks_nobody_else() -> None:
+    text = written("acknowledged", "en", incident(acknowledged=Acknowledged("Rina", NOW_S, "on my way")))
+    assert "Taken on by Rina: on my way" in text.body
+    assert "Take it on" not in text.body
+
+
+def test_a_digest_lists_the_first_twenty_and_counts_the_rest() -> None:
+    many = [incident(number) for number in range(1, 31)]
+    text = TEXTS.written(notice("digest", *range(1, 31), over=(2,)), many, AROUND, "en")
+    lines = text.body.split("\n")
+    assert lines[0] == "[CRITICAL] 30 incidents"
+    assert lines[2] == "- Site Pasar Mardika is not heard (#2), since 2026-11-29 14:02 WIT, 12 devices, over already"
+    assert lines[-2:] == ["and 10 more", "All of them: https://pantau.example/"]
+
+
+def test_several_closings_in_one() -> None:
+    assert written("resolved", "id", incident(1), incident(2)).subject == "[KRITIS] 2 gangguan selesai"
+
+
+def test_a_rule_is_called_as_people_call_it() -> None:
+    text = written("opened", "id", incident(kind="pm25", level="device", value=180.5))
+    assert text.subject == "[KRITIS] Udara tidak sehat di Pasar Mardika (#12)"
+    assert "Nilai terburuk: 180.5" in text.body
+
+
+LEVELS: tuple[Level, ...] = ("source", "device", "site", "uplink", "feeder", "city", "gateway")
+KINDS: tuple[Kind, ...] = ("opened", "worsened", "acknowledged", "resolved", "digest")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("about", ["outage", "unstable", "self", "two-boxes", "some-rule"])
+def test_everything_can_be_said_in_both_languages_and_fits_into_one_message(about: str, language: Language) -> None:
+    for level in LEVELS:
+        for kind in KINDS:
+            long = incident(level=level, devices=1000, kind=about, scope=Scope(level, "x" * 64))
+            for one in (long, Incident(12, about, Scope(level, ""), "info", 0.0, 0.0)):
+                text = TEXTS.written(notice(kind), [one], Surroundings(), language)
+                assert text.failed is None, (level, kind, text.failed)
+                assert len(text.body.encode("utf-16-le")) // 2 <= LIMIT_UNITS
+                assert "\n\n" not in text.body
+                assert "{" not in text.body
+
+
+def test_the_longest_digest_fits_into_one_message() -> None:
+    many = [
+        incident(n, level="source", scope=Scope("source", "d" * 64 + "/" + "s" * 32)) for n in range(10_000, 10_500)
+    ]
+    body = TEXTS.written(notice("digest", *(one.number for one in many)), many, Surroundings(), "id").body
+    assert len(body) <= LIMIT_UNITS
+
+
+@pytest.mark.parametrize(
+    "template",
+    ["{{ nobody_knows }}", "{% broken", "{{ incidents[0].nothing }}", "{{ 1 / 0 }}", "{{ ''.__class__.__mro__ }}"],
+)
+def test_a_template_that_fails_is_replaced_by_plain_text_that_says_so(tmp_path: Path, template: str) -> None:
+    (tmp_path / "one.txt").write_text(template)
+    text = Texts(LINKS, "Asia/Jayapura", tmp_path).written(notice(), [incident()], AROUND, "id")
+    assert text.failed is not None
+    assert text.subject == "[opened] Lokasi Pasar Mardika tidak terdengar (#12), 2026-11-29 14:02 WIT"
+    assert text.body.startswith(text.subject)
+    assert "Templat pemberitahuan ini gagal" in text.body
+
+
+def test_a_citys_own_template_is_used(tmp_path: Path) -> None:
+    (tmp_path / "one.txt").write_text("AWAS {{ incidents[0].title }}")
+    text = Texts(LINKS, "Asia/Jayapura", tmp_path).written(notice(), [incident()], AROUND, "id")
+    assert (text.body, text.failed) == ("AWAS Lokasi Pasar Mardika tidak terdengar", None)
+
+
+def test_durations() -> None:
+    found = [duration(s, "en") for s in (0, 90, 3600, 7140, 7200, 170_000, 172_800)]
+    assert found == ["1 minute", "2 minutes", "60 minutes", "119 minutes", "2 hours", "47 hours", "2 days"]
+
+
+TOML = """
+second_after_s = 60
+[channels.bot]
+kind = "telegram"
+token_file = "/run/secrets/bot"
+[channels.mail]
+kind = "mail"
+host = "mail.example"
+sender = "kewang@kota.example"
+[channels.sms]
+kind = "apprise"
+url_file = "/run/secrets/sms"
+[recipients.duty]
+addresses = { bot = "-100", mail = "noc@kota.example", sms = "+62811" }
+[recipients.market]
+language = "en"
+addresses = { mail = "pasar@kota.example" }
+[[routes]]
+to = ["duty"]
+by = ["bot", "sms"]
+at_least = "warning"
+[[routes]]
+to = ["market", "duty"]
+by = ["mail"]
+sites = ["pasar*"]
+kinds = ["outage", "pm25"]
+[[quiet]]
+channels = ["mail"]
+begin = "22:00:00"
+end = "06:00:00"
+"""
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> NotifySettings:
+    file = tmp_path / "notify.toml"
+    file.write_text(TOML)
+    return read_notify_settings(file)
+
+
+def sent(settings: NotifySettings, told: Notice, *incidents: Incident, now_s: float = NOW_S) -> list[Message]:
+    return Routes(settings).messages(told, {one.number: one for one in incidents}, AROUND, now_s)
+
+
+def test_a_notice_goes_to_everybody_whose_route_fits_each_in_their_language(settings: NotifySettings) -> None:
+    bot, market, duty = sent(settings, notice(), incident())
+    assert (bot.channel, bot.recipient, bot.about, bot.patience_s) == ("bot", "-100", "12", 60)
+    assert [(one.channel, one.recipient) for one in bot.then] == [("sms", "+62811")]
+    assert (market.recipient, market.then, duty.recipient) == ("pasar@kota.example", (), "noc@kota.example")
+    assert "Site Pasar Mardika" in market.subject
+    assert "Lokasi Pasar Mardika" in duty.subject
+    assert {one.key for one in (bot, market, duty, *bot.then)} == {notice().key}
+
+
+def test_site_kind_and_severity_choose(settings: NotifySettings) -> None:
+    def told(**more: object) -> set[str]:
+        one = incident(**more)  # type: ignore[arg-type]
+        return {made.channel for made in sent(settings, notice(), one)}
+
+    assert told(sites={"pelabuhan"}) == {"bot"}
+    assert told(severity="info") == {"mail"}
+    assert told(kind="unstable") == {"bot"}
+    assert told(kind="unstable", severity="info") == set()
+    assert told(sites=set(), scope=Scope("city", "")) == {"bot", "mail"}
+
+
+def test_a_digest_tells_each_only_what_is_theirs(settings: NotifySettings) -> None:
+    market, port = incident(1), incident(2, sites={"pelabuhan"}, scope=Scope("site", "pelabuhan"))
+    messages = sent(settings, notice("digest", 1, 2), market, port)
+    assert ["#1" in one.text for one in messages] == [True, True, True]
+    assert ["#2" in one.text for one in messages] == [True, False, False]
+
+
+def test_who_is_told_of_nothing_is_known(settings: NotifySettings) -> None:
+    lost = incident(kind="unstable", severity="info")
+    assert Routes(settings).nobody(notice(), {12: lost}) == [12]
+    assert Routes(settings).nobody(notice(), {12: incident()}) == []
+
+
+def test_two_routes_to_one_address_are_one_message_with_all_of_both(settings: NotifySettings) -> None:
+    changed = settings.model_copy(
+        update={"routes": [one.model_copy(update={"to": ["duty"], "by": ["mail"]}) for one in settings.routes]}
+    )
+    (one,) = sent(changed, notice("digest", 1, 2), incident(1, severity="info"), incident(2, sites={"pelabuhan"}))
+    assert "#1" in one.text
+    assert "#2" in one.text
+
+
+@pytest.mark.parametrize(
+    ("hour", "severity", "due"),
+    [
+        (14, "warning", None),
+        (22, "warning", 30),
+        (3, "warning", 29),
+        (5.99, "info", 29),
+        (6, "info", None),
+        (3, "critical", None),
+    ],
+)
+def test_quiet_hours_hold_mail_until_the_morning_unless_it_is_urgent(
+    settings: NotifySettings, hour: float, severity: Severity, due: int | None
+) -> None:
+    now_s = datetime(2026, 11, 29, tzinfo=ZONE).timestamp() + hour * 3600
+    messages = sent(settings, notice(severity=severity), incident(severity=severity), now_s=now_s)
+    mails = [one for one in messages if one.channel == "mail"]
+    morning_s = datetime(2026, 11, due, 6, tzinfo=ZONE).timestamp() if due else now_s
+    assert {one.due_s for one in mails} == {morning_s}
+    assert {one.expires_s for one in mails} == {morning_s + 12 * 3600}
+    assert all(one.due_s == now_s for one in messages if one.channel == "bot")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ('by = ["mail"]', 'by = ["fax"]', "no channel is called 'fax'"),
+        ('to = ["duty"]', 'to = ["nobody"]', "no recipient is called 'nobody'"),
+        ('by = ["bot", "sms"]\n', 'by = ["bot"]\n', ""),
+        ('to = ["duty"]\nby = ["bot", "sms"]', 'to = ["market"]\nby = ["bot"]', "'market' has no address on bot"),
+        ("second_after_s = 60", "secnd_after_s = 60", "did you mean"),
+        ('at_least = "warning"', 'at_least = "loud"', "at_least"),
+        ('kind = "telegram"', 'kind = "pigeon"', "telegram"),
+        ("second_after_s = 60", 'time_zone = "Asia/Ambon"', "is no time zone"),
+    ],
+)
+def test_settings_that_lead_nowhere_are_refused(tmp_path: Path, before: str, after: str, said: str) -> None:
+    file = tmp_path / "notify.toml"
+    assert before in TOML
+    file.write_text(TOML.replace(before, after))
+    if not said:
+        read_notify_settings(file)
+        return
+    with pytest.raises(SettingsError, match=said):
+        read_notify_settings(file)
