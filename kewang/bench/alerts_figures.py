@@ -34,7 +34,7 @@ class Tally:
     short: int = 0
     notices: int = 0
     about: int = 0
-    """Outages with a notice of their own, or missed."""
+    """Outages with a notice of their own: those without one do not make the share better."""
     closed: int = 0
     to_close: int = 0
     unclosed: int = 0
@@ -42,7 +42,7 @@ class Tally:
     worst: int = 0
     worst_closings: int = 0
     ttd_s: dict[str, list[float]] = field(default_factory=dict)
-    """By level, devices by link."""
+    """By level, single devices by link."""
     judged: int = 0
     right_place: int = 0
     right_why: int = 0
@@ -61,7 +61,7 @@ def tally_of(city: City, score: Score) -> Tally:
         false=len(score.false),
         short=score.short,
         notices=len(score.notices),
-        about=sum(verdict.fate in ("direct", "missed") for verdict in score.verdicts),
+        about=sum(verdict.fate == "direct" for verdict in score.verdicts),
         closed=score.closed,
         to_close=score.told,
         unclosed=score.unclosed,
@@ -171,8 +171,9 @@ def _spread(values: Sequence[float]) -> dict[str, float | None]:
 
 
 def _class(city: City, verdict: Verdict) -> str:
+    """Its level; the link where just one box fell silent: no neighbour can tell that it was more than the box."""
     outage = verdict.outage
-    return city.devices[outage.name].link if outage.level == "device" else outage.level
+    return city.devices[next(iter(outage.silent))].link if len(outage.silent) == 1 else outage.level
 
 
 def _compression(verdict: Verdict) -> float:

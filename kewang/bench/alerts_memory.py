@@ -42,7 +42,10 @@ def memory_shortfalls(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _measured(devices: int) -> dict[str, Any]:
-    """`rss_mb`: the peak. `core_share`: steadily. `dark_s`: processor time to see all of them go, at once."""
+    """`rss_mb`: the peak. `core_share`: steadily. `dark_s`: processor time when all of them go at once.
+
+    `dark_slowest_s`: the longest single look at the deadlines then; nothing else is done meanwhile.
+    """
     from gateway.incidents.watch import Watch
 
     watch, city = Watch(started_s=START_S), city_of(devices, 1)
@@ -55,7 +58,7 @@ def _measured(devices: int) -> dict[str, Any]:
     now_s = _beat(watch, beats, now_s, _STEADY_BEATS, rng)
     steady_s = time.process_time() - began_s
     steady_mb = _peak_bytes() / _MB
-    changes = _dark(watch, now_s)
+    changes, slowest_s = _dark(watch, now_s)
     return {
         "devices": devices,
         "rss_mb": round(_peak_bytes() / _MB, 1),
@@ -63,6 +66,7 @@ def _measured(devices: int) -> dict[str, Any]:
         "core_share": round(steady_s / (_STEADY_BEATS * BEAT_S), 4),
         "us_per_message": round(1e6 * steady_s / (_STEADY_BEATS * devices), 2),
         "dark_s": round(time.process_time() - began_s - steady_s, 2),
+        "dark_slowest_s": round(slowest_s, 2),
         "dark_changes": changes,
     }
 
@@ -79,12 +83,15 @@ def _beat(watch: Any, beats: Sequence[Sequence[str]], now_s: float, rounds: int,
     return now_s
 
 
-def _dark(watch: Any, now_s: float) -> int:
-    changes = 0
+def _dark(watch: Any, now_s: float) -> tuple[int, float]:
+    """All fall silent for good, and our loop-back message goes on: changes, and the longest look at the deadlines."""
+    changes, slowest_s = 0, 0.0
     for second in range(_DARK_S):
         watch.looped(now_s + second)
+        began_s = time.process_time()
         changes += len(watch.due(now_s + second))
-    return changes
+        slowest_s = max(slowest_s, time.process_time() - began_s)
+    return changes, slowest_s
 
 
 def _peak_bytes() -> int:

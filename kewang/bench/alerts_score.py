@@ -117,20 +117,25 @@ class _Truth:
 
         return max(found.values(), key=likeness, default=None)
 
+    def silent_since(self, outage: Outage, device: str) -> float:
+        """Since when the device was silent when this outage began: an earlier one may have run into it."""
+        since_s = outage.silent[device][0]
+        spans = [each.silent[device] for each in self._by_device[device] if each is not outage]
+        for from_s, until_s in sorted(spans, reverse=True):
+            if from_s <= since_s <= until_s:
+                since_s = from_s
+        return since_s
+
     def silent_already(self, outage: Outage) -> bool:
-        """Whether another outage had silenced all its devices when it began, those that went on with it."""
-
-        def before(device: str) -> bool:
-            spans = (each.silent[device] for each in self._by_device[device] if each is not outage)
-            return any(from_s <= outage.silent[device][0] <= until_s + LATE_S for from_s, until_s in spans)
-
-        return bool(outage.silent) and all(before(device) for device in outage.silent)
+        """Whether earlier outages ran into it for all its devices."""
+        own = outage.silent
+        return bool(own) and all(self.silent_since(outage, device) < own[device][0] for device in own)
 
     def right_place(self, outage: Outage, part: Part) -> bool:
         """The right place by name, or one with just the devices that fell silent: a site of one box is that box."""
-        if (outage.level, outage.name) == (part.level, part.name):
-            return True
-        below = self.city.devices_of(part.level, part.name) if part.level != "gateway" else []
+        if part.level == "gateway" or (outage.level, outage.name) == (part.level, part.name):
+            return outage.level == part.level
+        below = self.city.devices_of(part.level, part.name)
         return bool(below) and set(below) == set(outage.silent)
 
 
@@ -215,7 +220,8 @@ class _Rest:
         if covering:
             return Verdict(outage, "covered", *covering)
         fate: Fate = "missed" if outage.true else "untold"
-        if any(self._listed(outage, device) for device in outage.silent):
+        listed = sum(self._listed(outage, device) for device in outage.silent)
+        if listed and 2 * listed >= len(outage.silent):
             fate = "straggled"
         elif any(self._masks(verdict, outage) for verdict in self._told):
             fate = "masked"
@@ -229,7 +235,8 @@ class _Rest:
                 yield at_s, part
 
     def _listed(self, outage: Outage, device: str) -> bool:
-        from_s, until_s = outage.silent[device]
+        """Whether a closing told that it is not back yet, since it is silent."""
+        from_s, until_s = self._truth.silent_since(outage, device), outage.silent[device][1]
         return any(from_s <= at_s <= until_s for at_s in self._stragglers[device])
 
     def _masks(self, verdict: Verdict, inner: Outage) -> bool:

@@ -137,6 +137,27 @@ def test_what_outlives_the_larger_one_is_missed_unless_the_closing_lists_it() ->
     assert fates([site_dark(), longer], RIGHT[0], listing) == ["direct", "straggled"]
 
 
+def test_who_was_listed_as_not_back_is_known_to_be_down_whatever_keeps_it_down() -> None:
+    late = Outage(0, "site", "pasar", "power", 1_000, 4_000, {"p1": (1_000, 5_000), "p2": (1_000, 4_000)}, 240)
+    again = outage(1, "device", "p1", 4_500.0, 9_000.0, "p1")
+    listing = sent(4_300.0, "resolved", part(1, stragglers=frozenset({"p1"})))
+    assert fates([late, again], RIGHT[0], listing) == ["direct", "straggled"]
+    later = outage(1, "device", "p1", 5_500.0, 9_000.0, "p1")  # it was back in between
+    assert fates([late, later], RIGHT[0], listing) == ["direct", "missed"]
+
+
+def test_one_straggler_is_not_the_whole_site() -> None:
+    feeder = outage(0, "feeder", "pln-1", 1_000.0, 4_000.0, *BOXES)
+    longer = outage(1, "site", "pasar", 2_000.0, 9_000.0, *sorted(PASAR))
+    whole = part(1, "feeder", "pln-1", frozenset(BOXES))
+
+    def listing(*stragglers: str) -> Notice:
+        return sent(4_300.0, "resolved", part(1, "feeder", "pln-1", frozenset(BOXES), stragglers=frozenset(stragglers)))
+
+    assert fates([feeder, longer], sent(1_090.0, "opened", whole), listing("p1")) == ["direct", "missed"]
+    assert fates([feeder, longer], sent(1_090.0, "opened", whole), listing("p1", "p2")) == ["direct", "straggled"]
+
+
 def test_what_stays_open_under_its_name_goes_on() -> None:
     longer = outage(1, "device", "p1", 2_000.0, 9_000.0, "p1")
     late = sent(9_100.0, "resolved", part(1))
@@ -164,6 +185,8 @@ def test_ourselves() -> None:
     told = sent(1_060.0, "opened", part(1, "gateway", "", frozenset()))
     found = figures([broker], told)
     assert (found["fates"], found["cause_accuracy"], found["ttd_s"]["site"]["n"]) == ({"direct": 1}, 1, 0)
+    named = figures([broker], sent(1_060.0, "opened", part(1, "gateway", "loop", frozenset())))
+    assert named["cause_accuracy"] == 1
     wrong = figures([broker], sent(1_060.0, "opened", part(1, "city", "", PASAR)))
     assert (wrong["missed"], wrong["false_share"]) == (1, 1)
 
