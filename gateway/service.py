@@ -106,7 +106,7 @@ async def serve(settings: GatewaySettings, stopping: asyncio.Event, pipeline_cla
     """
     timers = settings.times()
     store, clock = open_settings_store(settings.store), SystemClock(settings.clock)
-    watched = watched_of(settings.incidents, clock) if settings.incidents else None
+    watched = watched_of(settings.incidents, clock, settings.timers.faster) if settings.incidents else None
     pipeline = pipeline_class(
         settings.id,
         MqttSubscription(settings.broker, settings.id, settings.shards, timers.keepalive_s),

@@ -6,10 +6,12 @@ import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from gateway.chronicle import Chronicle
+from gateway.incidents.engine_rules import EngineRules
 from gateway.incidents.facts import Step
+from gateway.incidents.hearing import PresenceRules
 from gateway.incidents.model import Incident
 from gateway.incidents.rules import load_rules
 from gateway.incidents.watch import Watch, WatchRules
@@ -19,6 +21,7 @@ from gateway.notify.delivery import Delivery, DeliveryRules
 from gateway.notify.message import Channel, Message
 from gateway.notify.outbox import Outbox
 from gateway.notify.outbox_file import OutboxRefused
+from gateway.notify.phrases import place
 from gateway.notify.routes import NotifySettings, Routes, read_notify_settings
 from gateway.notify.texts import Surroundings
 from gateway.pipeline import Pipeline
@@ -31,6 +34,7 @@ from kewang.wire import topics
 from kewang.wire.placement import Place
 from kewang.wire.state import GatewayState
 
+R = TypeVar("R", PresenceRules, EngineRules)
 OUTBOX_FILE: Final = "gateway.db"
 CHRONICLE_FILE: Final = "incidents.db"
 _LIFE: Final = "life"
@@ -96,14 +100,25 @@ class Watched:
         self.chronicle.close()
 
 
-def watched_of(settings: IncidentSettings, clock: Clock) -> Watched:
-    """The watch that the settings describe. Raises SettingsError for files that can't be used."""
-    rules = WatchRules(conditions=load_rules(settings.rules))
+def watched_of(settings: IncidentSettings, clock: Clock, faster: float = 1.0) -> Watched:
+    """The watch that the settings describe. `faster` divides its times, as those of the protocol, for tests.
+
+    Raises SettingsError for files that can't be used.
+    """
+    presence, engine = quicker(PresenceRules(), faster), quicker(EngineRules(), faster)
+    rules = WatchRules(presence=presence, engine=engine, conditions=load_rules(settings.rules))
     notify = read_notify_settings(settings.notify) if settings.notify else NotifySettings()
     try:
         return open_watched(settings.folder, rules, _telling(notify, rules), clock)
     except (OutboxRefused, OSError, sqlite3.Error) as error:
         raise SettingsError(f"incidents.folder: {error}") from None
+
+
+def quicker(rules: R, factor: float) -> R:
+    """The same rules with all times divided."""
+    return rules.model_copy(
+        update={name: value / factor for name, value in rules.model_dump().items() if name.endswith("_s")}
+    )
 
 
 def open_watched(folder: Path, rules: WatchRules, telling: Telling, clock: Clock) -> Watched:
@@ -125,7 +140,8 @@ def _telling(settings: NotifySettings, rules: WatchRules) -> Telling:
     def rendered(
         notice: Notice, incidents: Mapping[int, Incident], places: Mapping[str, Place], now_s: float
     ) -> list[Message]:
-        return routes.messages(notice, incidents, Surroundings(places, {}, kinds), now_s)
+        names = {name: place(name) for one in places.values() for name in (one.site, one.uplink, one.feeder) if name}
+        return routes.messages(notice, incidents, Surroundings(places, names, kinds), now_s)
 
     return Telling(rendered, channels(settings.channels), settings.delivery, settings.budget, kinds)
 

@@ -81,6 +81,8 @@ class Watching:
         self.points: deque[Table] = deque(maxlen=WAITING_POINTS)
         self._known = _known(chronicle, budget.speaks_of)
         self._kept_s = -KEEP_S
+        self._connected = True
+        self._trouble: str | None = None
 
     # ---- what the pipeline tells
 
@@ -135,11 +137,19 @@ class Watching:
     async def run(self, connected: Callable[[], bool], trouble: Callable[[], str | None]) -> None:
         """For ever: each second what is due, and whether broker (`connected`) and store (`trouble`) are well."""
         while True:
-            now_s = self._steady.now_s()
-            self._watch.broker(connected(), now_s)
-            self._watch.own("database", trouble(), now_s)
-            await self.turn(now_s)
+            self.look(connected(), trouble())
+            await self.turn(self._steady.now_s())
             await asyncio.sleep(TURN_S)
+
+    def look(self, connected: bool, trouble: str | None) -> None:
+        """How broker and store are now; the watch hears of changes alone, for each return begins its patience anew."""
+        now_s = self._steady.now_s()
+        if connected is not self._connected:
+            self._connected = connected
+            self._watch.broker(connected, now_s)
+        if trouble != self._trouble:
+            self._trouble = trouble
+            self._watch.own("database", trouble, now_s)
 
     async def turn(self, now_s: float) -> None:
         """What is due: judged, told, kept. What could not be kept waits for the next turn."""

@@ -99,7 +99,7 @@ class IncidentPages:
         well = facts.broker_connected() and not facts.stuck() and facts.store_trouble() is None
 
         def title(one: Incident) -> str:
-            name = one.scope.name if one.scope.level in ("device", "source") else place(one.scope.name)
+            name = one.scope.name if one.scope.level in ("device", "source") else phrases.place(one.scope.name)
             return phrases.title(one, name, self._incidents.kind(one, language), language)
 
         return {
@@ -119,11 +119,6 @@ class IncidentPages:
         """What our form carries: nobody who can't read the page knows it."""
         key = hashlib.sha256(b"kewang-console-1." + (self._key or b"")).digest()
         return hmac.new(key, sid.encode(), hashlib.sha256).hexdigest()
-
-
-def place(name: str) -> str:
-    """A site's or feeder's name for people."""
-    return name.replace("-", " ").title()
 
 
 async def _fields(request: Request) -> dict[str, str]:

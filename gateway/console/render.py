@@ -12,11 +12,11 @@ from markupsafe import Markup
 
 from gateway.console import cameras
 from gateway.console.facts import Facts, Options
-from gateway.console.incidents import place
 from gateway.console.live import QUARANTINE_SHOWN, Overview
 from gateway.console.overview import Reading, Site
 from gateway.console.phrases import CHANGES, LIVES, SHORT, STREAM_WORDS, reason_of, trouble_of, word_of
 from gateway.console.sparks import Sparks
+from gateway.notify.phrases import place
 from kewang.ui import figures, pages
 from kewang.ui.words import Language
 from kewang.wire.tally import HOUR_MS

@@ -72,6 +72,11 @@ _OTHER: Final[Mapping[str, tuple[str, str]]] = {
 _RULE: Final = (_("%(kind)s at %(name)s"), _("Follow the runbook."))
 
 
+def place(name: str) -> str:
+    """What people call a site, uplink or feeder of that id."""
+    return name.replace("-", " ").title()
+
+
 def title(incident: Incident, name: str, kind: str, language: Language) -> str:
     """What is the matter, in a few words. `kind`: of a rule, as people call it."""
     return words(language).gettext(_phrases(incident)[0]) % {"name": name, "kind": kind}

@@ -76,6 +76,8 @@ class CityPlan:
     keepalive_s: int = 30
     linked: bool = False
     """Each agent has a link to the broker that can be cut."""
+    notify: Path | None = None
+    """Settings of notices; None: incidents are on the page alone."""
     seed: int = 1
     board_faults: str = "none"
     sabotage: str | None = None
@@ -260,6 +262,7 @@ class City:
         return self._make_broker(self.folder / "broker")
 
     def _gateway(self) -> GatewayProgram:
+        notify = {"notify": str(self.plan.notify)} if self.plan.notify else {}
         return GatewayProgram(
             self.folder / "gateway",
             self.broker.port,
@@ -268,6 +271,7 @@ class City:
             faster=self.plan.faster,
             language=self.plan.language,
             sabotage=self.plan.sabotage,
+            incidents={"folder": str(self.folder / "incidents"), **notify},
         )
 
     def _boards(self) -> BoardsProgram:

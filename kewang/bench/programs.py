@@ -35,9 +35,11 @@ class GatewayProgram(Part):
         faster: float = 1.0,
         language: str = "id",
         sabotage: str | None = None,
+        incidents: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(folder)
         self.broker_port, self.store_url, self.sabotage = broker_port, store_url, sabotage
+        self.incidents = incidents
         self.port = port or free_port()
         self.faster, self.language = faster, language
         self.config = folder / "gateway.toml"
@@ -56,6 +58,7 @@ class GatewayProgram(Part):
             "store": {"url": self.store_url},
             "console": {"host": HOST, "port": self.port, "language": self.language},
             "timers": {"faster": self.faster},
+            **({"incidents": dict(self.incidents)} if self.incidents else {}),
         }
 
     def write_config(self) -> Path:

@@ -98,3 +98,24 @@ async def test_births_name_the_cause(house: House) -> None:
     await house.live(700)
     (incident,) = house.watched.chronicle.incidents()
     assert incident.cause == "power"
+
+
+async def test_a_database_that_is_away_is_an_incident_of_ours_and_so_is_its_end(house: House) -> None:
+    await house.live(100)
+    house.trouble = "no answer"
+    await house.live(100)
+    house.trouble = None
+    await house.live(400)
+    assert [subject for subject, _ in house.told()] == ["opened", "resolved"]
+    (incident,) = house.watched.chronicle.incidents()
+    assert (incident.kind, incident.scope.level) == ("self", "gateway")
+
+
+async def test_a_broker_that_is_away_is_one_incident_of_ours_and_no_outage_of_the_city(house: House) -> None:
+    await house.live(400)
+    house.connected, house.silent = False, set(BOXES)
+    await house.live(300)
+    house.connected, house.silent = True, set()
+    await house.live(400)
+    assert [(one.kind, one.scope.level) for one in house.watched.chronicle.incidents()] == [("self", "gateway")]
+    assert [subject for subject, _ in house.told()] == ["opened", "resolved"]

@@ -44,6 +44,8 @@ class House:
         self.clock = ManualClock(wall_ms=wall_ms, synchronised=True)
         self.folder = folder
         self.silent: set[str] = set()
+        self.connected = True
+        self.trouble: str | None = None
         self.open()
 
     def open(self) -> None:
@@ -67,6 +69,7 @@ class House:
                 for box in BOXES:
                     if box not in self.silent:
                         self.watched.watching.heard(box)
+            self.watched.watching.look(self.connected, self.trouble)
             await self.watched.watching.turn(self.watched.watching.now_s())
 
     def told(self) -> list[tuple[str, str]]:
