@@ -39,8 +39,11 @@ class BudgetRules(Settings):
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something to tell. The same thing said again has the same `key`. A `resolved` may close several incidents;
-    `over`: those of a digest's incidents that it opens and closes at once."""
+    """Something to tell. The same thing said again has the same `key`. A `resolved` may close several incidents.
+
+    `over`: those of a digest's incidents that it opens and closes at once. `part_of`: of those closed because they are
+    part of a larger one, its number.
+    """
 
     key: str
     kind: Kind
@@ -48,6 +51,7 @@ class Notice:
     severity: Severity
     created_s: float
     over: tuple[int, ...] = ()
+    part_of: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(slots=True)
@@ -59,6 +63,7 @@ class _News:
     kind: str
     since_s: float
     over: bool = False
+    part_of: int | None = None
 
 
 @dataclass(slots=True)
@@ -135,11 +140,8 @@ class Budget:
 
     def kept(self) -> dict[str, Any]:
         """What outlives a restart, as JSON takes it. Keep it in the transaction that puts the notices."""
-        numbered: dict[str, Mapping[int, _Told | _News]] = {
-            "told": self._told,
-            "news": self._news,
-            "closings": self._closings,
-        }
+        numbered: dict[str, Mapping[int, _Told | _News]] = {"told": self._told, "news": self._news}
+        numbered["closings"] = self._closings
         sent = {name: [one.single_s, one.several_s, one.all_s] for name, one in self._lanes()}
         entries = {name: [[n, _finite(asdict(one))] for n, one in each.items()] for name, each in numbered.items()}
         return {"name": self._name, "kinds": self._kinds, **sent, **entries}
@@ -177,7 +179,7 @@ class Budget:
         if self._told.pop(number, None) is not None:
             self._news.pop(number, None)
             self._closings[number] = _news(change, "resolved", now_s)
-        elif news is not None and "masked" in change.why:
+        elif news is not None and "part_of" in change.why:
             del self._news[number]
         elif news is not None:
             news.over = True
@@ -191,8 +193,7 @@ class Budget:
     def _single(self, number: int, news: _News, now_s: float) -> Notice:
         key = self._tell(number, now_s)
         self._sent.went(self._sent.single_s, now_s)
-        kind = "opened" if news.what == "opened" else news.what
-        return Notice(self._name + key, kind, (number,), news.severity, now_s)
+        return Notice(self._name + key, news.what, (number,), news.severity, now_s)
 
     def _digest(self, now_s: float) -> list[Notice]:
         ready = {n: one for n, one in self._news.items() if self._ready_s(n, one) <= now_s}
@@ -210,12 +211,12 @@ class Budget:
             if self._closing_s <= now_s:
                 del self._closings[number]
                 self._closed.went(self._closed.single_s, now_s)
-                notices.append(Notice(f"{self._name}{number}-resolved", "resolved", (number,), news.severity, now_s))
+                notices.append(_closing(f"{self._name}{number}-resolved", {number: news}, now_s))
         waiting, self._closings = self._closings, {}
         if any(self._closed.several_at_s(one.since_s) <= now_s for one in waiting.values()):
             self._closed.went(self._closed.several_s, now_s)
             key = self._several_key("resolved", " ".join(map(str, waiting)))
-            return [*notices, Notice(key, "resolved", tuple(waiting), _worst(waiting), now_s)]
+            return [*notices, _closing(key, waiting, now_s)]
         self._closings = waiting
         return notices
 
@@ -264,8 +265,14 @@ class Budget:
 
 
 def _news(change: Change, what: Literal["opened", "worsened", "acknowledged", "resolved"], now_s: float) -> _News:
-    incident = change.incident
-    return _News(what, incident.severity, f"{incident.kind} {incident.scope.level}", now_s)
+    incident, larger = change.incident, change.why.get("part_of")
+    kind = f"{incident.kind} {incident.scope.level}"
+    return _News(what, incident.severity, kind, now_s, part_of=None if larger is None else int(larger))
+
+
+def _closing(key: str, closings: Mapping[int, _News], now_s: float) -> Notice:
+    part_of = tuple((number, one.part_of) for number, one in closings.items() if one.part_of is not None)
+    return Notice(key, "resolved", tuple(closings), _worst(closings), now_s, part_of=part_of)
 
 
 def _urgency(number: int, news: _News) -> tuple[int, float, int]:
