@@ -26,6 +26,10 @@ class Agenda(Generic[Key]):
             self._times[key] = at_s
             heapq.heappush(self._heap, (at_s, key))
 
+    def kept(self) -> list[tuple[Key, float]]:
+        """All keys with their times. JSON-able."""
+        return list(self._times.items())
+
     def over(self, now_s: float) -> Iterator[tuple[float, Key]]:
         """(time, key) of each whose time is over, the earliest first; they are taken off before they are given."""
         while self._heap and self._heap[0][0] <= now_s:

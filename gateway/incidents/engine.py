@@ -124,7 +124,7 @@ class Engine:
         """Everything but the placements, JSON-able."""
         return {
             "book": self._book.kept(),
-            "silences": self._outages.kept(),
+            "outages": self._outages.kept(),
             "sources": self._sources.kept(),
             "conditions": self._conditions.kept(),
             "ourselves": self._ourselves.kept(),
@@ -140,7 +140,7 @@ class Engine:
         engine._book.restore(kept["book"])
         engine._maintenance.restore(kept["maintenance"])
         engine._ourselves.restore(kept["ourselves"])
-        engine._outages.restore(kept["silences"], now_s)
+        engine._outages.restore(kept["outages"])
         engine._sources.restore(kept["sources"], now_s)
         engine._conditions.restore(kept["conditions"], now_s)
         engine._impostors.restore()

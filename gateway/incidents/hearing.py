@@ -27,8 +27,8 @@ class Transition:
     """A device or source changed.
 
     `heard_s`: when its last message came; `base_s`: from when its silence counts (later, when we could not hear).
-    `hinted`: a will or a bye says that it left. `proving`: it was gone and is not trusted yet. `downs`: how often it was
-    gone in the last `flap_s`.
+    `hinted`: a will or a bye says that it left. `proving`: it was gone and is not trusted yet.
+    `downs`: how often it was gone in the last `flap_s`.
     """
 
     device: str

@@ -4,7 +4,6 @@ While the broker is away, or most devices are silent and our loop-back message d
 is believed. Trouble is told after a hold, and its end after a recovery.
 """
 
-import math
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -16,6 +15,7 @@ from gateway.incidents.model import Scope, Severity
 SELF: Final = "self"
 BROKER: Final = "broker"
 LOOP: Final = "loop"
+_NEVER_S: Final = -1e12
 _WARNINGS: Final = frozenset({"backup", "certificate", "clock"})
 """Troubles that can wait for the morning; all others are critical."""
 
@@ -28,8 +28,8 @@ class Ourselves:
         self._book = book
         self.connected = True
         self.suspected = False
-        self.hears_s = -math.inf
-        self.looped_s = -math.inf
+        self.hears_s = _NEVER_S
+        self.looped_s = _NEVER_S
         self.troubles: dict[str, str] = {}
         self._since_s: dict[str, float] = {}
         self.agenda: Agenda[str] = Agenda()
@@ -103,12 +103,20 @@ class Ourselves:
 
     def kept(self) -> dict[str, Any]:
         """JSON-able."""
-        return {"troubles": self.troubles, "since_s": self._since_s, "connected": self.connected}
+        return {
+            "troubles": dict(self.troubles),
+            "since_s": dict(self._since_s),
+            "connected": self.connected,
+            "suspected": self.suspected,
+            "hears_s": self.hears_s,
+            "looped_s": self.looped_s,
+        }
 
     def restore(self, kept: Mapping[str, Any]) -> None:
         """As `kept`: incidents about ourselves are looked at again."""
         self.troubles, self._since_s = dict(kept["troubles"]), dict(kept["since_s"])
-        self.connected = kept["connected"]
+        self.connected, self.suspected = kept["connected"], kept["suspected"]
+        self.hears_s, self.looped_s = kept["hears_s"], kept["looped_s"]
         for kind, since_s in self._since_s.items():
             hold_s = self._rules.own_hold_s if kind in self.troubles else self._rules.own_recovery_s
             self.agenda.put(kind, since_s + hold_s)

@@ -55,7 +55,7 @@ class Outages:
         self._checks: Agenda[str] = Agenda()
         self._doubted: dict[str, None] = {}
         self._poll_s = math.inf
-        self.recovery = Recovery(rules, book, topology, self._left_over)
+        self.recovery = Recovery(rules, book, topology, self.silences, self._left_over)
 
     @property
     def next_s(self) -> float:
@@ -124,6 +124,8 @@ class Outages:
             self._doubted[device] = None
         elif silence.base_s < self._ourselves.hears_s and now_s < self._ourselves.hears_s + self._rules.return_s:
             self._checks.put(device, self._ourselves.hears_s + self._rules.return_s)
+        elif now_s < (group_s := silence.base_s + self._rules.silence_s(silence.hinted)):
+            self._checks.put(device, group_s)
         elif (entry := self._explained(device)) is not None:
             self._join(entry, device, now_s)
         else:
@@ -263,12 +265,20 @@ class Outages:
 
     def kept(self) -> dict[str, Any]:
         """JSON-able."""
-        return {device: asdict(silence) for device, silence in self.silences.items()}
+        return {
+            "silences": {device: asdict(silence) for device, silence in self.silences.items()},
+            "checks": self._checks.kept(),
+            "doubted": list(self._doubted),
+            "poll_s": None if self._poll_s == math.inf else self._poll_s,
+            "ends": self.recovery.kept(),
+        }
 
-    def restore(self, kept: Mapping[str, Any], now_s: float) -> None:
+    def restore(self, kept: Mapping[str, Any]) -> None:
         """As `kept`; the devices have to be placed again."""
-        for device, facts in kept.items():
+        for device, facts in kept["silences"].items():
             self.silences[device] = Silence(**{**facts, "hearing": Hearing(facts["hearing"])})
-        self.recovery.restore()
-        for device, silence in self.silences.items():
-            self._plan(device, silence, now_s)
+        for device, at_s in kept["checks"]:
+            self._checks.put(device, at_s)
+        self._doubted = dict.fromkeys(kept["doubted"])
+        self._poll_s = math.inf if kept["poll_s"] is None else kept["poll_s"]
+        self.recovery.restore(kept["ends"])

@@ -4,7 +4,7 @@ An outage is over when all are back for `recovery_s`, or most are for `straggler
 once, and goes on as a quiet incident. Who falls again before that is part of the same outage.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from typing import Final
 
 from gateway.incidents.agenda import Agenda
@@ -16,6 +16,7 @@ from gateway.incidents.topology import Topology
 
 OUTAGE: Final = "outage"
 UNSTABLE: Final = "unstable"
+_AGAIN_S: Final = 30.0
 _CLEARED_SHARE: Final = 0.4
 """With no more than this share missing, an outage of many is clearing."""
 
@@ -24,9 +25,15 @@ class Recovery:
     """`members`: device -> number of the open outage it is part of, missing or back."""
 
     def __init__(
-        self, rules: EngineRules, book: Book, topology: Topology, left_over: Callable[[Entry, list[str], float], None]
+        self,
+        rules: EngineRules,
+        book: Book,
+        topology: Topology,
+        late: Container[str],
+        left_over: Callable[[Entry, list[str], float], None],
     ) -> None:
         self._rules = rules
+        self._late = late
         self._book = book
         self._topology = topology
         self._left_over = left_over
@@ -118,8 +125,15 @@ class Recovery:
                 continue
             if at_s < over_s:
                 self._agenda.put(number, over_s)
+            elif self._falls(entry.incident):
+                self._agenda.put(number, at_s + _AGAIN_S)
             else:
                 self._resolve(entry, at_s)
+
+    def _falls(self, incident: Incident) -> bool:
+        """Whether most of who is back is late already: then it is not told as over to be opened again."""
+        back = incident.back
+        return bool(back) and 2 * sum(device in self._late for device in back) > len(back)
 
     def _resolve(self, entry: Entry, now_s: float) -> None:
         missing = entry.incident.missing
@@ -143,9 +157,14 @@ class Recovery:
                 del self.members[device]
         self._book.close(entry, now_s, {} if part_of is None else {"part_of": str(part_of)})
 
-    def restore(self) -> None:
-        """From the book as it was kept."""
+    def kept(self) -> list[tuple[str, float]]:
+        """When each is looked at. JSON-able."""
+        return self._agenda.kept()
+
+    def restore(self, kept: Iterable[tuple[str, float]]) -> None:
+        """As `kept`, and from the book as it was kept."""
+        for number, at_s in kept:
+            self._agenda.put(number, at_s)
         for entry in self._book.entries.values():
             if entry.incident.kind in (OUTAGE, UNSTABLE) and entry.incident.scope.level != "source":
                 self.members.update(dict.fromkeys(entry.incident.devices, entry.incident.number))
-                self.plan(entry, entry.last_back_s)

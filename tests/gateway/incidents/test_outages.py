@@ -1,0 +1,211 @@
+"""Outages: one incident a cause, in time, at the right place; its end, its stragglers, its relapses."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from gateway.incidents.model import Scope
+from kewang.wire.state import Why
+from tests.gateway.incidents.stage import Stage, at, story
+
+DOWN_S = 2000.0
+
+
+def town(*, per_site: int = 5, sites: int = 20, cellular: bool = False) -> tuple[Stage, dict[str, list[str]]]:
+    """Sites s0..; two share an uplink u0.., five a feeder f0... Our loop-back message always comes."""
+    stage, placed = Stage(), {}
+    for number in range(sites):
+        place = at(f"s{number}", uplink=f"u{number // 2}", feeder=f"f{number // 5}", cellular=cellular)
+        placed[f"s{number}"] = stage.place([f"s{number}-{box}" for box in range(per_site)], place)
+    stage.watch.looped(0.0, 1e9)
+    return stage, placed
+
+
+def under(placed: dict[str, list[str]], numbers: Sequence[int]) -> list[str]:
+    """All devices of these sites."""
+    return [device for number in numbers for device in placed[f"s{number}"]]
+
+
+@pytest.mark.parametrize("will", [True, False])
+@pytest.mark.parametrize(
+    ("sites", "place", "why"),
+    [
+        ([3], "site s3", "power"),
+        (range(5, 10), "feeder f1", "power"),
+        ([2, 3], "uplink u1", "link"),
+        (range(20), "city", "power"),
+    ],
+)
+def test_each_cause_is_one_incident_at_its_place(sites: Sequence[int], place: str, why: Why, will: bool) -> None:
+    stage, placed = town()
+    stage.away(under(placed, sites), DOWN_S, DOWN_S + 3600, why, will=will, stagger_s=1.0)
+    changes = stage.play(DOWN_S + 8000)
+    assert story(changes) == [("opened", "outage", place), ("cause", "outage", place), ("resolved", "outage", place)]
+    opened, cause, resolved = changes
+    assert opened.at_s - DOWN_S <= (95 if will else 125)
+    assert opened.incident.devices.keys() == set(under(placed, sites))
+    assert DOWN_S - 30 <= opened.incident.since_s <= DOWN_S
+    assert (cause.incident.cause, resolved.incident.stragglers) == (why, ())
+    assert stage.watch.open == {}
+
+
+@pytest.mark.parametrize(("cellular", "limit_s"), [(False, 130.0), (True, 180.0)])
+def test_one_device_is_one_incident(cellular: bool, limit_s: float) -> None:
+    stage, placed = town(cellular=cellular)
+    stage.away(placed["s3"][:1], DOWN_S, DOWN_S + 3600, will=False)
+    opened, _, resolved = stage.play(DOWN_S + 8000)
+    assert opened.incident.scope == Scope("device", "s3-0")
+    assert opened.incident.severity == "warning"
+    assert limit_s - 30 <= opened.at_s - DOWN_S <= limit_s
+    assert resolved.what == "resolved"
+
+
+@pytest.mark.parametrize("silence_s", [20.0, 60.0, 75.0, 90.0])
+def test_a_short_pause_is_nothing_even_of_a_whole_site(silence_s: float) -> None:
+    stage, placed = town()
+    stage.away(placed["s3"], DOWN_S, DOWN_S + silence_s, "link", will=False)
+    assert stage.play(DOWN_S + 3000) == []
+
+
+def test_a_site_with_one_device_is_that_device() -> None:
+    stage, placed = town(per_site=1)
+    stage.away(placed["s3"], DOWN_S, DOWN_S + 3600)
+    assert stage.play(DOWN_S + 600)[0].incident.scope == Scope("device", "s3-0")
+
+
+def test_two_of_five_are_two_devices_and_three_are_the_site() -> None:
+    for count, places in ((2, ["device s3-0", "device s3-1"]), (3, ["site s3"])):
+        stage, placed = town()
+        stage.away(placed["s3"][:count], DOWN_S, DOWN_S + 3600)
+        assert sorted(place for _, _, place in story(stage.play(DOWN_S + 600))) == places
+
+
+def test_names_that_make_cycles_are_different_places() -> None:
+    stage = Stage()
+    stage.watch.looped(0.0, 1e9)
+    boxes = stage.place(["a1", "a2"], at("a", uplink="b", feeder="a"))
+    stage.place([f"b{number}" for number in range(9)], at("b", uplink="a", feeder="b"))
+    stage.away(boxes, DOWN_S, DOWN_S + 3600)
+    assert story(stage.play(DOWN_S + 600)) == [("opened", "outage", "site a")]
+
+
+def test_parents_nobody_named_do_no_harm() -> None:
+    stage = Stage()
+    stage.watch.looped(0.0, 1e9)
+    placed = {name: stage.place([f"{name}-{box}" for box in range(4)], at(name)) for name in "abcdefgh"}
+    stage.away(placed["a"], DOWN_S, DOWN_S + 3600)
+    stage.away(placed["b"], DOWN_S, DOWN_S + 3600)
+    assert sorted(place for _, _, place in story(stage.play(DOWN_S + 600))) == ["site a", "site b"]
+
+
+def test_the_last_of_two_placements_holds_and_moving_away_ends_nothing_twice() -> None:
+    stage, placed = town()
+    stage.place(placed["s3"], at("s19", uplink="u9", feeder="f3"))
+    stage.away(placed["s3"], DOWN_S, DOWN_S + 3600)
+    stage.away(placed["s19"], DOWN_S, DOWN_S + 3600)
+    assert story(stage.play(DOWN_S + 600)) == [("opened", "outage", "site s19")]
+
+
+def test_what_opened_as_a_site_a_moment_ago_becomes_part_of_its_feeder() -> None:
+    stage, placed = town()
+    stage.away(placed["s5"], DOWN_S, DOWN_S + 3600)
+    stage.away(under(placed, range(6, 10)), DOWN_S + 120, DOWN_S + 3600)
+    changes = stage.play(DOWN_S + 6000)
+    assert story(changes)[:3] == [
+        ("opened", "outage", "site s5"),
+        ("resolved", "outage", "site s5"),
+        ("opened", "outage", "feeder f1"),
+    ]
+    assert changes[1].why == {"part_of": str(changes[2].incident.number)}
+    assert len(changes[2].incident.devices) == 25
+
+
+def test_what_fell_days_ago_has_no_vote() -> None:
+    stage, _ = town(per_site=2)
+    stage.away(["s3-0"], DOWN_S, 300_000.0)
+    stage.away(["s3-1"], 200_000.0, 300_000.0)
+    told = story(stage.play(201_000.0))
+    assert told == [("opened", "outage", "device s3-0"), ("opened", "outage", "device s3-1")]
+
+
+def test_a_site_that_falls_later_makes_its_feeder_s_incident_worse() -> None:
+    stage, placed = town()
+    stage.away(under(placed, [5, 6, 8]), DOWN_S, DOWN_S + 7200)
+    stage.away(placed["s7"], DOWN_S + 1800, DOWN_S + 7200)
+    changes = stage.play(DOWN_S + 3000)
+    assert story(changes) == [("opened", "outage", "feeder f1"), ("worsened", "outage", "feeder f1")]
+    assert changes[1].why == {"site": "s7"}
+
+
+def test_stragglers_are_told_once_in_the_closing_and_stay_open_quietly() -> None:
+    stage, placed = town()
+    late = ["s5-0", *placed["s6"]]
+    stage.away([one for one in under(placed, range(5, 10)) if one not in late], DOWN_S, DOWN_S + 3600)
+    stage.away(late, DOWN_S, DOWN_S + 9000)
+    changes = stage.play(DOWN_S + 6000)
+    assert [each.what for each in changes] == ["opened", "cause", "resolved"]
+    assert changes[-1].incident.stragglers == tuple(sorted(late))
+    assert {one.scope for one in stage.watch.open.values()} == {Scope("device", "s5-0"), Scope("site", "s6")}
+    assert stage.play(DOWN_S + 12_000) == []
+    assert stage.watch.open == {}
+
+
+def test_who_falls_again_in_the_recovery_is_part_of_the_same() -> None:
+    stage, placed = town()
+    stage.away(placed["s3"], DOWN_S, DOWN_S + 1000)
+    stage.away(placed["s3"], DOWN_S + 1120, DOWN_S + 3000)
+    changes = stage.play(DOWN_S + 6000)
+    assert [each.what for each in changes if each.what != "cause"] == ["opened", "resolved"]
+
+
+def test_a_device_that_comes_and_goes_is_one_unstable_incident() -> None:
+    stage, _ = town()
+    for number in range(6):
+        stage.away(["s3-0"], DOWN_S + 600 * number, DOWN_S + 600 * number + 300, "link")
+    changes = [each for each in stage.play(DOWN_S + 12_000) if each.what != "cause"]
+    assert story(changes) == [
+        ("opened", "outage", "device s3-0"),
+        ("worsened", "unstable", "device s3-0"),
+        ("resolved", "unstable", "device s3-0"),
+    ]
+    assert changes[-1].at_s >= DOWN_S + 3000 + 3600
+
+
+def test_a_lost_beat_does_not_tell_a_device_before_its_feeder() -> None:
+    """One device's last message was lost: it falls silent half a minute before its neighbours."""
+    stage, placed = town()
+    stage.away(["s5-2"], DOWN_S - 31, DOWN_S + 3600, will=False)
+    stage.away([one for one in under(placed, range(5, 10)) if one != "s5-2"], DOWN_S, DOWN_S + 3600, will=False)
+    assert story(stage.play(DOWN_S + 600)) == [("opened", "outage", "feeder f1")]
+
+
+@pytest.mark.parametrize("scope", [Scope("device", "s3-0"), Scope("site", "s3"), Scope("feeder", "f0")])
+def test_under_maintenance_nothing_is_told_until_the_window_ends(scope: Scope) -> None:
+    stage, _ = town()
+    stage.watch.maintain(scope, DOWN_S + 3000, 0.0)
+    stage.away(["s3-0"], DOWN_S, DOWN_S + 6000)
+    assert stage.play(DOWN_S + 2900) == []
+    stage.away(["s3-0"], DOWN_S + 2900, DOWN_S + 6000, will=False)
+    (opened,) = stage.play(DOWN_S + 3600)
+    assert (opened.what, opened.at_s) == ("opened", DOWN_S + 3000)
+
+
+def test_an_acknowledgement_is_told_and_kept() -> None:
+    stage, placed = town()
+    stage.away(placed["s3"], DOWN_S, DOWN_S + 9000)
+    stage.play(DOWN_S + 600)
+    stage.watch.acknowledge(1, "rina", "on my way", stage.now_s)
+    stage.watch.acknowledge(77, "rina", "", stage.now_s)
+    (change,) = stage.watch.due(stage.now_s)
+    assert change.incident.acknowledged is not None
+    assert (change.what, change.incident.acknowledged.by) == ("acknowledged", "rina")
+
+
+def test_a_device_taken_out_of_service_ends_its_outage() -> None:
+    stage, _ = town()
+    stage.away(["s3-0"], DOWN_S, DOWN_S + 90_000)
+    stage.event(DOWN_S + 600, lambda now_s: stage.watch.place("s3-0", at("s3", life="retired"), now_s))
+    assert story(stage.play(DOWN_S + 3000)) == [
+        ("opened", "outage", "device s3-0"),
+        ("resolved", "outage", "device s3-0"),
+    ]
