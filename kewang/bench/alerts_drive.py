@@ -5,6 +5,7 @@ The one module of this bench that knows what it judges.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,25 +19,20 @@ from kewang.wire.state import Why
 
 if TYPE_CHECKING:
     from gateway.incidents.model import Change, Incident
-    from gateway.incidents.watch import Watch, WatchRules
-    from gateway.notify.budget import Budget
+    from gateway.incidents.watch import WatchRules
     from gateway.notify.budget import Notice as Message
 
 START_S: Final = 1_800_000_000.0
 TICK_S: Final = 1.0
 """Production looks at its deadlines so often."""
-SABOTAGES: Final = ("none", "impatient", "no-votes", "no-closings", "deaf")
+SABOTAGES: Final = ("none", "impatient", "no-votes", "no-closings", "deaf", "forgets")
 """A spoilt engine, to be found out: tells after one missed beat; never asks for a common cause; never says that
-something is over; never hears its loop-back message."""
+something is over; never hears its loop-back message; remembers nothing when it is started again."""
 
 
 def driven(world: World, sabotage: str = "none", changed: Mapping[str, float] | None = None) -> Told:
     """What production would have sent in this world, with some of its rules `changed` (`presence.wired_beats`)."""
-    from gateway.incidents.watch import Watch
-    from gateway.notify.budget import Budget, BudgetRules
-
-    watch = Watch(spoilt(sabotage, rules_of(changed or {})), START_S)
-    return _Drive(world, watch, Budget(BudgetRules()), sabotage).run()
+    return _Drive(world, spoilt(sabotage, rules_of(changed or {})), sabotage).run()
 
 
 def rules_of(changed: Mapping[str, float]) -> WatchRules:
@@ -96,19 +92,42 @@ class _Notes:
 class _Drive:
     """One world from its start to its end."""
 
-    def __init__(self, world: World, watch: Watch, budget: Budget, sabotage: str) -> None:
-        self._world, self._watch, self._budget, self._sabotage = world, watch, budget, sabotage
+    def __init__(self, world: World, rules: WatchRules, sabotage: str) -> None:
+        from gateway.incidents.watch import Watch
+        from gateway.notify.budget import Budget, BudgetRules
+
+        self._world, self._rules, self._sabotage = world, rules, sabotage
+        self._watch, self._budget = Watch(rules, START_S), Budget(BudgetRules())
         self._notes, self._now_s, self._budget_s = _Notes(), START_S, math.inf
 
     def run(self) -> Told:
-        for device in self._world.city.devices.values():
-            self._watch.place(device.name, place_of(self._world.city, device), START_S)
-        self._loop(START_S)
+        self._begin(START_S)
         for event in self._world.events:
             self._until(START_S + event.at_s)
             self._happens(event, START_S + event.at_s)
         self._until(START_S + self._world.end_s)
         return Told(self._notes.notices, {number: one.cause for number, one in self._notes.incidents.items()})
+
+    def _begin(self, now_s: float) -> None:
+        """A gateway runs: it is told the placements, and its loop-back message comes."""
+        for device in self._world.city.devices.values():
+            self._watch.place(device.name, place_of(self._world.city, device), now_s)
+        self._loop(now_s)
+
+    def _restart(self, until_s: float) -> None:
+        """All that goes on is what was kept, as it is read from a file."""
+        from gateway.incidents.watch import Watch
+        from gateway.notify.budget import Budget, BudgetRules
+
+        if self._sabotage == "forgets":
+            number = 1 + max(self._notes.incidents, default=0)
+            self._watch, self._budget = Watch(self._rules, until_s, number), Budget(BudgetRules())
+        else:
+            watch, budget = (json.loads(json.dumps(each.kept())) for each in (self._watch, self._budget))
+            self._watch = Watch.restored(watch, self._rules, until_s)
+            self._budget = Budget.restored(budget, BudgetRules(), until_s)
+        self._budget_s, self._now_s = self._budget.next_s, until_s
+        self._begin(until_s)
 
     def _until(self, at_s: float) -> None:
         """Let production look at its deadlines, as often as it does, before what happens at `at_s`."""
@@ -135,6 +154,8 @@ class _Drive:
             self._watch.born(event.device, cast(Why, event.why), now_s)
         elif event.what == "left":
             self._watch.left(event.device, now_s, deliberate=bool(event.value))
+        elif event.what == "restart":
+            self._restart(START_S + event.value)
         else:
             up = bool(event.value) is (event.what == "broker")
             if event.what == "broker":

@@ -39,6 +39,7 @@ class Tally:
     to_close: int = 0
     unclosed: int = 0
     closed_unopened: int = 0
+    opened_twice: int = 0
     worst: int = 0
     worst_closings: int = 0
     ttd_s: dict[str, list[float]] = field(default_factory=dict)
@@ -66,6 +67,7 @@ def tally_of(city: City, score: Score) -> Tally:
         to_close=score.told,
         unclosed=score.unclosed,
         closed_unopened=score.closed_unopened,
+        opened_twice=score.opened_twice,
         worst=most_within(score.notices, WINDOW_S),
         worst_closings=most_within(score.closings, WINDOW_S),
         judged=len(direct),
@@ -119,6 +121,7 @@ def figures_of(tallies: Sequence[Tally]) -> dict[str, Any]:
         "closings_per_incident": ratio(total("closed"), total("to_close")),
         "unclosed": total("unclosed"),
         "closed_unopened": total("closed_unopened"),
+        "opened_twice": total("opened_twice"),
         "ttd_s": {name: _spread(values) for name, values in ttd_s.items()},
         "ttd_by_level_s": {name: _spread(values) for name, values in by_level.items()},
         "worst_10min": max((tally.worst for tally in tallies), default=0),
@@ -149,7 +152,7 @@ def shortfalls(figures: Mapping[str, Any], devices: int) -> list[str]:
 
 
 def _counted(figures: Mapping[str, Any]) -> Iterator[str]:
-    for name in ("missed", "unclosed", "closed_unopened"):
+    for name in ("missed", "unclosed", "closed_unopened", "opened_twice"):
         if figures[name]:
             yield f"{name}: {figures[name]}, must be 0"
     # of nothing there is no share: then nothing was told, or nothing happened, and nothing is proven

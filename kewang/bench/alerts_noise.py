@@ -22,6 +22,8 @@ BURST_LOSS: Final = 0.8
 UPDATES_PER_30_DAYS: Final = 1.0
 RESTARTS_PER_30_DAYS: Final = 6.0
 RESTART_S: Final = (2.0, 20.0)
+UPGRADES_PER_30_DAYS: Final = 6.0
+UPGRADE_S: Final = (3.0, 30.0)
 SESSION_BEATS: Final = 2
 """Beats in a row that a bad link must swallow before the session breaks with it."""
 
@@ -59,9 +61,20 @@ def _shared(city: City, level: str, name: str, per_day: float, days: float, seed
 
 def restarts_of(days: float, seed: int) -> list[tuple[float, float]]:
     """When the broker is started again: from, until."""
-    rng = random.Random(f"restarts/{seed}")
-    starts = moments(RESTARTS_PER_30_DAYS / 30 / DAY_S, days * DAY_S, rng)
-    return [(start_s, start_s + rng.uniform(*RESTART_S)) for start_s in starts]
+    return _spans("restarts", RESTARTS_PER_30_DAYS, RESTART_S, days, seed)
+
+
+def upgrades_of(days: float, seed: int) -> list[tuple[float, float]]:
+    """When the gateway itself is started again: from, until."""
+    return _spans("upgrades", UPGRADES_PER_30_DAYS, UPGRADE_S, days, seed)
+
+
+def _spans(
+    name: str, per_30_days: float, lasts_s: tuple[float, float], days: float, seed: int
+) -> list[tuple[float, float]]:
+    rng = random.Random(f"{name}/{seed}")
+    starts = moments(per_30_days / 30 / DAY_S, days * DAY_S, rng)
+    return [(start_s, start_s + rng.uniform(*lasts_s)) for start_s in starts]
 
 
 def moments(rate_per_s: float, end_s: float, rng: random.Random) -> list[float]:

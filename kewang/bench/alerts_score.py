@@ -6,7 +6,7 @@ without one may be `covered` (another notice named all its devices meanwhile), `
 and what had named them stayed open to its end). The rest is missed.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
@@ -82,6 +82,7 @@ class Score:
     """Closings, by incident; those that were told as over count."""
     unclosed: int
     closed_unopened: int
+    opened_twice: int
 
 
 _About = Sequence[tuple[Notice, Part, Outage | None]]
@@ -148,6 +149,7 @@ def score(city: City, outages: Sequence[Outage], told: Told) -> Score:
     numbers = {part.number for _, part, _ in about}
     over = {part.number for _, part, _ in about if part.over}
     closed = {part.number for each in closings for part in each.parts}
+    opened = Counter(part.number for notice, part, _ in about if notice.kind == "opened")
     return Score(
         _verdicts(truth, outages, about, closings, told),
         len(numbers),
@@ -158,6 +160,7 @@ def score(city: City, outages: Sequence[Outage], told: Told) -> Score:
         sum(len(each.parts) for each in closings) + len(over),
         len(numbers - closed - over),
         len(closed - numbers),
+        sum(count - 1 for count in opened.values()),
     )
 
 

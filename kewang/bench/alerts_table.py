@@ -26,8 +26,8 @@ _TARGETS: Final = {
     "compression": "≥ 500",
 }
 _OTHERS: Final = (
-    *("fates", "short_share", "closings_per_incident", "unclosed", "closed_unopened", "worst_10min_closings"),
-    *("place_accuracy", "why_accuracy"),
+    *("fates", "short_share", "closings_per_incident", "unclosed", "closed_unopened", "opened_twice"),
+    *("worst_10min_closings", "place_accuracy", "why_accuracy"),
 )
 _WIDTH: Final = 150
 

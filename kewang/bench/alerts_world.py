@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
 from kewang.bench.alerts_city import BEAT_S, City, Device, city_of
-from kewang.bench.alerts_noise import noise_of, restarts_of, shared_noise
+from kewang.bench.alerts_noise import noise_of, restarts_of, shared_noise, upgrades_of
 from kewang.bench.alerts_truth import DAY_S, Outage, Silence, outages_of, silences
 
 KEEPALIVE_S: Final = 30.0
@@ -27,7 +27,11 @@ DOWN_TO_RECONNECT_S: Final = 10.0
 """Mean time until a device is back at a broker that was away; 60 s at most."""
 _RANK: Final = {"power": 3, "watchdog": 2, "update": 1, "config": 1, "link": 1}
 
-What = Literal["heard", "born", "left", "broker", "deaf"]
+APART_S: Final = 120.0
+"""The gateway is not started again so soon before or after it is cut off otherwise."""
+Spans = Sequence[tuple[float, float]]
+"""(from, until)"""
+What = Literal["heard", "born", "left", "broker", "deaf", "restart"]
 
 
 class Event(NamedTuple):
@@ -35,7 +39,7 @@ class Event(NamedTuple):
 
     `heard`: every 30 s from `at_s` until `value`. `born`: its `why`, followed by a `heard`. `left`: the will (0) or its
     leave (1). `broker`: our connection is gone (0) or back (1). `deaf`: nothing comes through it, though it is up, from
-    now on (1) or no more (0).
+    now on (1) or no more (0). `restart`: the gateway is started again, and runs from `value` on.
     """
 
     at_s: float
@@ -63,30 +67,43 @@ class World:
     city: City
     outages: Sequence[Outage]
     events: Sequence[Event]
-    cut: Sequence[tuple[float, float]]
+    cut: Spans
     end_s: float
 
 
 def world_of(plan: WorldPlan) -> World:
     """The world of a plan: always the same one."""
     city = city_of(plan.devices, plan.seed)
-    return staged(plan, city, outages_of(city, plan.days, plan.seed), restarts_of(plan.days, plan.seed))
+    outages = outages_of(city, plan.days, plan.seed)
+    return staged(plan, city, outages, restarts_of(plan.days, plan.seed), upgrades_of(plan.days, plan.seed))
 
 
 def staged(
-    plan: WorldPlan, city: City, outages: Sequence[Outage], restarts: Sequence[tuple[float, float]], noisy: bool = True
+    plan: WorldPlan,
+    city: City,
+    outages: Sequence[Outage],
+    restarts: Spans = (),
+    upgrades: Spans = (),
+    *,
+    noisy: bool = True,
 ) -> World:
-    """A world with these outages. Not `noisy`: nothing else ever goes wrong."""
+    """A world with these outages. `restarts`: of the broker; `upgrades`: of the gateway. Not `noisy`: nothing else."""
     end_s = max([plan.days * DAY_S, *(outage.back_s for outage in outages)]) + TAIL_S
     deaf = united((each.start_s, each.end_s) for each in outages if each.why == "deaf")
     away = united([*restarts, *((each.start_s, each.end_s) for each in outages if each.why == "broker")])
-    stories = _Stories(plan, city, away, deaf, end_s)
+    ended = [span for span in united(upgrades) if not any(_near(span, other) for other in (*deaf, *away))]
+    stories = _Stories(plan, city, away, united([*deaf, *ended]), end_s)
     own = _own_silences(plan, city, outages, noisy)
     events = [event for device in city.devices.values() for event in stories.of(device, own[device.name])]
     events += [Event(at_s, "broker", value=up) for span in away for at_s, up in zip(span, (0.0, 1.0), strict=True)]
     events += [Event(at_s, "deaf", value=on) for span in deaf for at_s, on in zip(span, (1.0, 0.0), strict=True)]
+    events += [Event(from_s, "restart", value=until_s) for from_s, until_s in ended]
     events.sort(key=lambda event: event.at_s)
-    return World(plan, city, outages, events, united([*away, *deaf]), end_s)
+    return World(plan, city, outages, events, united([*away, *deaf, *ended]), end_s)
+
+
+def _near(one: tuple[float, float], other: tuple[float, float]) -> bool:
+    return one[0] <= other[1] + APART_S and other[0] <= one[1] + APART_S
 
 
 def _own_silences(
@@ -140,8 +157,8 @@ class _Stories:
         self,
         plan: WorldPlan,
         city: City,
-        away: Sequence[tuple[float, float]],
-        deaf: Sequence[tuple[float, float]],
+        away: Spans,
+        deaf: Spans,
         end_s: float,
     ) -> None:
         self._plan, self._city, self._end_s = plan, city, end_s

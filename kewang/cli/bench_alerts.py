@@ -17,7 +17,7 @@ def alerts(
     memory: Annotated[bool, typer.Option("--memory", help="Only: the cost of 10,000 and 100,000 devices.")] = False,
     tune: Annotated[bool, typer.Option("--tune", help="The seeds for tuning, always the same; never ok.")] = False,
     sabotage: Annotated[
-        str, typer.Option(help="none, impatient, no-votes, no-closings or deaf: spoilt, to be found out.")
+        str, typer.Option(help="none, impatient, no-votes, no-closings, deaf or forgets: spoilt, to be found out.")
     ] = "none",
     jobs: Annotated[int, typer.Option(min=0, help="Processes; 0: one a core.")] = 0,
     seed: Annotated[int, typer.Option("--seed", help="First of seeds of your own (never ok); 0: the rules' own.")] = 0,

@@ -23,11 +23,11 @@ KEYS = {
 HOUR_S = 3_600.0
 
 
-def dark(number: int, city: City, level: str, name: str, hour: float, why: str = "power") -> Outage:
-    """An outage of half an hour."""
+def dark(number: int, city: City, level: str, name: str, hour: float, lasts_s: float = 1_800.0) -> Outage:
+    """An outage, half an hour long."""
     start_s = hour * HOUR_S
-    span = (start_s, start_s + 1_800.0)
-    return Outage(number, level, name, why, *span, dict.fromkeys(city.devices_of(level, name), span), 300.0)
+    span = (start_s, start_s + lasts_s)
+    return Outage(number, level, name, "power", *span, dict.fromkeys(city.devices_of(level, name), span), 300.0)
 
 
 def three_troubles(loss: float = 0.0) -> World:
@@ -37,7 +37,7 @@ def three_troubles(loss: float = 0.0) -> World:
     device = next(name for name in city.devices_of("city", "") if city.devices[name].site != crowded)
     troubles = [("device", device), ("site", crowded), ("city", "")]
     outages = [dark(n, city, *trouble, hour=2 + 3 * n) for n, trouble in enumerate(troubles)]
-    return staged(WorldPlan(60, 0.5, 4, loss), city, outages, [], noisy=loss > 0)
+    return staged(WorldPlan(60, 0.5, 4, loss), city, outages, noisy=loss > 0)
 
 
 def judged(world: World, sabotage: str = "none") -> Score:
@@ -71,6 +71,28 @@ def test_forgotten_closings_are_found_out() -> None:
 def test_a_loop_back_that_never_comes_is_found_out() -> None:
     fates = [verdict.fate for verdict in judged(three_troubles(), "deaf").verdicts]
     assert fates[-1] == "missed"
+
+
+def fifty_open() -> World:
+    """50 devices of as many sites fall silent, then the gateway is started again, then they return."""
+    city = city_of(1_000, 4)
+    first = {city.devices[name].site: name for name in city.devices_of("city", "")}
+    outages = [dark(n, city, "device", name, hour=2 + n / 60, lasts_s=9_000) for n, name in enumerate(first.values())]
+    upgrade = (3.6 * HOUR_S, 3.6 * HOUR_S + 20)
+    return staged(WorldPlan(1_000, 0.3, 4), city, outages[:50], upgrades=[upgrade], noisy=False)
+
+
+def test_a_restart_in_the_middle_of_50_open_incidents_tells_nothing_again_and_forgets_nothing() -> None:
+    world = fifty_open()
+    assert [event.at_s for event in world.events if event.what == "restart"] == [3.6 * HOUR_S]
+    found = judged(world)
+    assert [verdict.fate for verdict in found.verdicts] == ["direct"] * 50
+    assert {verdict.notices for verdict in found.verdicts} == {1}
+    assert (found.told, found.closed, found.unclosed, found.closed_unopened) == (50, 50, 0, 0)
+
+
+def test_a_gateway_that_remembers_nothing_is_found_out() -> None:
+    assert judged(fifty_open(), "forgets").unclosed == 50
 
 
 def test_impatience_is_found_out() -> None:
@@ -108,7 +130,7 @@ def test_rules_can_be_changed_and_spoilt() -> None:
     assert spoilt("no-votes", rules_of({})).engine.site_share == 2
     for sabotage in ("none", "no-closings", "deaf"):
         assert spoilt(sabotage, rules_of({})) == rules_of({})
-    assert {"none", "impatient", "no-votes", "no-closings", "deaf"} == {*SABOTAGES}
+    assert {"none", "impatient", "no-votes", "no-closings", "deaf", "forgets"} == {*SABOTAGES}
 
 
 def test_what_is_not_installed_is_placed_so() -> None:

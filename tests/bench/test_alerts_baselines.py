@@ -21,7 +21,7 @@ def world(start_s: float = 1_000.0, end_s: float = 4_000.0) -> World:
     """The site is dark from `start_s` to `end_s`, a box that is not installed too."""
     span = (start_s, end_s)
     dark = Outage(0, "site", "pasar", "power", *span, {"a": span, "b": span}, 240.0, {"c": span})
-    return staged(WorldPlan(days=0.1), CITY, [dark], [], noisy=False)
+    return staged(WorldPlan(days=0.1), CITY, [dark], noisy=False)
 
 
 def kinds(notices: list[Notice]) -> list[tuple[float, str]]:

@@ -180,6 +180,12 @@ def test_every_notice_has_its_closing_and_every_closing_its_notice() -> None:
     assert {"unclosed: 1, must be 0", "closed_unopened: 1, must be 0"} <= {*shortfalls(found, 4)}
 
 
+def test_what_was_opened_is_not_opened_again() -> None:
+    found = figures([site_dark()], RIGHT[0], sent(1_800.0, "opened", part(1)), RIGHT[1])
+    assert (found["opened_twice"], found["notices_per_incident"]) == (1, 2)
+    assert "opened_twice: 1, must be 0" in shortfalls(found, 4)
+
+
 def test_ourselves() -> None:
     broker = outage(0, "gateway", "", 1_000.0, 1_400.0, why="broker")
     told = sent(1_060.0, "opened", part(1, "gateway", "", frozenset()))

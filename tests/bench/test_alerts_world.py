@@ -105,7 +105,7 @@ def test_wills_are_lost_while_the_broker_is_started_again_and_everybody_is_born_
 def test_deaf_for_a_while_is_no_new_session() -> None:
     deaf = Outage(0, "gateway", "", "deaf", 1_000.0, 1_100.0, {}, 240.0)
     assert [event.what for event in quiet(deaf)] == ["heard", "heard"]
-    world = staged(WorldPlan(days=0.1), two_boxes(), [deaf], [], noisy=False)
+    world = staged(WorldPlan(days=0.1), two_boxes(), [deaf], noisy=False)
     assert [(event.at_s, event.value) for event in world.events if event.what == "deaf"] == [(1_000, 1), (1_100, 0)]
     assert world.cut == [(1_000.0, 1_100.0)]
 
