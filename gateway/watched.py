@@ -1,10 +1,9 @@
 """The watch put together from its settings: what it knew before the restart, its files, its channels."""
 
 import asyncio
-import secrets
 import sqlite3
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -15,19 +14,18 @@ from gateway.incidents.hearing import PresenceRules
 from gateway.incidents.model import Incident
 from gateway.incidents.rules import load_rules
 from gateway.incidents.watch import Watch, WatchRules
-from gateway.notify.budget import Budget, BudgetRules, Notice
 from gateway.notify.channels import channels
-from gateway.notify.delivery import Delivery, DeliveryRules
-from gateway.notify.message import Channel, Message
+from gateway.notify.delivery import Delivery
+from gateway.notify.notifier import Notifier
 from gateway.notify.outbox import Outbox
 from gateway.notify.outbox_file import OutboxRefused
 from gateway.notify.phrases import place
-from gateway.notify.routes import NotifySettings, Routes, read_notify_settings
+from gateway.notify.routes import NotifySettings, read_notify_settings
 from gateway.notify.texts import Surroundings
 from gateway.pipeline import Pipeline
 from gateway.ports import Clock
 from gateway.settings import IncidentSettings
-from gateway.watching import BUDGET, WATCH, Rendered, Steady, Watching
+from gateway.watching import WATCH, Steady, Watching
 from kewang.runtime.settings import SettingsError
 from kewang.ui.words import Language
 from kewang.wire import topics
@@ -37,18 +35,6 @@ from kewang.wire.state import GatewayState
 R = TypeVar("R", PresenceRules, EngineRules)
 OUTBOX_FILE: Final = "gateway.db"
 CHRONICLE_FILE: Final = "incidents.db"
-_LIFE: Final = "life"
-
-
-@dataclass(frozen=True, slots=True)
-class Telling:
-    """How people are told: notices as messages, the channels, how hard it is tried."""
-
-    rendered: Rendered
-    channels: Mapping[str, Channel]
-    delivery: DeliveryRules
-    budget: BudgetRules
-    kinds: Mapping[str, Mapping[Language, str]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -109,7 +95,7 @@ def watched_of(settings: IncidentSettings, clock: Clock, faster: float = 1.0) ->
     rules = WatchRules(presence=presence, engine=engine, conditions=load_rules(settings.rules))
     notify = read_notify_settings(settings.notify) if settings.notify else NotifySettings()
     try:
-        return open_watched(settings.folder, rules, _telling(notify, rules), clock)
+        return open_watched(settings.folder, rules, notify, clock)
     except (OutboxRefused, OSError, sqlite3.Error) as error:
         raise SettingsError(f"incidents.folder: {error}") from None
 
@@ -121,29 +107,23 @@ def quicker(rules: R, factor: float) -> R:
     )
 
 
-def open_watched(folder: Path, rules: WatchRules, telling: Telling, clock: Clock) -> Watched:
-    """The watch as it was when it was kept last. Raises OutboxRefused, sqlite3.Error, OSError."""
-    steady = Steady(clock)
+def open_watched(folder: Path, rules: WatchRules, notify: NotifySettings, clock: Clock) -> Watched:
+    """The watch as it was when it was kept last. Raises OutboxRefused, sqlite3.Error, OSError, SettingsError."""
+    steady, ways = Steady(clock), channels(notify.channels)
     outbox = Outbox(folder / OUTBOX_FILE)
     chronicle = Chronicle(folder / CHRONICLE_FILE)
     watch = _watch(outbox, rules, chronicle, steady.now_s())
-    budget = _budget(outbox, telling.budget, steady.now_s())
-    delivery = Delivery(outbox, telling.channels, telling.delivery, steady.now_s)
-    watching = Watching(watch, budget, outbox, chronicle, telling.rendered, steady, delivery.wake)
-    return Watched(watching, chronicle, outbox, delivery, telling.kinds)
-
-
-def _telling(settings: NotifySettings, rules: WatchRules) -> Telling:
-    routes = Routes(settings)
+    notifier = Notifier(notify, outbox, steady.now_s())
     kinds: dict[str, Mapping[Language, str]] = {one.name: {"id": one.id, "en": one.en} for one in rules.conditions}
+    watching = Watching(watch, notifier, chronicle, steady, lambda places: _around(places, kinds))
+    delivery = Delivery(outbox, ways, notify.delivery, steady.now_s)
+    watching.wake = delivery.wake
+    return Watched(watching, chronicle, outbox, delivery, kinds)
 
-    def rendered(
-        notice: Notice, incidents: Mapping[int, Incident], places: Mapping[str, Place], now_s: float
-    ) -> list[Message]:
-        names = {name: place(name) for one in places.values() for name in (one.site, one.uplink, one.feeder) if name}
-        return routes.messages(notice, incidents, Surroundings(places, names, kinds), now_s)
 
-    return Telling(rendered, channels(settings.channels), settings.delivery, settings.budget, kinds)
+def _around(places: Mapping[str, Place], kinds: Mapping[str, Mapping[Language, str]]) -> Surroundings:
+    names = {name: place(name) for one in places.values() for name in (one.site, one.uplink, one.feeder) if name}
+    return Surroundings(places, names, kinds)
 
 
 def _watch(outbox: Outbox, rules: WatchRules, chronicle: Chronicle, now_s: float) -> Watch:
@@ -152,12 +132,3 @@ def _watch(outbox: Outbox, rules: WatchRules, chronicle: Chronicle, now_s: float
         return Watch.restored(kept, rules, now_s)
     newest = max((one.number for one in chronicle.incidents(limit=1000)), default=0)
     return Watch(rules, now_s, next_number=newest + 1)
-
-
-def _budget(outbox: Outbox, rules: BudgetRules, now_s: float) -> Budget:
-    """Its name is of this life of the file: a number that is used again after a loss is another incident."""
-    kept, life = outbox.kept(BUDGET), outbox.kept(_LIFE)
-    if life is None:
-        life = secrets.token_hex(4)
-        outbox.put([], {_LIFE: life})
-    return Budget(rules, life) if kept is None else Budget.restored(kept, rules, now_s)

@@ -1,8 +1,8 @@
 """The watch at work: hears what devices do, finds incidents, writes them down, and hands notices to the outbox.
 
-    pipeline ─> watch ─> chronicle, points ─> budget ─> outbox ─> people
+    pipeline ─> watch ─> chronicle, points ─> notifier ─> outbox ─> people
 
-Kill it at any time: notices, and all the watch and the budget know, are kept in one transaction; a restart neither
+Kill it at any time: messages, and all that watch and notifier know, are kept in one transaction; a restart neither
 tells anything again nor forgets it. It owns no reading and waits for no database.
 """
 
@@ -10,17 +10,16 @@ import asyncio
 import logging
 import sqlite3
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import replace
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from gateway.chronicle import Chronicle
 from gateway.incident_points import points_of
 from gateway.incidents.model import Change, Incident
 from gateway.incidents.watch import Watch
-from gateway.notify.budget import Budget, Notice
-from gateway.notify.message import Message
+from gateway.notify.notifier import Notifier
+from gateway.notify.texts import Surroundings
 from gateway.ports import Clock, Misconfigured, RetryLater, Sink, SubscriptionLost, Table
 from kewang.wire.placement import Place, Placement
 from kewang.wire.state import State
@@ -34,19 +33,11 @@ KEEP_S: Final = 30.0
 """How often what the watch knows is kept when nothing happens."""
 WAITING_POINTS: Final = 10_000
 WATCH: Final = "watch"
-BUDGET: Final = "budget"
-"""Names under which the state of both is kept."""
+"""The name under which its state is kept."""
 
 
-class Keeping(Protocol):
-    """Where messages and what was known are put together, all or nothing; gateway.notify.outbox.Outbox is one."""
-
-    def put(self, messages: Iterable[Message], kept: Mapping[str, Any] | None = None) -> int: ...
-    def kept(self, name: str) -> Any: ...
-
-
-Rendered = Callable[[Notice, Mapping[int, Incident], Mapping[str, Place], float], list[Message]]
-"""A notice as messages to people, of the incidents it speaks of, with where devices are, at Unix s."""
+Around = Callable[[Mapping[str, Place]], Surroundings]
+"""What the texts know besides the incidents, with where the devices are."""
 
 
 class Steady:
@@ -63,23 +54,15 @@ class Steady:
 class Watching:
     """gateway.ports.Onlooker. Runs in the event loop; only keeping is done in a thread."""
 
-    def __init__(
-        self,
-        watch: Watch,
-        budget: Budget,
-        keeping: Keeping,
-        chronicle: Chronicle,
-        rendered: Rendered,
-        steady: Steady,
-        wake: Callable[[], None],
-    ) -> None:
-        self._watch, self._budget, self._keeping, self._chronicle = watch, budget, keeping, chronicle
-        self._rendered, self._steady, self._wake = rendered, steady, wake
+    def __init__(self, watch: Watch, notifier: Notifier, chronicle: Chronicle, steady: Steady, around: Around) -> None:
+        self._watch, self._notifier, self._chronicle = watch, notifier, chronicle
+        self._steady, self._around = steady, around
+        self.wake: Callable[[], None] = lambda: None
+        """Called when there may be something to deliver."""
         self._places: dict[str, Place] = {}
-        self._changes: list[Change] = []
-        self._messages: list[Message] = []
+        self._untold: list[Change] = []
+        self._unwritten: list[Change] = []
         self.points: deque[Table] = deque(maxlen=WAITING_POINTS)
-        self._known = _known(chronicle, budget.speaks_of)
         self._kept_s = -KEEP_S
         self._connected = True
         self._trouble: str | None = None
@@ -155,48 +138,26 @@ class Watching:
         """What is due: judged, told, kept. What could not be kept waits for the next turn."""
         changes = self._watch.due(now_s)
         self.points += points_of(self._watch.moved, changes)
-        self._known |= {change.incident.number: change.incident for change in changes}
-        notices = self._budget.take(changes, now_s)
-        self._changes += changes
-        self._messages += [message for notice in notices for message in self._made(notice, now_s)]
-        self._forget()
-        if self._changes or self._messages or now_s - self._kept_s >= KEEP_S:
-            await self._keep(now_s)
-
-    def _made(self, notice: Notice, now_s: float) -> list[Message]:
-        """Its messages. A notice that can't be written is no reason to stop watching."""
-        incidents = self._known | dict(self._watch.open)
-        known = replace(notice, incidents=tuple(number for number in notice.incidents if number in incidents))
-        try:
-            return self._rendered(known, incidents, self._places, now_s) if known.incidents else []
-        except Exception:
-            log.exception("no message was made of notice %s about %s", notice.key, notice.incidents)
-            return []
+        self._untold += changes
+        self._unwritten += changes
+        if self._unwritten or now_s >= min(self._notifier.next_s, self._kept_s + KEEP_S):
+            try:
+                await self._keep(now_s)
+            except (sqlite3.Error, OSError) as error:
+                log.error("incidents and notices can't be kept, they wait in memory: %s", error)
+            except Exception:
+                log.exception("incidents are watched on, but something is wrong with telling of them")
 
     async def _keep(self, now_s: float) -> None:
-        changes, messages = list(self._changes), list(self._messages)
-        kept = {WATCH: self._watch.kept(), BUDGET: self._budget.kept()}
-        open_ = list(self._watch.open.values())
-        try:
-            await asyncio.to_thread(self._write, changes, open_, messages, kept)
-        except (sqlite3.Error, OSError) as error:
-            log.error("incidents and notices can't be kept, they wait in memory: %s", error)
-            return
+        """The chronicle first: a power cut between the two has the same incidents found, and written, once more."""
+        told, written, open_ = list(self._untold), list(self._unwritten), list(self._watch.open.values())
+        kept = {WATCH: self._watch.kept()}
+        await asyncio.to_thread(self._chronicle.write, written, open_)
+        del self._unwritten[: len(written)]
+        self._untold = self._untold[len(told) :]  # the notifier remembers, whatever becomes of this
+        await asyncio.to_thread(self._notifier.take, told, self._around(dict(self._places)), now_s, kept)
         self._kept_s = now_s
-        self._wake()
-        del self._changes[: len(changes)], self._messages[: len(messages)]
-
-    def _write(
-        self, changes: list[Change], open_: list[Incident], messages: list[Message], kept: Mapping[str, Any]
-    ) -> None:
-        # The chronicle first: a power cut between the two has the same incidents found, and written, once more.
-        self._chronicle.write(changes, open_)
-        self._keeping.put(messages, kept)
-
-    def _forget(self) -> None:
-        """Incidents that nothing will speak of any more."""
-        needed = self._budget.speaks_of | self._watch.open.keys()
-        self._known = {number: one for number, one in self._known.items() if number in needed}
+        self.wake()
 
     async def keep_looping(self, loop: Callable[[], Any]) -> None:
         """Says something to ourselves through the broker, for ever (`loop` publishes it)."""
@@ -216,9 +177,3 @@ class Watching:
                 await sink.write(tables)
                 for _ in tables:
                     self.points.popleft()
-
-
-def _known(chronicle: Chronicle, numbers: Iterable[int]) -> dict[int, Incident]:
-    """Incidents of before our start that a notice will still speak of."""
-    found = {number: chronicle.one(number) for number in numbers}
-    return {number: one[0] for number, one in found.items() if one}

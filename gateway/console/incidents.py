@@ -99,7 +99,8 @@ class IncidentPages:
         well = facts.broker_connected() and not facts.stuck() and facts.store_trouble() is None
 
         def title(one: Incident) -> str:
-            name = one.scope.name if one.scope.level in ("device", "source") else phrases.place(one.scope.name)
+            named = one.scope.level in ("site", "uplink", "feeder")
+            name = phrases.place(one.scope.name) if named else phrases.name(one, language)
             return phrases.title(one, name, self._incidents.kind(one, language), language)
 
         return {

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
-from gateway.incidents.model import Acknowledged, Change, Incident, Level, Scope, Severity, What
+from gateway.incidents.facts import facts_of, incident_of
+from gateway.incidents.model import Change, Incident, Scope, Severity, What
 
 _REMEMBERED: Final = 1000
 """Incidents that are over and may still learn their cause."""
@@ -123,16 +124,8 @@ class Book:
 
 
 def _kept(entry: Entry) -> dict[str, Any]:
-    facts = asdict(entry)
-    facts["incident"]["sites"] = sorted(entry.incident.sites)
-    return facts
+    return asdict(entry) | {"incident": facts_of(entry.incident)}
 
 
 def _restored(facts: Mapping[str, Any]) -> Entry:
-    told = dict(facts["incident"])
-    level: Level = told["scope"]["level"]
-    told["scope"] = Scope(level, told["scope"]["name"])
-    told["sites"], told["stragglers"] = set(told["sites"]), tuple(told["stragglers"])
-    if told["acknowledged"] is not None:
-        told["acknowledged"] = Acknowledged(**told["acknowledged"])
-    return Entry(**{**facts, "incident": Incident(**told)})
+    return Entry(**{**facts, "incident": incident_of(facts["incident"])})

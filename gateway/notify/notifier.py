@@ -6,10 +6,10 @@ Who watches gives its own state along, so that what it knows and what people wer
 import logging
 import secrets
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
 from typing import Any, Final
 
-from gateway.incidents.model import Acknowledged, Change, Incident, Scope
+from gateway.incidents.facts import facts_of, incident_of
+from gateway.incidents.model import Change, Incident
 from gateway.notify.budget import Budget, Notice
 from gateway.notify.message import Message
 from gateway.notify.outbox import Outbox
@@ -32,7 +32,7 @@ class Notifier:
         self._unput: list[Message] = []
         if (kept := outbox.kept(KEPT)) is not None:
             self._budget = Budget.restored(kept["budget"], settings.budget, now_s)
-            self._incidents = {one["number"]: _restored(one) for one in kept["incidents"]}
+            self._incidents = {one["number"]: incident_of(one) for one in kept["incidents"]}
         else:
             self._budget = Budget(settings.budget, f"{secrets.token_hex(3)}-")
 
@@ -68,22 +68,7 @@ class Notifier:
             self._unput += self._routes.messages(notice, self._incidents, around, now_s)
         spoken_of = self._budget.speaks_of
         self._incidents = {number: one for number, one in self._incidents.items() if number in spoken_of}
-        own = {"budget": self._budget.kept(), "incidents": [_kept(one) for one in self._incidents.values()]}
+        own = {"budget": self._budget.kept(), "incidents": [facts_of(one) for one in self._incidents.values()]}
         self._outbox.put(self._unput, {**kept, KEPT: own})
         self._unput = []
         return notices
-
-
-def _kept(incident: Incident) -> dict[str, Any]:
-    return asdict(incident) | {"sites": sorted(incident.sites)}
-
-
-def _restored(kept: Mapping[str, Any]) -> Incident:
-    acknowledged = kept["acknowledged"]
-    parts = {
-        "scope": Scope(**kept["scope"]),
-        "sites": set(kept["sites"]),
-        "acknowledged": None if acknowledged is None else Acknowledged(**acknowledged),
-        "stragglers": tuple(kept["stragglers"]),
-    }
-    return Incident(**{**kept, **parts})

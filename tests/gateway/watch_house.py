@@ -3,38 +3,26 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
 from pathlib import Path
 
-from gateway.incidents.model import Incident
 from gateway.incidents.watch import WatchRules
-from gateway.notify.budget import BudgetRules, Notice
-from gateway.notify.delivery import DeliveryRules
-from gateway.notify.message import Message
-from gateway.watched import Telling, Watched, open_watched
-from kewang.wire.placement import Place, Placement
+from gateway.notify.routes import NotifySettings
+from gateway.watched import Watched, open_watched
+from kewang.wire.placement import Placement
 from tests.fake_outbox import ManualClock
 
 START_MS = 1_785_000_000_000
 BOXES = [f"amb-box-{n}" for n in range(4)]
 
 
-def plain(
-    notice: Notice, incidents: Mapping[int, Incident], places: Mapping[str, Place], now_s: float
-) -> list[Message]:
-    """One message to one chat; names what it is about."""
-    return [
-        Message(
-            key=notice.key,
-            channel="chat",
-            recipient="1",
-            subject=notice.kind,
-            text=", ".join(f"{incidents[n].scope.level} {incidents[n].scope.name}" for n in notice.incidents),
-            severity=notice.severity,
-            created_s=now_s,
-            expires_s=now_s + 86_400,
-        )
-    ]
+NOTIFY = NotifySettings.model_validate(
+    {
+        "channels": {"chat": {"kind": "webhook", "url": "https://chat.example/"}},
+        "recipients": {"shift": {"language": "en", "addresses": {"chat": "1"}}},
+        "routes": [{"to": ["shift"], "by": ["chat"]}],
+    }
+)
+"""One recipient; nobody delivers."""
 
 
 class House:
@@ -49,8 +37,7 @@ class House:
         self.open()
 
     def open(self) -> None:
-        telling = Telling(plain, {}, DeliveryRules(), BudgetRules())
-        self.watched: Watched = open_watched(self.folder, WatchRules(), telling, self.clock)
+        self.watched: Watched = open_watched(self.folder, WatchRules(), NOTIFY, self.clock)
         for box in BOXES:
             place = {"from": START_MS, "site": "mardika" if box < BOXES[3] else "gong", "link": "wired"}
             self.watched.watching.placed(box, Placement.model_validate({"h": [place]}, strict=False))
@@ -72,11 +59,11 @@ class House:
             self.watched.watching.look(self.connected, self.trouble)
             await self.watched.watching.turn(self.watched.watching.now_s())
 
-    def told(self) -> list[tuple[str, str]]:
-        """Subjects and keys, oldest first."""
+    def told(self) -> list[str]:
+        """Subjects, oldest first."""
         db = sqlite3.connect(self.folder / "gateway.db")
         try:
-            rows = db.execute("SELECT json_extract(content,'$.subject'), json_extract(content,'$.text') FROM message")
-            return rows.fetchall()
+            rows = db.execute("SELECT json_extract(content, '$.subject') FROM message ORDER BY id")
+            return [subject for (subject,) in rows]
         finally:
             db.close()

@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.incidents.facts import facts_of, incident_of
 from gateway.incidents.model import Acknowledged, Change, Incident, Scope, What
 from gateway.notify.channels import channels
 from gateway.notify.delivery import Delivery, DeliveryRules
-from gateway.notify.notifier import Notifier, _kept, _restored
+from gateway.notify.notifier import Notifier
 from gateway.notify.outbox import Outbox
 from gateway.notify.routes import NotifySettings, read_notify_settings
 from gateway.notify.texts import Surroundings
@@ -145,4 +146,4 @@ def test_who_is_told_nothing_is_in_the_log(tmp_path: Path, caplog: pytest.LogCap
     )
 )
 def test_incidents_are_kept_as_they_are(incident: Incident) -> None:
-    assert _restored(json.loads(json.dumps(_kept(incident)))) == incident
+    assert incident_of(json.loads(json.dumps(facts_of(incident)))) == incident
