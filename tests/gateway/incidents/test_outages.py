@@ -171,11 +171,14 @@ def test_a_device_that_comes_and_goes_is_one_unstable_incident() -> None:
     assert changes[-1].at_s >= DOWN_S + 3000 + 3600
 
 
-def test_a_lost_beat_does_not_tell_a_device_before_its_feeder() -> None:
-    """One device's last message was lost: it falls silent half a minute before its neighbours."""
+@pytest.mark.parametrize("box", range(5))
+@pytest.mark.parametrize("lost", [1, 2])
+def test_lost_beats_do_not_tell_a_device_before_its_feeder(box: int, lost: int) -> None:
+    """One device's last messages were lost: it falls silent half a minute or a whole one before its neighbours."""
     stage, placed = town()
-    stage.away(["s5-2"], DOWN_S - 31, DOWN_S + 3600, will=False)
-    stage.away([one for one in under(placed, range(5, 10)) if one != "s5-2"], DOWN_S, DOWN_S + 3600, will=False)
+    first = f"s5-{box}"
+    stage.away([first], DOWN_S - 30 * lost - 1, DOWN_S + 3600, will=False)
+    stage.away([one for one in under(placed, range(5, 10)) if one != first], DOWN_S, DOWN_S + 3600, will=False)
     assert story(stage.play(DOWN_S + 600)) == [("opened", "outage", "feeder f1")]
 
 
@@ -211,11 +214,13 @@ def test_a_device_taken_out_of_service_ends_its_outage() -> None:
     ]
 
 
-def test_a_pause_after_one_lost_beat_is_no_outage_of_the_site() -> None:
+@pytest.mark.parametrize("box", range(9))
+def test_a_pause_after_one_lost_beat_is_no_outage_of_the_site(box: int) -> None:
     """Alone, the device whose message was lost would call its neighbours' pause an outage half a minute too soon."""
     stage, placed = town(per_site=9)
-    stage.away(placed["s3"][:1], DOWN_S - 29, DOWN_S + 74, "link")
-    stage.away(placed["s3"][1:], DOWN_S, DOWN_S + 74, "link")
+    lost = placed["s3"].pop(box)
+    stage.away([lost], DOWN_S - 30, DOWN_S + 74, "link")
+    stage.away(placed["s3"], DOWN_S, DOWN_S + 74, "link")
     assert stage.play(DOWN_S + 3000) == []
 
 
