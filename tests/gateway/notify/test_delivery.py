@@ -146,6 +146,18 @@ async def test_a_channel_that_hangs_holds_up_no_other(outbox: Outbox) -> None:
         assert len(bad.requests) <= 1
 
 
+async def test_it_ends_when_it_is_cancelled_at_the_moment_of_a_wake_up(outbox: Outbox) -> None:
+    for _ in range(20):
+        delivery = Delivery(outbox, {"chat": Surprise()}, QUICK, now_s)
+        running = asyncio.create_task(delivery.run())
+        await until(lambda: delivery._new["chat"]._waiters)
+        delivery.wake()
+        running.cancel()
+        async with asyncio.timeout(30):
+            with pytest.raises(asyncio.CancelledError):
+                await running
+
+
 async def test_what_expires_is_not_sent_and_told(outbox: Outbox, caplog: pytest.LogCaptureFixture) -> None:
     outbox.put([message("a", expires_s=now_s() + 0.3)])
     async with messenger(["500"] * 1000) as server, delivering(outbox, chat=telegram(server)):
