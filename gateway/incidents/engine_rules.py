@@ -22,9 +22,9 @@ class EngineRules(Settings):
     group_silence_s: float = Field(
         105.0, gt=0, le=3600, description="Silence that counts when neighbours are silent too, before the hold (s)."
     )
-    group_hinted_s: float = Field(90.0, gt=0, le=3600, description="... with a will (s).")
+    group_hinted_s: float = Field(95.0, gt=0, le=3600, description="... with a will (s).")
     hold_s: float = Field(20.0, ge=0, le=600, description="Wait before a site or more is told (s).")
-    wired_hold_s: float = Field(25.0, ge=0, le=600, description="Wait before one wired device is told (s).")
+    wired_hold_s: float = Field(30.0, ge=0, le=600, description="Wait before one wired device is told (s).")
     cellular_hold_s: float = Field(45.0, ge=0, le=600, description="Wait before one cellular device is told (s).")
     defer_s: float = Field(
         30.0, ge=0, le=600, description="Longer wait while neighbours are late enough to make it a larger cause (s)."

@@ -42,14 +42,14 @@ def test_each_cause_is_one_incident_at_its_place(sites: Sequence[int], place: st
     changes = stage.play(DOWN_S + 8000)
     assert story(changes) == [("opened", "outage", place), ("cause", "outage", place), ("resolved", "outage", place)]
     opened, cause, resolved = changes
-    assert opened.at_s - DOWN_S <= (95 if will else 125)
+    assert opened.at_s - DOWN_S <= (100 if will else 125)
     assert opened.incident.devices.keys() == set(under(placed, sites))
     assert DOWN_S - 30 <= opened.incident.since_s <= DOWN_S
     assert (cause.incident.cause, resolved.incident.stragglers) == (why, ())
     assert stage.watch.open == {}
 
 
-@pytest.mark.parametrize(("cellular", "limit_s"), [(False, 130.0), (True, 180.0)])
+@pytest.mark.parametrize(("cellular", "limit_s"), [(False, 135.0), (True, 180.0)])
 def test_one_device_is_one_incident(cellular: bool, limit_s: float) -> None:
     stage, placed = town(cellular=cellular)
     stage.away(placed["s3"][:1], DOWN_S, DOWN_S + 3600, will=False)
