@@ -52,12 +52,12 @@ by = ["mail"]
     return file
 
 
-def city_of(folder: Path, notify: Path) -> City:
+def city_of(notify: Path) -> City:
     devices = tuple(
         Device(name, placement={"site": name.partition("-")[0], "uplink": "fo-1" if name in SITE else "fo-2"})
         for name in (*SITE, *OTHER)
     )
-    return City(CityPlan(devices, notify=notify, faster=FASTER, linked=True, box_interval_s=2.0, flush_s=1.0), folder)
+    return City(CityPlan(devices, notify=notify, faster=FASTER, linked=True, box_interval_s=2.0, flush_s=1.0))
 
 
 async def until(told: Callable[[], bool]) -> None:
@@ -72,7 +72,7 @@ def texts(chat: Messenger) -> list[str]:
 
 async def test_a_site_that_loses_its_uplink(tmp_path: Path) -> None:
     async with messenger() as chat, mail_server() as mail:
-        city = city_of(tmp_path / "city", notify_toml(tmp_path, chat, mail))
+        city = city_of(notify_toml(tmp_path, chat, mail))
         links = city.links
         assert links is not None
         try:
