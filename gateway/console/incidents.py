@@ -7,14 +7,17 @@ from typing import Any, Final, Protocol
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
+from pydantic import BaseModel, Field
 
 from gateway.console.facts import Access, Facts
+from gateway.console.login import bearer
 from gateway.incidents.facts import Step, facts_of
 from gateway.incidents.model import Incident
 from gateway.notify import phrases
 from gateway.ports import Clock
 from kewang.ui.words import Language, words
 from kewang.wire import session
+from kewang.wire.errors import printable
 
 NOTE_CHARACTERS: Final = 300
 SHOWN: Final = 200
@@ -37,6 +40,13 @@ class Incidents(Protocol):
         """What people call its kind, if it is a rule's."""
 
 
+class Taking(BaseModel):
+    """Who takes an incident on, and a word for the others."""
+
+    by: str = Field(min_length=1, max_length=200)
+    note: str = Field("", max_length=2000)
+
+
 class Pages(Protocol):
     """The console's templates and languages."""
 
@@ -52,7 +62,7 @@ class IncidentPages:
 
     def __init__(self, incidents: Incidents, facts: Facts, pages: Pages, clock: Clock, access: Access) -> None:
         self._incidents, self._facts, self._pages = incidents, facts, pages
-        self._clock, self._key = clock, access.session_key
+        self._clock, self._key, self._token_of_services = clock, access.session_key, access.service_token
 
     def router(self) -> APIRouter:
         """The routes."""
@@ -61,6 +71,7 @@ class IncidentPages:
         router.add_api_route("/incidents/{number}", self.one, methods=["GET"])
         router.add_api_route("/incidents/{number}/acknowledge", self.acknowledge, methods=["POST"])
         router.add_api_route("/api/v1/incidents", self.json, methods=["GET"])
+        router.add_api_route("/api/v1/incidents/{number}/acknowledge", self.take, methods=["POST"])
         return router
 
     async def all(self, request: Request) -> Response:
@@ -92,6 +103,13 @@ class IncidentPages:
         """The same list for programs."""
         found = await asyncio.to_thread(self._incidents.listed, SHOWN)
         return JSONResponse({"incidents": [facts_of(one) for one in found]})
+
+    async def take(self, number: int, said: Taking, request: Request) -> Response:
+        """A program with the service token takes it on for somebody."""
+        if not bearer(request.headers, self._token_of_services):
+            return JSONResponse({"detail": "the service token is wanted"}, 401)
+        by, note = printable(said.by, 64), printable(said.note, NOTE_CHARACTERS)
+        return JSONResponse({"ok": self._incidents.acknowledge(number, by, note)})
 
     def _known(self, request: Request) -> dict[str, Any]:
         language = self._pages.language(request)
