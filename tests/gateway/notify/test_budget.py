@@ -163,6 +163,14 @@ def test_a_clock_set_back_between_two_runs_holds_nothing_up() -> None:
     assert back.next_s <= 1000.0 + RULES.digest_every_s
 
 
+def test_ten_thousand_in_a_second_are_all_told_of() -> None:
+    budget, heard = Budget(RULES), list[int]()
+    for number in range(10_000):
+        heard += [n for one in budget.take([change("opened", number)], number / 10_000) for n in one.incidents]
+    heard += [n for one in until(budget, 1.0, 1000.0) for n in one.incidents]
+    assert sorted(heard) == list(range(10_000))
+
+
 STORY = st.lists(
     st.tuples(
         st.integers(0, 25),

@@ -146,11 +146,16 @@ async def test_a_channel_that_hangs_holds_up_no_other(outbox: Outbox) -> None:
         assert len(bad.requests) <= 1
 
 
+async def rests(delivery: Delivery) -> None:
+    """Until it waits for something to do."""
+    await until(lambda: delivery._new["chat"]._waiters)
+
+
 async def test_it_ends_when_it_is_cancelled_at_the_moment_of_a_wake_up(outbox: Outbox) -> None:
     for _ in range(20):
         delivery = Delivery(outbox, {"chat": Surprise()}, QUICK, now_s)
         running = asyncio.create_task(delivery.run())
-        await until(lambda: delivery._new["chat"]._waiters)
+        await rests(delivery)
         delivery.wake()
         running.cancel()
         async with asyncio.timeout(30):
