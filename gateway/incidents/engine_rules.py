@@ -24,10 +24,13 @@ class EngineRules(Settings):
     )
     group_hinted_s: float = Field(95.0, gt=0, le=3600, description="... with a will (s).")
     hold_s: float = Field(20.0, ge=0, le=600, description="Wait before a site or more is told (s).")
-    wired_hold_s: float = Field(30.0, ge=0, le=600, description="Wait before one wired device is told (s).")
-    cellular_hold_s: float = Field(45.0, ge=0, le=600, description="Wait before one cellular device is told (s).")
+    wired_hold_s: float = Field(38.0, ge=0, le=600, description="Wait before one wired device is told (s).")
+    cellular_hold_s: float = Field(55.0, ge=0, le=600, description="Wait before one cellular device is told (s).")
     defer_s: float = Field(
         30.0, ge=0, le=600, description="Longer wait while neighbours are late enough to make it a larger cause (s)."
+    )
+    spread_s: float = Field(
+        30.0, ge=0, le=3600, description="Devices of one cause were heard last within so long: a heartbeat (s)."
     )
     vote_s: float = Field(300.0, gt=0, le=3600, description="Silences that began within it may have one cause (s).")
     site_share: float = Field(0.6, gt=0, le=1, description="Share of a site's devices that makes it a site's cause.")

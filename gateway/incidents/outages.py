@@ -20,6 +20,7 @@ from gateway.incidents.recovery import OUTAGE, UNSTABLE, Recovery
 from gateway.incidents.topology import Topology
 from gateway.incidents.vote import Ballot, Of, Vote, quota
 
+_MOST: Final = 0.8
 _AGAIN_S: Final = 5.0
 """How soon a silence that is waited with is looked at again."""
 
@@ -140,23 +141,34 @@ class Outages:
 
     def _find(self, device: str, silence: Silence, now_s: float) -> None:
         """Find the cause of a silence that nothing open explains."""
-        vote = Vote(self._rules, self._topology, self._ballots(silence.base_s, now_s))
-        if self._many() and vote.mass():
-            if not self._ourselves.proven(now_s):
-                self._ourselves.suspect(True, now_s)
-                self._doubted[device], self._poll_s = None, now_s + _AGAIN_S
-                return
-            scope = vote.city(device)
-        else:
-            scope = vote.group(device)
-        if self._defers(device, silence, scope, now_s):
+        ballots = self._ballots(silence.base_s, now_s)
+        many, late = self._many(), Vote(self._rules, self._topology, ballots, Ballot.LATE)
+        if (most_late := many and late.mass()) and not self._ourselves.proven(now_s):
+            self._ourselves.suspect(True, now_s)
+            self._doubted[device], self._poll_s = None, now_s + _AGAIN_S
+            return
+        vote = Vote(self._rules, self._topology, ballots)
+        scope = vote.city(device) if many and vote.mass() else vote.group(device)
+        larger = late.city(device) if most_late else late.group(device)
+        ripe_s = now_s if scope is None else self._ripe_s(scope, silence, ballots)
+        if self._defers(silence, scope, larger, now_s):
             self._checks.put(device, now_s + _AGAIN_S)
+        elif ripe_s > now_s:
+            self._checks.put(device, ripe_s)
         elif scope is not None:
             self._open(scope, silence.base_s, now_s)
         elif (alone_s := self._alone_s(device, silence)) is not None and alone_s <= now_s:
             self._alone(device, silence, now_s)
         else:
             self._plan(device, silence, now_s)
+
+    def _ripe_s(self, scope: Scope, silence: Silence, ballots: Of) -> float:
+        """When a group may be told. A device whose last message was lost would call it a heartbeat too soon: most of
+        the others must have been silent for as long, less the heartbeat within which they were all heard last."""
+        found = (device for device in self._topology.below(scope) if ballots(device) is Ballot.SILENT)
+        bases = sorted(self.silences[device].base_s for device in found)
+        most_s = bases[quota(_MOST, len(bases)) - 1]
+        return most_s - self._rules.spread_s + self._rules.silence_s(silence.hinted)
 
     def _many(self) -> bool:
         """Whether a vote of all can be one of most, without counting them."""
@@ -179,12 +191,10 @@ class Outages:
 
         return ballot
 
-    def _defers(self, device: str, silence: Silence, scope: Scope | None, now_s: float) -> bool:
-        """Whether to wait for neighbours that are late: with them it would be a larger cause."""
+    def _defers(self, silence: Silence, scope: Scope | None, larger: Scope | None, now_s: float) -> bool:
+        """Whether to wait for neighbours that are late: with them it would be the larger cause."""
         if silence.deferred_s is not None and now_s >= silence.deferred_s + self._rules.defer_s:
             return False
-        ballots = self._ballots(silence.base_s, now_s)
-        larger = Vote(self._rules, self._topology, ballots, Ballot.LATE).group(device)
         waits = larger is not None and RANK[larger.level] > (1 if scope is None else RANK[scope.level])
         if waits and silence.deferred_s is None:
             silence.deferred_s = now_s

@@ -100,8 +100,9 @@ class Presence:
         self._deaf = True
 
     def hears(self, now_s: float) -> None:
-        """We hear again: silence counts from a grace after now."""
-        self._deaf, self._hears_s = False, now_s
+        """We hear again: silence counts from a grace after now. Said twice, it changes nothing."""
+        if self._deaf:
+            self._deaf, self._hears_s = False, now_s
 
     def word(self, device: str, source: str | None = None) -> Word:
         """How the device is, or one of its sources."""

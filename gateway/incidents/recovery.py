@@ -1,7 +1,7 @@
 """Who belongs to which outage, who is back, and when an outage is over. Pure.
 
 An outage is over when all are back for `recovery_s`, or most are for `straggler_s`: then who is not back is listed
-once, and goes on as a quiet incident. Who falls again before that is part of the same outage.
+once, and goes on as a quiet incident, over as soon as all are back. Who falls again before the end is part of the same.
 """
 
 from collections.abc import Callable, Container, Iterable
@@ -104,7 +104,7 @@ class Recovery:
         return None if entry.cleared_s is None else entry.cleared_s + self._rules.straggler_s
 
     def _hold_s(self, entry: Entry) -> float:
-        if entry.incident.kind == UNSTABLE:
+        if entry.incident.kind == UNSTABLE or entry.quiet:
             return 0.0
         if RANK[entry.incident.scope.level] > 1:
             return self._rules.recovery_s

@@ -104,3 +104,13 @@ def test_two_boxes_are_told_once_and_over_after_an_hour_without() -> None:
     changes = stage.play(9000.0)
     assert story(changes) == [("opened", "two-boxes", "device a0"), ("resolved", "two-boxes", "device a0")]
     assert changes[-1].at_s == 900.0 + 3600
+
+
+def test_a_device_silent_a_moment_before_nothing_came_at_all_blames_nobody() -> None:
+    """Our subscription dies while the connection lives: the first to be looked at must not tell a part of the city."""
+    stage, devices = town()
+    stage.watch.looped(0.0, DOWN_S)
+    stage.event(DOWN_S + 200, lambda now_s: stage.watch.looped(now_s, 1e9))
+    stage.away(devices[:1], DOWN_S - 60, DOWN_S + 200, "link", will=False)
+    stage.away(devices[1:], DOWN_S, DOWN_S + 200, "link", will=False)
+    assert {each.incident.kind for each in stage.play(DOWN_S + 3000)} == {"self"}

@@ -89,6 +89,7 @@ def test_what_we_could_not_hear_counts_for_nobody() -> None:
     assert presence.next_s == math.inf
     assert presence.due(5000.0) == []
     presence.hears(5000.0)
+    presence.hears(5100.0)
     assert words(played(presence, 9000.0))[-1] == ("down", 5000.0 + 60 + 105)
 
 
