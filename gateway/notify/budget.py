@@ -12,8 +12,9 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal, Self
 
 from gateway.incidents.model import Change, Severity
-from gateway.notify.budget_rules import BudgetRules as BudgetRules
-from gateway.notify.budget_rules import Sent, after
+from gateway.notify.budget_rules import BudgetRules, Sent, after
+
+__all__ = ["SEVERITIES", "Budget", "BudgetRules", "Kind", "Notice"]
 
 Kind = Literal["opened", "worsened", "acknowledged", "resolved", "digest"]
 SEVERITIES: Final[tuple[Severity, ...]] = ("info", "warning", "critical")
