@@ -7,7 +7,7 @@ import json
 import logging
 import sqlite3
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -54,13 +54,15 @@ class Chronicle:
         with self._turn:
             self._db.close()
 
-    def write(self, changes: Sequence[Change], open_: Iterable[Incident]) -> None:
-        """Note what changed, and how the open incidents are now. The same again changes nothing."""
+    def write(self, changes: Sequence[Change], open_: Iterable[Incident], now_s: float) -> None:
+        """Note what changed, and how the open incidents are now; of any other that is open here nothing was said at its
+        end. The same again changes nothing."""
         newest = {incident.number: incident for incident in (*(change.incident for change in changes), *open_)}
         with self._turn:
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 self._db.executemany("INSERT OR REPLACE INTO incident VALUES (?, ?, ?, ?)", map(_row, newest.values()))
+                self._end_others(newest.keys(), now_s)
                 self._db.executemany("INSERT OR IGNORE INTO change VALUES (?, ?, ?, ?, ?, ?)", map(_step, changes))
                 self._forget()
                 self._db.execute("COMMIT")
@@ -88,6 +90,13 @@ class Chronicle:
         return incident_of(json.loads(found[0])), [
             Step(at_s, what, json.loads(why), devices, back) for at_s, what, why, devices, back in steps
         ]
+
+    def _end_others(self, known: Collection[int], now_s: float) -> None:
+        rows = self._db.execute("SELECT number, facts FROM incident WHERE ended_s IS NULL").fetchall()
+        for number, facts in rows:
+            if number not in known:
+                ended = json.dumps(json.loads(facts) | {"ended_s": now_s}, separators=(",", ":"))
+                self._db.execute("UPDATE incident SET ended_s = ?, facts = ? WHERE number = ?", (now_s, ended, number))
 
     def _forget(self) -> None:
         """The oldest of those that are over."""

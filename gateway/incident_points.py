@@ -10,7 +10,7 @@ from gateway.ports import Table
 
 def points_of(moved: Iterable[Transition], changes: Iterable[Change]) -> list[Table]:
     """A point each, at its own time."""
-    return [*map(_event, moved), *map(_incident, changes)]
+    return [*(_event(one) for one in moved if one.word != one.before), *map(_incident, changes)]
 
 
 def _event(moved: Transition) -> Table:

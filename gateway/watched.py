@@ -69,11 +69,15 @@ class Watched:
         gateway, said = pipeline.acks.gateway, GatewayState(st="on", shards=shards).encode()
         subscription = pipeline.subscription
 
+        def troubles() -> dict[str, str | None]:
+            away = next((f"{name}: {why}" for name, why in self.delivery.troubles.items()), None)
+            return {"database": pipeline.health.failing, "notify": away}
+
         async def loop() -> None:
             await subscription.publish(topics.gateway(gateway), said, retain=True)
 
         work = {
-            "watch": self.watching.run(lambda: subscription.connected, lambda: pipeline.health.failing),
+            "watch": self.watching.run(lambda: subscription.connected, troubles),
             "watch loop": self.watching.keep_looping(loop),
             "watch points": self.watching.keep_writing(pipeline.store),
             "deliver": self.delivery.run(),

@@ -10,8 +10,8 @@ import asyncio
 import logging
 import sqlite3
 from collections import deque
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 from gateway.chronicle import Chronicle
@@ -32,12 +32,18 @@ LOOP_S: Final = 10.0
 KEEP_S: Final = 30.0
 """How often what the watch knows is kept when nothing happens."""
 WAITING_POINTS: Final = 10_000
+FAULTS: Final = 100
+"""So many different faults are logged."""
 WATCH: Final = "watch"
 """The name under which its state is kept."""
 
 
 Around = Callable[[Mapping[str, Place]], Surroundings]
 """What the texts know besides the incidents, with where the devices are."""
+
+
+Troubles = Mapping[str, str | None]
+"""What may be wrong with ourselves, by its kind: in words, None while it is well."""
 
 
 class Steady:
@@ -65,37 +71,55 @@ class Watching:
         self.points: deque[Table] = deque(maxlen=WAITING_POINTS)
         self._kept_s = -KEEP_S
         self._connected = True
-        self._trouble: str | None = None
+        self._troubles: dict[str, str | None] = {}
+        self._faults: set[str] = set()
 
     # ---- what the pipeline tells
 
     def placed(self, device: str, placement: Placement | None) -> None:
         place = placement.now if placement else None
-        self._watch.place(device, place, self._steady.now_s())
         if place:
             self._places[device] = place
         else:
             self._places.pop(device, None)
+        with self._safely():
+            self._watch.place(device, place, self._steady.now_s())
 
     def heard(self, device: str) -> None:
-        self._watch.heard(device, self._steady.now_s())
+        with self._safely():
+            self._watch.heard(device, self._steady.now_s())
 
     def born(self, device: str, birth: State, two_boxes: bool) -> None:
         now_s = self._steady.now_s()
-        self._watch.born(device, birth.why, now_s)
-        if two_boxes:
-            self._watch.two_boxes(device, now_s)
+        with self._safely():
+            self._watch.born(device, birth.why, now_s)
+            if two_boxes:
+                self._watch.two_boxes(device, now_s)
 
     def left(self, device: str, deliberate: bool) -> None:
-        self._watch.left(device, self._steady.now_s(), deliberate=deliberate)
+        with self._safely():
+            self._watch.left(device, self._steady.now_s(), deliberate=deliberate)
 
     def measured(self, device: str, source: str, values: Mapping[str, float]) -> None:
         now_s = self._steady.now_s()
-        self._watch.source_heard(device, source, now_s)
-        self._watch.measured(device, source, values, now_s)
+        with self._safely():
+            self._watch.source_heard(device, source, now_s)
+            self._watch.measured(device, source, values, now_s)
 
     def looped(self) -> None:
-        self._watch.looped(self._steady.now_s())
+        with self._safely():
+            self._watch.looped(self._steady.now_s())
+
+    @contextmanager
+    def _safely(self) -> Iterator[None]:
+        """A fault of the watch is logged, each once, and stops no reading."""
+        try:
+            yield
+        except Exception as error:
+            told = f"{type(error).__name__}: {error}"[:200]
+            if told not in self._faults and len(self._faults) < FAULTS:
+                self._faults.add(told)
+                log.exception("the watch for outages has a fault; readings go on")
 
     # ---- what people do
 
@@ -117,22 +141,24 @@ class Watching:
 
     # ---- its own work
 
-    async def run(self, connected: Callable[[], bool], trouble: Callable[[], str | None]) -> None:
-        """For ever: each second what is due, and whether broker (`connected`) and store (`trouble`) are well."""
+    async def run(self, connected: Callable[[], bool], troubles: Callable[[], Troubles]) -> None:
+        """For ever: each second what is due, and whether the broker (`connected`) and the rest of us are well."""
         while True:
-            self.look(connected(), trouble())
-            await self.turn(self._steady.now_s())
+            with self._safely():
+                self.look(connected(), troubles())
+                await self.turn(self._steady.now_s())
             await asyncio.sleep(TURN_S)
 
-    def look(self, connected: bool, trouble: str | None) -> None:
-        """How broker and store are now; the watch hears of changes alone, for each return begins its patience anew."""
+    def look(self, connected: bool, troubles: Troubles) -> None:
+        """How we are now; the watch hears of changes alone, for each return begins its patience anew."""
         now_s = self._steady.now_s()
         if connected is not self._connected:
             self._connected = connected
             self._watch.broker(connected, now_s)
-        if trouble != self._trouble:
-            self._trouble = trouble
-            self._watch.own("database", trouble, now_s)
+        for kind, trouble in troubles.items():
+            if trouble != self._troubles.get(kind):
+                self._troubles[kind] = trouble
+                self._watch.own(kind, trouble, now_s)
 
     async def turn(self, now_s: float) -> None:
         """What is due: judged, told, kept. What could not be kept waits for the next turn."""
@@ -145,14 +171,12 @@ class Watching:
                 await self._keep(now_s)
             except (sqlite3.Error, OSError) as error:
                 log.error("incidents and notices can't be kept, they wait in memory: %s", error)
-            except Exception:
-                log.exception("incidents are watched on, but something is wrong with telling of them")
 
     async def _keep(self, now_s: float) -> None:
         """The chronicle first: a power cut between the two has the same incidents found, and written, once more."""
         told, written, open_ = list(self._untold), list(self._unwritten), list(self._watch.open.values())
         kept = {WATCH: self._watch.kept()}
-        await asyncio.to_thread(self._chronicle.write, written, open_)
+        await asyncio.to_thread(self._chronicle.write, written, open_, now_s)
         del self._unwritten[: len(written)]
         self._untold = self._untold[len(told) :]  # the notifier remembers, whatever becomes of this
         await asyncio.to_thread(self._notifier.take, told, self._around(dict(self._places)), now_s, kept)

@@ -77,6 +77,7 @@ _OURSELVES: Final[Mapping[str, str]] = {
     "broker": _("no connection to the broker"),
     "loop": _("no message comes through the broker"),
     "database": _("the database is away"),
+    "notify": _("a channel of notices does not get through"),
     "disk": _("its disk fills up"),
     "backup": _("the backup is overdue"),
     "certificate": _("a certificate runs out"),

@@ -43,7 +43,7 @@ def incident(number: int = 1, ended_s: float | None = None) -> Incident:
 def test_what_was_written_comes_back_after_a_restart(chronicle: Chronicle, tmp_path: Path) -> None:
     opened = Change("opened", incident(), T + 95)
     for _ in range(2):
-        chronicle.write([opened, Change("acknowledged", incident(), T + 200, {"by": "ina"})], [incident()])
+        chronicle.write([opened, Change("acknowledged", incident(), T + 200, {"by": "ina"})], [incident()], T + 1)
     chronicle.close()
     again = Chronicle(tmp_path / "gateway.db")
     found = again.one(1)
@@ -58,7 +58,7 @@ def test_what_was_written_comes_back_after_a_restart(chronicle: Chronicle, tmp_p
 
 def test_open_ones_first_then_the_newest(chronicle: Chronicle) -> None:
     changes = [Change("opened", incident(number, T + 900 if number % 2 else None), T) for number in range(1, 7)]
-    chronicle.write(changes, [])
+    chronicle.write(changes, [], T + 1)
     assert [one.number for one in chronicle.incidents()] == [6, 4, 2, 5, 3, 1]
     assert [one.number for one in chronicle.incidents(open_only=True)] == [6, 4, 2]
     assert [one.number for one in chronicle.incidents(limit=4)] == [6, 4, 2, 5]
@@ -66,10 +66,10 @@ def test_open_ones_first_then_the_newest(chronicle: Chronicle) -> None:
 
 
 def test_an_open_incident_that_changes_is_kept_as_it_is_now(chronicle: Chronicle) -> None:
-    chronicle.write([Change("opened", incident(), T)], [incident()])
+    chronicle.write([Change("opened", incident(), T)], [incident()], T + 1)
     grown = incident()
     grown.devices["amb-3"] = T + 9
-    chronicle.write([], [grown])
+    chronicle.write([], [grown], T + 1)
     found = chronicle.one(1)
     assert found is not None
     assert (set(found[0].devices), len(found[1])) == ({"amb-1", "amb-2", "amb-3"}, 1)
@@ -78,7 +78,7 @@ def test_an_open_incident_that_changes_is_kept_as_it_is_now(chronicle: Chronicle
 def test_the_oldest_that_are_over_are_forgotten(chronicle: Chronicle, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "KEPT", 3)
     changes = [Change("opened", incident(number, None if number == 1 else T), T) for number in range(1, 9)]
-    chronicle.write(changes, [])
+    chronicle.write(changes, [], T + 1)
     assert [one.number for one in chronicle.incidents()] == [1, 8, 7, 6]
     assert chronicle.one(2) is None
 
@@ -87,6 +87,12 @@ def test_a_damaged_file_is_set_aside(tmp_path: Path) -> None:
     path = tmp_path / "incidents.db"
     path.write_bytes(b"no database at all" * 400)
     made = Chronicle(path)
-    made.write([Change("opened", incident(), T)], [])
+    made.write([Change("opened", incident(), T)], [], T + 1)
     made.close()
     assert [one.name for one in tmp_path.glob("*damaged*")]
+
+
+def test_an_open_incident_that_nobody_speaks_of_any_more_is_over(chronicle: Chronicle) -> None:
+    chronicle.write([Change("opened", incident(1), T)], [incident(1), incident(2)], T + 1)
+    chronicle.write([], [incident(2)], T + 50)
+    assert [(one.number, one.ended_s) for one in chronicle.incidents()] == [(2, None), (1, T + 50)]

@@ -122,3 +122,25 @@ async def test_a_broker_that_is_away_is_one_incident_of_ours_and_no_outage_of_th
     await house.live(400)
     assert [(one.kind, one.scope.level) for one in house.watched.chronicle.incidents()] == [("self", "gateway")]
     assert [subject.startswith("[CRITICAL] Over") for subject in house.told()] == [False, True]
+
+
+async def test_a_fault_of_the_watch_stops_no_reading(house: House, caplog: pytest.LogCaptureFixture) -> None:
+    await house.live(10)
+    watch = house.watched.watching._watch
+    watch.presence = None  # type: ignore[assignment]
+    for _ in range(3):
+        house.watched.watching.heard(BOXES[0])
+        house.watched.watching.measured(BOXES[0], "env-1", {"temp_c": 29.0})
+    assert len([record for record in caplog.records if "readings go on" in record.message]) == 2
+
+
+async def test_who_was_not_back_when_a_site_was_told_as_ended_ends_on_the_page_too(house: House) -> None:
+    await house.live(400)
+    house.silent = set(BOXES[:3])
+    await house.live(200)
+    house.silent = {BOXES[0]}
+    await house.live(1500)
+    house.silent = set()
+    await house.live(3000)
+    assert [one.ended_s is None for one in house.watched.chronicle.incidents()].count(True) == 0
+    assert sum("Over" in subject for subject in house.told()) == 1

@@ -56,7 +56,7 @@ class House:
                 for box in BOXES:
                     if box not in self.silent:
                         self.watched.watching.heard(box)
-            self.watched.watching.look(self.connected, self.trouble)
+            self.watched.watching.look(self.connected, {"database": self.trouble})
             await self.watched.watching.turn(self.watched.watching.now_s())
 
     def told(self) -> list[str]:
