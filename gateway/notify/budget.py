@@ -8,39 +8,26 @@ are counted apart by the same rules, and only what was told is closed. Pure: tim
 import math
 import zlib
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal, Self
 
-from pydantic import Field
-
 from gateway.incidents.model import Change, Severity
-from kewang.runtime.settings import Settings
+from gateway.notify.budget_rules import BudgetRules, Sent, after
+
+__all__ = ["SEVERITIES", "Budget", "BudgetRules", "Kind", "Notice"]
 
 Kind = Literal["opened", "worsened", "acknowledged", "resolved", "digest"]
 SEVERITIES: Final[tuple[Severity, ...]] = ("info", "warning", "critical")
 """The worst last."""
 
 
-class BudgetRules(Settings):
-    """How many notices people are sent."""
-
-    window_s: float = Field(600.0, ge=1, le=86_400, description="Length of the window that notices are counted in (s).")
-    notices: int = Field(10, ge=3, le=1000, description="Notices in any window at most, digests among them.")
-    single: int = Field(7, ge=1, le=1000, description="Notices about one incident in any window at most.")
-    first_critical: int = Field(
-        8, ge=1, le=1000, description="The same for what is critical and the first of its kind in the window."
-    )
-    digest_every_s: float = Field(300.0, ge=1, le=86_400, description="Time from a digest to the next at least (s).")
-    gather_s: float = Field(30.0, ge=0, le=3600, description="How long the first digest gathers before it goes (s).")
-    update_every_s: float = Field(
-        600.0, ge=0, le=86_400, description="Time from a notice to the next about the same incident at least (s)."
-    )
-
-
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something to tell. The same thing said again has the same `key`. A `resolved` may close several incidents;
-    `over`: those of a digest's incidents that it opens and closes at once."""
+    """Something to tell. The same thing said again has the same `key`. A `resolved` may close several incidents.
+
+    `over`: those of a digest's incidents that it opens and closes at once. `part_of`: of those closed because they are
+    part of a larger one, its number.
+    """
 
     key: str
     kind: Kind
@@ -48,6 +35,7 @@ class Notice:
     severity: Severity
     created_s: float
     over: tuple[int, ...] = ()
+    part_of: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(slots=True)
@@ -59,6 +47,7 @@ class _News:
     kind: str
     since_s: float
     over: bool = False
+    part_of: int | None = None
 
 
 @dataclass(slots=True)
@@ -68,35 +57,6 @@ class _Told:
     last_s: float
     notices: int = 1
     acknowledged_s: float = -math.inf
-
-
-@dataclass(slots=True)
-class _Sent:
-    """When the newest notices went, oldest first: about one incident, about several, and all of them."""
-
-    rules: BudgetRules
-    single_s: list[float] = field(default_factory=list)
-    several_s: list[float] = field(default_factory=list)
-    all_s: list[float] = field(default_factory=list)
-
-    def went(self, kind_s: list[float], now_s: float) -> None:
-        """One went now; what no limit reaches back to is forgotten."""
-        for times_s in (kind_s, self.all_s):
-            times_s.append(now_s)
-            del times_s[: -self.rules.notices]
-
-    def single_at_s(self, limit: int) -> float:
-        """When there is room for one about a single incident."""
-        return max(self._room_s(self.single_s, limit), self._room_s(self.all_s, self.rules.notices))
-
-    def several_at_s(self, first_s: float) -> float:
-        """When one about several goes, the first of which waits since `first_s`."""
-        after_s = self.several_s[-1] + self.rules.digest_every_s if self.several_s else -math.inf
-        return max(first_s + self.rules.gather_s, after_s, self._room_s(self.all_s, self.rules.notices))
-
-    def _room_s(self, times_s: list[float], limit: int) -> float:
-        """When fewer than `limit` of them lie within the window, both ends included."""
-        return -math.inf if len(times_s) < limit else _after(times_s[-limit] + self.rules.window_s)
 
 
 class Budget:
@@ -109,7 +69,9 @@ class Budget:
         self._news: dict[int, _News] = {}
         self._closings: dict[int, _News] = {}
         self._kinds: dict[str, float] = {}
-        self._sent, self._closed = _Sent(rules), _Sent(rules)
+        self._sent, self._closed = Sent(rules), Sent(rules)
+        self._bound_s, self._exact = math.inf, True
+        """Nothing is due before; `_exact`: something is due then."""
 
     def take(self, changes: Iterable[Change], now_s: float) -> list[Notice]:
         """The notices that `changes` make now."""
@@ -119,14 +81,20 @@ class Budget:
 
     def due(self, now_s: float) -> list[Notice]:
         """The notices whose time has come."""
-        return [*self._singles(now_s), *self._digest(now_s), *self._resolved(now_s)]
+        if now_s < self._bound_s:
+            return []
+        notices = [*self._singles(now_s), *self._digest(now_s), *self._resolved(now_s)]
+        self._exact = False
+        self._bound_s = self.next_s
+        return notices
 
     @property
     def next_s(self) -> float:
         """When `due` has something next; inf: only after another change."""
-        news = [min(self._single_s(n, one), self._digest_s(n, one)) for n, one in self._news.items()]
-        closings = [min(self._closing_s, self._closed.several_at_s(one.since_s)) for one in self._closings.values()]
-        return min([*news, *closings], default=math.inf)
+        if not self._exact:
+            self._bound_s = min(map(self._due_s, {**self._news, **self._closings}), default=math.inf)
+            self._exact = True
+        return self._bound_s
 
     @property
     def speaks_of(self) -> frozenset[int]:
@@ -135,11 +103,8 @@ class Budget:
 
     def kept(self) -> dict[str, Any]:
         """What outlives a restart, as JSON takes it. Keep it in the transaction that puts the notices."""
-        numbered: dict[str, Mapping[int, _Told | _News]] = {
-            "told": self._told,
-            "news": self._news,
-            "closings": self._closings,
-        }
+        numbered: dict[str, Mapping[int, _Told | _News]] = {"told": self._told, "news": self._news}
+        numbered["closings"] = self._closings
         sent = {name: [one.single_s, one.several_s, one.all_s] for name, one in self._lanes()}
         entries = {name: [[n, _finite(asdict(one))] for n, one in each.items()] for name, each in numbered.items()}
         return {"name": self._name, "kinds": self._kinds, **sent, **entries}
@@ -155,9 +120,11 @@ class Budget:
         for name, sent in budget._lanes():
             times = ([min(at_s, now_s) for at_s in one] for one in kept[name])
             sent.single_s, sent.several_s, sent.all_s = times
+        budget._exact = False
+        budget._bound_s = budget.next_s
         return budget
 
-    def _lanes(self) -> list[tuple[str, _Sent]]:
+    def _lanes(self) -> list[tuple[str, Sent]]:
         return [("sent", self._sent), ("closed", self._closed)]
 
     def _note(self, change: Change, now_s: float) -> None:
@@ -170,6 +137,9 @@ class Budget:
             self._news[number].severity = change.incident.severity
         elif change.what in ("opened", "worsened"):
             self._news[number] = _news(change, "worsened" if told else "opened", now_s)
+        due_s = self._due_s(number)
+        self._exact = self._exact and due_s <= self._bound_s
+        self._bound_s = min(self._bound_s, due_s)
 
     def _end(self, number: int, change: Change, now_s: float) -> None:
         """A told one is closed; one nobody heard of is told as over, unless a larger one tells of it."""
@@ -177,7 +147,7 @@ class Budget:
         if self._told.pop(number, None) is not None:
             self._news.pop(number, None)
             self._closings[number] = _news(change, "resolved", now_s)
-        elif news is not None and "masked" in change.why:
+        elif news is not None and "part_of" in change.why:
             del self._news[number]
         elif news is not None:
             news.over = True
@@ -191,8 +161,7 @@ class Budget:
     def _single(self, number: int, news: _News, now_s: float) -> Notice:
         key = self._tell(number, now_s)
         self._sent.went(self._sent.single_s, now_s)
-        kind = "opened" if news.what == "opened" else news.what
-        return Notice(self._name + key, kind, (number,), news.severity, now_s)
+        return Notice(self._name + key, news.what, (number,), news.severity, now_s)
 
     def _digest(self, now_s: float) -> list[Notice]:
         ready = {n: one for n, one in self._news.items() if self._ready_s(n, one) <= now_s}
@@ -210,12 +179,12 @@ class Budget:
             if self._closing_s <= now_s:
                 del self._closings[number]
                 self._closed.went(self._closed.single_s, now_s)
-                notices.append(Notice(f"{self._name}{number}-resolved", "resolved", (number,), news.severity, now_s))
+                notices.append(_closing(f"{self._name}{number}-resolved", {number: news}, now_s))
         waiting, self._closings = self._closings, {}
         if any(self._closed.several_at_s(one.since_s) <= now_s for one in waiting.values()):
             self._closed.went(self._closed.several_s, now_s)
             key = self._several_key("resolved", " ".join(map(str, waiting)))
-            return [*notices, Notice(key, "resolved", tuple(waiting), _worst(waiting), now_s)]
+            return [*notices, _closing(key, waiting, now_s)]
         self._closings = waiting
         return notices
 
@@ -237,6 +206,15 @@ class Budget:
         first = keys.partition(" ")[0]
         return f"{self._name}{kind}-{first}-{zlib.crc32(keys.encode()):08x}"
 
+    def _due_s(self, number: int) -> float:
+        """When something is told of this incident, as things are."""
+        found = math.inf
+        if (news := self._news.get(number)) is not None:
+            found = min(self._single_s(number, news), self._digest_s(number, news))
+        if (closing := self._closings.get(number)) is not None:
+            found = min(found, self._closing_s, self._closed.several_at_s(closing.since_s))
+        return found
+
     def _ready_s(self, number: int, news: _News) -> float:
         """When it may be told, as far as the time between notices about one incident goes."""
         told = self._told.get(number)
@@ -251,7 +229,7 @@ class Budget:
             return math.inf
         room_s = self._sent.single_at_s(self._rules.single)
         if news.severity == "critical":
-            first_s = _after(self._kinds.get(news.kind, -math.inf) + self._rules.window_s)
+            first_s = after(self._kinds.get(news.kind, -math.inf) + self._rules.window_s)
             room_s = min(room_s, max(first_s, self._sent.single_at_s(self._rules.first_critical)))
         return max(self._ready_s(number, news), room_s)
 
@@ -264,8 +242,14 @@ class Budget:
 
 
 def _news(change: Change, what: Literal["opened", "worsened", "acknowledged", "resolved"], now_s: float) -> _News:
-    incident = change.incident
-    return _News(what, incident.severity, f"{incident.kind} {incident.scope.level}", now_s)
+    incident, larger = change.incident, change.why.get("part_of")
+    kind = f"{incident.kind} {incident.scope.level}"
+    return _News(what, incident.severity, kind, now_s, part_of=None if larger is None else int(larger))
+
+
+def _closing(key: str, closings: Mapping[int, _News], now_s: float) -> Notice:
+    part_of = tuple((number, one.part_of) for number, one in closings.items() if one.part_of is not None)
+    return Notice(key, "resolved", tuple(closings), _worst(closings), now_s, part_of=part_of)
 
 
 def _urgency(number: int, news: _News) -> tuple[int, float, int]:
@@ -275,11 +259,6 @@ def _urgency(number: int, news: _News) -> tuple[int, float, int]:
 
 def _worst(news: Mapping[int, _News]) -> Severity:
     return max((one.severity for one in news.values()), key=SEVERITIES.index)
-
-
-def _after(at_s: float) -> float:
-    """The first moment after it."""
-    return math.nextafter(at_s, math.inf)
 
 
 def _finite(entry: dict[str, Any]) -> dict[str, Any]:

@@ -100,8 +100,10 @@ class Delivery:
         """Until there is something to do for `name` ("": the upkeep), at most a minute."""
         due_s = await self._surely(self._outbox.next_s, name or None)
         wait_s = min(max(due_s - self._now_s(), _SHORTEST_REST_S), _LONGEST_REST_S)
+        # Not `wait_for`: in Python 3.11 it swallows a cancellation that comes together with the event.
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._new[name].wait(), wait_s)
+            async with asyncio.timeout(wait_s):
+                await self._new[name].wait()
         self._new[name].clear()
 
     async def _send(self, name: str, claimed: Claimed) -> float:

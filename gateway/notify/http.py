@@ -1,5 +1,6 @@
 """HTTP to those who carry our messages: requests that end, and what their answers ask of us. Texts hold no secret."""
 
+import asyncio
 import email.utils
 import json
 import ssl
@@ -16,7 +17,8 @@ from gateway.ports import Misconfigured, Poison, RetryLater
 
 ANSWER_BYTES: Final = 64 * 1024
 LONGEST_AFTER_S: Final = 3600.0
-_CONNECT_S: Final = 10.0
+_LIMITS: Final = aiohttp.ClientTimeout(total=None, connect=10.0)
+"""No total: aiohttp's own clock for that swallows a cancellation that comes together with its end."""
 _LATER: Final = frozenset({408, 409, 425, 429})
 _MEND: Final = frozenset({401, 403, 404, 405, 407, 410})
 
@@ -46,7 +48,7 @@ class Http:
     ) -> None:
         self._name, self._secrets = name, [secret for secret in secrets if secret]
         self._guard = guard
-        self._limit = aiohttp.ClientTimeout(total=limit_s, connect=min(limit_s, _CONNECT_S))
+        self._limit_s = limit_s
         self._open: aiohttp.ClientSession | None = None
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
@@ -54,11 +56,11 @@ class Http:
         try:
             if self._guard is not None:
                 self._guard.check_url(url)
-            async with self._session().post(
-                url, data=body, headers=headers, timeout=self._limit, allow_redirects=False
-            ) as answer:
-                content = await answer.content.read(ANSWER_BYTES)
-                return Answer(answer.status, answer.headers, content)
+            async with (
+                asyncio.timeout(self._limit_s),
+                self._session().post(url, data=body, headers=headers, timeout=_LIMITS, allow_redirects=False) as answer,
+            ):
+                return Answer(answer.status, answer.headers, await answer.content.read(ANSWER_BYTES))
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             raise self._unanswered(error) from None
 

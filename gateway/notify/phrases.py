@@ -56,6 +56,10 @@ _OUTAGE: Final[Mapping[Level, tuple[str, str]]] = {
     ),
 }
 _OTHER: Final[Mapping[str, tuple[str, str]]] = {
+    "sources": (
+        _("Several sources of %(name)s send nothing, the box is well"),
+        _("Look at the power and the cables of these sensors or cameras."),
+    ),
     "unstable": (
         _("%(name)s comes and goes"),
         _("Look at signal, cable and power supply: one of them is loose."),
@@ -69,12 +73,27 @@ _OTHER: Final[Mapping[str, tuple[str, str]]] = {
         _("Enrol one of the two anew."),
     ),
 }
+_OURSELVES: Final[Mapping[str, str]] = {
+    "broker": _("no connection to the broker"),
+    "loop": _("no message comes through the broker"),
+    "database": _("the database is away"),
+    "disk": _("its disk fills up"),
+    "backup": _("the backup is overdue"),
+    "certificate": _("a certificate runs out"),
+    "clock": _("its clock is wrong"),
+}
 _RULE: Final = (_("%(kind)s at %(name)s"), _("Follow the runbook."))
 
 
 def title(incident: Incident, name: str, kind: str, language: Language) -> str:
     """What is the matter, in a few words. `kind`: of a rule, as people call it."""
     return words(language).gettext(_phrases(incident)[0]) % {"name": name, "kind": kind}
+
+
+def name(incident: Incident, language: Language) -> str:
+    """What the incident is about, where it has no name that people gave it."""
+    own = _OURSELVES.get(incident.scope.name) if incident.scope.level == "gateway" else None
+    return words(language).gettext(own) if own else incident.scope.name
 
 
 def step(incident: Incident, language: Language) -> str:

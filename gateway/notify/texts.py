@@ -27,7 +27,10 @@ log = logging.getLogger(__name__)
 
 NAMES: Final = 8
 """Devices that a text names; the others are counted."""
-_TEXT_CHARACTERS: Final = 20_000
+_TEXT_CHARACTERS: Final = 3900
+"""Fits into one message of Telegram's, with room for what is written in two UTF-16 units."""
+_LISTED: Final = (100, 60, 40, 30, 20, 10)
+"""How many incidents a text lists: the most that fit; the others are counted."""
 
 
 class LinkSettings(Settings):
@@ -90,9 +93,13 @@ class Texts:
             "console": self._links.console,
         }
         subject = " ".join(environment.get_template("subject.txt").render(known).split())
-        name = "one.txt" if len(seen) == 1 and notice.kind != "digest" else "several.txt"
-        body = environment.get_template(name).render(known, subject=subject).strip()
-        return subject[:200], body[:_TEXT_CHARACTERS]
+        template = environment.get_template("one.txt" if len(seen) == 1 and notice.kind != "digest" else "several.txt")
+        body = ""
+        for listed in _LISTED:
+            body = template.render(known, subject=subject, listed=listed).strip()
+            if len(body) <= _TEXT_CHARACTERS:
+                break
+        return subject[:200], body
 
     def _seen(self, one: Incident, notice: Notice, around: Surroundings, language: Language) -> dict[str, Any]:
         """An incident as templates see it."""
@@ -118,6 +125,7 @@ class Texts:
             "runbook": self._link(self._links.runbook, one),
             "acknowledge": self._link(self._links.acknowledge, one) if self._links.console else "",
             "over": one.number in notice.over,
+            "part_of": dict(notice.part_of).get(one.number),
         }
 
     def _facts(self, notice: Notice, one: Incident, around: Surroundings, language: Language) -> dict[str, str]:
@@ -141,7 +149,8 @@ class Texts:
 
     def _title(self, one: Incident, around: Surroundings, language: Language) -> str:
         kind = around.kinds.get(one.kind, {}).get(language, one.kind)
-        return phrases.title(one, around.names.get(one.scope.name, one.scope.name), kind, language)
+        name = around.names.get(one.scope.name) or phrases.name(one, language)
+        return phrases.title(one, name, kind, language)
 
     def _where(self, one: Incident, around: Surroundings) -> str:
         """The sites by name, at most five, else what the incident is about."""

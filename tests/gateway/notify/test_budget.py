@@ -115,8 +115,19 @@ def test_what_is_over_before_its_digest_is_told_as_over_and_not_closed_again() -
 def test_a_child_that_a_parent_absorbed_before_anybody_was_told_is_not_told() -> None:
     budget = Budget(RULES)
     opened(budget, range(1, 10), 0.0)
-    budget.take([change("resolved", 8, masked="40"), change("resolved", 9, masked="40")], 10.0)
+    budget.take([change("resolved", 8, part_of="40"), change("resolved", 9, part_of="40")], 10.0)
     assert budget.next_s == math.inf
+
+
+def test_a_child_that_was_told_is_closed_as_part_of_the_larger_one() -> None:
+    budget = Budget(RULES)
+    opened(budget, range(1, 21), 0.0)
+    until(budget, 0.0, 1000.0)
+    closings = budget.take([change("resolved", number, part_of="40") for number in range(1, 21)], 1000.0)
+    budget = Budget.restored(json.loads(json.dumps(budget.kept())), RULES, 1000.0)
+    closings += until(budget, 1000.0, 2000.0)
+    assert [one.kind for one in closings] == ["resolved"] * 8
+    assert dict(pair for one in closings for pair in one.part_of) == dict.fromkeys(range(1, 21), 40)
 
 
 def test_a_closing_of_something_never_told_is_silent() -> None:
@@ -152,6 +163,14 @@ def test_a_clock_set_back_between_two_runs_holds_nothing_up() -> None:
     assert back.next_s <= 1000.0 + RULES.digest_every_s
 
 
+def test_ten_thousand_in_a_second_are_all_told_of() -> None:
+    budget, heard = Budget(RULES), list[int]()
+    for number in range(10_000):
+        heard += [n for one in budget.take([change("opened", number)], number / 10_000) for n in one.incidents]
+    heard += [n for one in until(budget, 1.0, 1000.0) for n in one.incidents]
+    assert sorted(heard) == list(range(10_000))
+
+
 STORY = st.lists(
     st.tuples(
         st.integers(0, 25),
@@ -180,7 +199,7 @@ def told_by(story: list[tuple[int, str, Severity, Level, float]], *, restarts: b
         if what in ("resolved", "masked"):
             del current[slot]
         masked |= {number} if what == "masked" else set()
-        why = {"masked": "1"} if what == "masked" else {}
+        why = {"part_of": "1"} if what == "masked" else {}
         notices += budget.take([change("resolved" if why else what, number, severity, level, **why)], now_s)  # type: ignore[arg-type]
     ends = [change("resolved", number) for number in current.values()]
     notices += until(budget, now_s, now_s + 1000.0)

@@ -146,12 +146,43 @@ async def test_a_channel_that_hangs_holds_up_no_other(outbox: Outbox) -> None:
         assert len(bad.requests) <= 1
 
 
+async def rests(delivery: Delivery) -> None:
+    """Until it waits for something to do."""
+    await until(lambda: delivery._new["chat"]._waiters)
+
+
+async def test_it_ends_when_it_is_cancelled_at_the_moment_of_a_wake_up(outbox: Outbox) -> None:
+    for _ in range(20):
+        delivery = Delivery(outbox, {"chat": Surprise()}, QUICK, now_s)
+        running = asyncio.create_task(delivery.run())
+        await rests(delivery)
+        delivery.wake()
+        running.cancel()
+        async with asyncio.timeout(30):
+            with pytest.raises(asyncio.CancelledError):
+                await running
+
+
+async def test_a_cancellation_at_the_moment_of_a_time_limit_is_a_cancellation() -> None:
+    """The loop is held up over both moments, so that both come in one of its rounds."""
+    async with messenger(["hang"]) as server:
+        chat = Telegram(server.url, TOKEN, limit_s=0.3)
+        sending = asyncio.create_task(chat.send(message()))
+        await until(lambda: server.requests)
+        loop = asyncio.get_running_loop()
+        loop.call_soon(time.sleep, 0.5)
+        loop.call_later(0.1, sending.cancel)
+        await asyncio.wait([sending])
+        await chat.close()
+        assert sending.cancelled()
+
+
 async def test_what_expires_is_not_sent_and_told(outbox: Outbox, caplog: pytest.LogCaptureFixture) -> None:
     outbox.put([message("a", expires_s=now_s() + 0.3)])
     async with messenger(["500"] * 1000) as server, delivering(outbox, chat=telegram(server)):
         await until(lambda: ended(outbox))
         assert outbox.rows()[0].state == "expired"
-        assert "a to -100 by chat expired: Telegram answered 500" in caplog.text
+        await until(lambda: "a to -100 by chat expired: Telegram answered 500" in caplog.text)
 
 
 async def test_a_webhook_is_signed_and_its_key_honoured(outbox: Outbox) -> None:
@@ -202,14 +233,13 @@ async def test_no_secret_in_log_error_or_outbox(
     outbox: Outbox, word: str, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    then = (message("a", "hook"),)
-    outbox.put([message("a", expires_s=now_s() + 1.0, then=then), message("b", "hook", expires_s=now_s() + 1.0)])
+    then, both = (message("a", "hook"),), ("chata", "hookb")
+    outbox.put([message("a", then=then), message("b", "hook")])
     async with messenger([word] * 1000 if word != "away" else []) as server:
         url = server.url if word != "away" else "http://127.0.0.1:9"
         hook = Webhook(f"{url}/services/T0-hidden-path", "key of the hook", INSIDE, limit_s=0.5)
         async with delivering(outbox, chat=Telegram(url, TOKEN, 0.5), hook=hook):
-            await until(lambda: any(row.said or row.state == "expired" for row in outbox.rows()))
-            await until(lambda: all(row.tries for row in outbox.rows() if row.channel == "chat"))
+            await until(lambda: all(row.said or row.ended_s for row in outbox.rows() if row.channel + row.key in both))
     outbox.close()
     written = caplog.text + contents(tmp_path)
     assert "chat" in written

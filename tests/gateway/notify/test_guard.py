@@ -44,6 +44,7 @@ INNER = [
     "2002:7f00:1::1",
     "2002:c0a8:101::1",
     "::7f00:1",
+    "2001:0:101:101::f5ff:fffa",
     "2001:db8::1",
 ]
 METADATA = ["169.254.169.254", "fd00:ec2::254", "100.100.100.200", "168.63.129.16", "::ffff:169.254.169.254"]
@@ -134,10 +135,12 @@ def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[list[str]]]:
 
 
 async def test_a_name_that_stands_for_an_inner_address_too_is_refused(names: dict[str, list[list[str]]]) -> None:
-    names["hook.example"] = [["1.1.1.1", "127.0.0.1"]]
-    async with hook_to("https://hook.example/", Guard()) as hook:
-        with pytest.raises(Misconfigured, match="inner address"):
-            await hook.send(message())
+    async with messenger() as server:
+        names["hook.example"] = [["127.0.0.1", "10.0.0.5"]]
+        async with hook_to(f"http://hook.example:{server.port}/", OURS) as hook:
+            with pytest.raises(Misconfigured, match="inner address"):
+                await hook.send(message())
+        assert server.requests == []
 
 
 async def test_a_name_that_changes_its_mind_is_connected_to_as_it_was_judged(names: dict[str, list[list[str]]]) -> None:

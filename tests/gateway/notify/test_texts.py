@@ -86,17 +86,35 @@ def test_an_acknowledgement_says_who_and_asks_nobody_else() -> None:
     assert "Take it on" not in text.body
 
 
-def test_a_digest_lists_the_first_twenty_and_counts_the_rest() -> None:
-    many = [incident(number) for number in range(1, 31)]
-    text = TEXTS.written(notice("digest", *range(1, 31), over=(2,)), many, AROUND, "en")
+def test_a_digest_lists_as_many_as_fit_and_counts_the_rest() -> None:
+    many = [incident(number) for number in range(1, 51)]
+    text = TEXTS.written(notice("digest", *range(1, 51), over=(2,)), many, AROUND, "en")
     lines = text.body.split("\n")
-    assert lines[0] == "[CRITICAL] 30 incidents"
+    assert lines[0] == "[CRITICAL] 50 incidents"
+    assert len(lines) == 43
     assert lines[2] == "- Site Pasar Mardika is not heard (#2), since 2026-11-29 14:02 WIT, 12 devices, over already"
     assert lines[-2:] == ["and 10 more", "All of them: https://pantau.example/"]
 
 
 def test_several_closings_in_one() -> None:
     assert written("resolved", "id", incident(1), incident(2)).subject == "[KRITIS] 2 gangguan selesai"
+
+
+def test_a_part_of_a_larger_one_is_not_called_over() -> None:
+    told = replace(notice("resolved"), part_of=((12, 40),))
+    text = TEXTS.written(told, [incident()], AROUND, "en")
+    assert text.subject == "[CRITICAL] Part of #40: Site Pasar Mardika is not heard (#12)"
+    assert text.body.endswith("It goes on as part of #40, which tells when it is over.")
+    assert "Until" not in text.body
+    both = replace(notice("resolved", 12, 13), part_of=((12, 40),))
+    assert "(#12), since 2026-11-29 14:02 WIT, 12 devices, part of #40" in (
+        TEXTS.written(both, [incident(), incident(13)], AROUND, "en").body
+    )
+
+
+def test_our_own_trouble_is_told_in_words() -> None:
+    text = written("opened", "id", incident(kind="self", scope=Scope("gateway", "broker")))
+    assert "Gateway bermasalah: tidak terhubung ke broker" in text.subject
 
 
 def test_a_rule_is_called_as_people_call_it() -> None:
@@ -110,7 +128,7 @@ KINDS: tuple[Kind, ...] = ("opened", "worsened", "acknowledged", "resolved", "di
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("about", ["outage", "unstable", "self", "two-boxes", "some-rule"])
+@pytest.mark.parametrize("about", ["outage", "sources", "unstable", "self", "two-boxes", "some-rule"])
 def test_everything_can_be_said_in_both_languages_and_fits_into_one_message(about: str, language: Language) -> None:
     for level in LEVELS:
         for kind in KINDS:

@@ -1,0 +1,89 @@
+"""From changes to messages on their way: budget, routes, texts and outbox, with one commit for each step.
+
+Who watches gives its own state along, so that what it knows and what people were told never part.
+"""
+
+import logging
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from typing import Any, Final
+
+from gateway.incidents.model import Acknowledged, Change, Incident, Scope
+from gateway.notify.budget import Budget, Notice
+from gateway.notify.message import Message
+from gateway.notify.outbox import Outbox
+from gateway.notify.routes import NotifySettings, Routes
+from gateway.notify.texts import Surroundings
+
+log = logging.getLogger(__name__)
+
+KEPT: Final = "notifier"
+"""The name of its state in the outbox."""
+_NOTHING: Final[Mapping[str, Any]] = {}
+
+
+class Notifier:
+    """Goes on where the last one with this `outbox` ended."""
+
+    def __init__(self, settings: NotifySettings, outbox: Outbox, now_s: float) -> None:
+        self._outbox, self._routes = outbox, Routes(settings)
+        self._incidents: dict[int, Incident] = {}
+        self._unput: list[Message] = []
+        if (kept := outbox.kept(KEPT)) is not None:
+            self._budget = Budget.restored(kept["budget"], settings.budget, now_s)
+            self._incidents = {one["number"]: _restored(one) for one in kept["incidents"]}
+        else:
+            self._budget = Budget(settings.budget, f"{secrets.token_hex(3)}-")
+
+    def take(
+        self, changes: Iterable[Change], around: Surroundings, now_s: float, kept: Mapping[str, Any] = _NOTHING
+    ) -> list[Notice]:
+        """What people are told of `changes`, put into the outbox with the state `kept` of who watches.
+
+        Raises sqlite3.Error when the disk does not let us: call `due` again, nothing is forgotten meanwhile.
+        """
+        changes = list(changes)
+        self._incidents |= {change.incident.number: change.incident for change in changes}
+        return self._put(self._budget.take(changes, now_s), around, now_s, kept)
+
+    def due(self, around: Surroundings, now_s: float, kept: Mapping[str, Any] = _NOTHING) -> list[Notice]:
+        """What people are told now though nothing changed: call it when `next_s` is over. Raises sqlite3.Error."""
+        return self._put(self._budget.due(now_s), around, now_s, kept)
+
+    @property
+    def next_s(self) -> float:
+        """When `due` has something next; inf: only after another change."""
+        return self._budget.next_s
+
+    @property
+    def trouble(self) -> str | None:
+        """Why a template failed, if one did."""
+        return self._routes.failed
+
+    def _put(self, notices: list[Notice], around: Surroundings, now_s: float, kept: Mapping[str, Any]) -> list[Notice]:
+        for notice in notices:
+            if nobody := self._routes.nobody(notice, self._incidents):
+                log.warning("no route sends incidents %s to anybody", ", ".join(map(str, nobody)))
+            self._unput += self._routes.messages(notice, self._incidents, around, now_s)
+        spoken_of = self._budget.speaks_of
+        self._incidents = {number: one for number, one in self._incidents.items() if number in spoken_of}
+        own = {"budget": self._budget.kept(), "incidents": [_kept(one) for one in self._incidents.values()]}
+        self._outbox.put(self._unput, {**kept, KEPT: own})
+        self._unput = []
+        return notices
+
+
+def _kept(incident: Incident) -> dict[str, Any]:
+    return asdict(incident) | {"sites": sorted(incident.sites)}
+
+
+def _restored(kept: Mapping[str, Any]) -> Incident:
+    acknowledged = kept["acknowledged"]
+    parts = {
+        "scope": Scope(**kept["scope"]),
+        "sites": set(kept["sites"]),
+        "acknowledged": None if acknowledged is None else Acknowledged(**acknowledged),
+        "stragglers": tuple(kept["stragglers"]),
+    }
+    return Incident(**{**kept, **parts})
