@@ -2,8 +2,8 @@
 
 Each part of a notice belongs to the outage whose devices it names best, of those that went on at its time. An outage
 without one may be `covered` (another notice named all its devices meanwhile), `straggled` (a closing listed it),
-`masked` (its devices are in the place of a larger one that was told and stayed open to its end), or `continued` (what had
-named its devices lately, or when they fell silent, stayed open to its end). The rest is missed.
+`masked` (its devices are in the place of a larger one that was told and stayed open to its end), or `continued`
+(what had named its devices lately, or when they fell silent, stayed open to its end). The rest is missed.
 """
 
 import math
@@ -253,10 +253,11 @@ class _Rest:
         outer = verdict.outage
         if verdict.part is None or verdict.told_s is None or verdict.told_s > inner.end_s or not inner.silent:
             return False
-        named = outer.silent.keys() | self._truth.below(verdict.part)
-        larger = len(outer.silent) > len(inner.silent) and inner.silent.keys() <= named
         closed_s = self._closed_s.get(verdict.part.number, outer.back_s + RECOVERY_S)
-        return larger and outer.start_s <= inner.start_s <= outer.back_s + RECOVERY_S and inner.end_s <= closed_s
+        if not outer.start_s <= inner.start_s <= outer.back_s + RECOVERY_S or inner.end_s > closed_s:
+            return False
+        named = outer.silent.keys() | self._truth.below(verdict.part)
+        return len(outer.silent) > len(inner.silent) and inner.silent.keys() <= named
 
     def _open_throughout(self, outage: Outage) -> bool:
         """Whether each device was named before, lately or in the silence that ran into this, and that stayed open."""
