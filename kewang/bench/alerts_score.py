@@ -2,10 +2,11 @@
 
 Each part of a notice belongs to the outage whose devices it names best, of those that went on at its time. An outage
 without one may be `covered` (another notice named all its devices meanwhile), `straggled` (a closing listed it),
-`masked` (wholly inside a larger one that was told), or `continued` (it began while its devices were silent already,
-and what had named them stayed open to its end). The rest is missed.
+`masked` (its devices are in the place of a larger one that was told and stayed open to its end), or `continued`
+(what had named its devices lately, or when they fell silent, stayed open to its end). The rest is missed.
 """
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,8 +17,10 @@ from kewang.bench.alerts_truth import Outage
 
 LATE_S: Final = 300.0
 """So long after its devices are back an outage may still be told: late, not false."""
-MASKED_AFTER_S: Final = 600.0
-"""A larger outage masks at most until so long after its last device is back, and only while its incident is open."""
+RECOVERY_S: Final = 300.0
+"""So long after the devices of a larger outage are back, its incident may still be open, and mask what begins."""
+LATELY_S: Final = 600.0
+"""So long before an outage its devices may have been named, be it by mistake, so that it needs no other notice."""
 
 Fate = Literal["direct", "covered", "straggled", "masked", "continued", "missed", "untold"]
 Kind = Literal["opened", "worsened", "digest", "resolved"]
@@ -136,8 +139,11 @@ class _Truth:
         """The right place by name, or one with just the devices that fell silent: a site of one box is that box."""
         if part.level == "gateway" or (outage.level, outage.name) == (part.level, part.name):
             return outage.level == part.level
-        below = self.city.devices_of(part.level, part.name)
-        return bool(below) and set(below) == set(outage.silent)
+        return bool(outage.silent) and self.below(part) == outage.silent.keys()
+
+    def below(self, part: Part) -> set[str]:
+        """All installed devices of the place it names."""
+        return set() if part.level == "gateway" else set(self.city.devices_of(part.level, part.name))
 
 
 def score(city: City, outages: Sequence[Outage], told: Told) -> Score:
@@ -228,7 +234,7 @@ class _Rest:
             fate = "straggled"
         elif any(self._masks(verdict, outage) for verdict in self._told):
             fate = "masked"
-        elif self._truth.silent_already(outage) and self._open_throughout(outage):
+        elif self._open_throughout(outage):
             fate = "continued"
         return Verdict(outage, fate)
 
@@ -244,18 +250,21 @@ class _Rest:
 
     def _masks(self, verdict: Verdict, inner: Outage) -> bool:
         """Whether `inner` lies wholly inside an outage that was told, while its incident was open."""
-        outer, until_s = verdict.outage, verdict.outage.back_s + MASKED_AFTER_S
+        outer = verdict.outage
         if verdict.part is None or verdict.told_s is None or verdict.told_s > inner.end_s or not inner.silent:
             return False
-        larger = len(outer.silent) > len(inner.silent) and inner.silent.keys() <= outer.silent.keys()
-        closed_s = self._closed_s.get(verdict.part.number, until_s)
-        return larger and outer.start_s <= inner.start_s and inner.end_s <= min(until_s, closed_s)
+        closed_s = self._closed_s.get(verdict.part.number, outer.back_s + RECOVERY_S)
+        if not outer.start_s <= inner.start_s <= outer.back_s + RECOVERY_S or inner.end_s > closed_s:
+            return False
+        named = outer.silent.keys() | self._truth.below(verdict.part)
+        return len(outer.silent) > len(inner.silent) and inner.silent.keys() <= named
 
     def _open_throughout(self, outage: Outage) -> bool:
-        """Whether each device was named before in something that stayed open until the outage was over."""
+        """Whether each device was named before, lately or in the silence that ran into this, and that stayed open."""
+        lately_s = outage.start_s - (math.inf if self._truth.silent_already(outage) else LATELY_S)
 
         def known(device: str) -> bool:
             named = ((at_s, self._closed_s.get(part.number, 0.0)) for at_s, part in self._naming[device])
-            return any(at_s <= outage.start_s and outage.end_s <= closed_s for at_s, closed_s in named)
+            return any(lately_s <= at_s <= outage.start_s and outage.end_s <= closed_s for at_s, closed_s in named)
 
-        return all(known(device) for device in outage.silent)
+        return bool(outage.silent) and all(known(device) for device in outage.silent)

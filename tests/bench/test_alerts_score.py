@@ -137,6 +137,14 @@ def test_what_outlives_the_larger_one_is_missed_unless_the_closing_lists_it() ->
     assert fates([site_dark(), longer], RIGHT[0], listing) == ["direct", "straggled"]
 
 
+def test_a_box_that_lived_on_in_a_dark_site_and_then_fails_is_masked_by_the_site() -> None:
+    partly = outage(0, "site", "pasar", 1_000.0, 4_000.0, "p1", "p2")
+    inside = outage(1, "device", "p3", 2_000.0, 3_000.0, "p3")
+    assert fates([partly, inside], *RIGHT) == ["direct", "masked"]
+    named_alone = (sent(1_090.0, "opened", alone(1, "p1")), sent(4_100.0, "resolved", alone(1, "p1")))
+    assert fates([partly, inside], *named_alone) == ["direct", "missed"]
+
+
 def test_who_was_listed_as_not_back_is_known_to_be_down_whatever_keeps_it_down() -> None:
     late = Outage(0, "site", "pasar", "power", 1_000, 4_000, {"p1": (1_000, 5_000), "p2": (1_000, 4_000)}, 240)
     again = outage(1, "device", "p1", 4_500.0, 9_000.0, "p1")
@@ -161,11 +169,19 @@ def test_one_straggler_is_not_the_whole_site() -> None:
 def test_what_stays_open_under_its_name_goes_on() -> None:
     longer = outage(1, "device", "p1", 2_000.0, 9_000.0, "p1")
     late = sent(9_100.0, "resolved", part(1))
-    assert fates([site_dark(), longer], RIGHT[0], late) == ["direct", "continued"]
+    assert fates([site_dark(), longer], RIGHT[0], late) == ["direct", "masked"]
     fresh = outage(
         1, "device", "p1", 8_000.0, 9_000.0, "p1"
     )  # long after it was back: an incident left open hides it not
     assert fates([site_dark(), fresh], RIGHT[0], late) == ["direct", "missed"]
+
+
+def test_what_was_told_by_mistake_just_before_and_stays_open_is_known() -> None:
+    early = sent(700.0, "opened", part(1))
+    assert fates([site_dark()], early, sent(4_100.0, "resolved", part(1))) == ["continued"]
+    assert fates([site_dark()], early, sent(3_900.0, "resolved", part(1))) == ["missed"]
+    too_early = sent(390.0, "opened", part(1))
+    assert fates([site_dark()], too_early, sent(4_100.0, "resolved", part(1))) == ["missed"]
 
 
 def test_a_larger_notice_covers_a_device_that_was_silent_just_before() -> None:
