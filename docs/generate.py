@@ -11,7 +11,8 @@ import json
 import re
 import sys
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from datetime import time
 from enum import Enum
 from pathlib import Path
 from typing import Any, Final, Literal, Union, get_args, get_origin
@@ -28,18 +29,31 @@ from edge.cameras.stream import outage_state
 from edge.settings import EdgeSettings
 from edge.sources import driver, installed
 from edge.sources.registers import Register, RegisterMap
+from gateway.incidents.rules import Rule, load_rules
 from gateway.metrics import GatewayMetrics
+from gateway.notify.channel_settings import ChannelSettings
+from gateway.notify.routes import NotifySettings, QuietSettings, RecipientSettings, RouteSettings
 from gateway.settings import GatewaySettings
 from kewang.ui.words import LANGUAGES, Language, read_po
 from kewang.wire.cameras import FIRST_STEPS, REASON_WORDS, STATE_WORDS, CameraReason, CameraState
-from kewang.wire.catalogue import METRICS, Metric
+from kewang.wire.catalogue import BY_NAME, METRICS, Metric
 from provisioning.settings import ProvisionSettings
 
 DOCS: Final = Path(__file__).resolve().parent
 WORDS: Final = DOCS / "words.id.po"
 _BLOCK: Final = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- /generated -->)", re.DOTALL)
 FOR_DEVELOPERS: Final = frozenset({"sim", "bench"})
-_KINDS: Final = {str: "text", int: "whole number", float: "number", bool: "true or false", Path: "file"}
+_KINDS: Final = {
+    str: "text",
+    int: "whole number",
+    float: "number",
+    bool: "true or false",
+    Path: "file",
+    time: "time",
+    tuple: "list",
+    list: "list",
+    dict: "table",
+}
 
 
 class Untranslated(Exception):
@@ -73,6 +87,9 @@ def blocks(words: Words) -> dict[str, str]:
         "edge": _edge,
         "gateway": _gateway,
         "provision": _provision,
+        "notify": _notify,
+        "rules": _rules,
+        "rule-list": _rule_list,
         "register-map": _register_map,
         "commands": _commands,
         "metrics": _metrics,
@@ -123,7 +140,7 @@ def keys(model: type[BaseModel]) -> set[str]:
 
 
 def _edge(words: Words) -> Iterator[str]:
-    yield from _sections(EdgeSettings, words, skip="sources")
+    yield from _sections(EdgeSettings, words, skip=("sources",))
     for name, model in source_models().items():
         yield from _table(f"[[sources]] driver = {name!r}".replace("'", '"'), model, words)
 
@@ -136,13 +153,52 @@ def _provision(words: Words) -> Iterator[str]:
     yield from _sections(ProvisionSettings, words)
 
 
+def _notify(words: Words) -> Iterator[str]:
+    yield from _sections(NotifySettings, words, skip=("channels", "recipients", "routes", "quiet"))
+    for kind, model in channel_models().items():
+        yield from _table(f'[channels.NAME] kind = "{kind}"', model, words, skip=("kind",))
+    yield from _table("[recipients.NAME]", RecipientSettings, words)
+    yield from _table("[[routes]]", RouteSettings, words)
+    yield from _table("[[quiet]]", QuietSettings, words)
+
+
+def channel_models() -> dict[str, type[BaseModel]]:
+    """Settings of the channels of notices, by kind."""
+    models: list[type[BaseModel]] = _alternatives(_bare(ChannelSettings))
+    return {get_args(model.model_fields["kind"].annotation)[0]: model for model in models}
+
+
+def _rules(words: Words) -> Iterator[str]:
+    yield from _table("", Rule, words, skip=("name",))
+
+
+def _rule_list(words: Words) -> Iterator[str]:
+    """The shipped rules: when each begins and ends."""
+    titles = ("Rule", "What it is", "Metric", "Begins", "Critical", "Ends", "Lasts", "One for each", "Severity")
+    yield f"| {' | '.join(words(title) for title in titles)} |\n{'|---' * len(titles)}|"
+    for rule in load_rules():
+        metric, sign = BY_NAME[rule.metric], {"above": "≥", "below": "≤", "codes": ""}[rule.when]
+        codes = ", ".join(metric.word(code, words.language) or str(code) for code in rule.codes)
+        limits = [_limit(sign, each, metric.unit) for each in (rule.from_, rule.critical_from)]
+        ends = _limit({"≥": "≤", "≤": "≥"}.get(sign, ""), rule.clear, metric.unit)
+        told = [rule.en if words.language == "en" else rule.id, f"`{rule.metric}`", codes or limits[0], limits[1], ends]
+        shown = [f"[`{rule.name}`](runbook.md#{rule.name}-{rule.per})", *told, f"{rule.hold_s / 60:g} min"]
+        yield f"| {' | '.join([*shown, words(rule.per), words(rule.severity)])} |"
+
+
+def _limit(sign: str, value: float | None, unit: str) -> str:
+    if value is None:
+        return "–"
+    return f"{sign} {value / 1e6:g} MB" if unit == "B" else f"{sign} {value:.16g} {unit}".strip()
+
+
 def _register_map(words: Words) -> Iterator[str]:
-    yield from _table("", RegisterMap, words, skip="registers")
+    yield from _table("", RegisterMap, words, skip=("registers",))
     yield from _table("[[registers]]", Register, words)
 
 
 def _sections(
-    model: type[BaseModel], words: Words, name: str = "", skip: str = "", given: BaseModel | None = None
+    model: type[BaseModel], words: Words, name: str = "", skip: Collection[str] = (), given: BaseModel | None = None
 ) -> Iterator[str]:
     """The keys of a section, then its inner sections, each under its TOML heading. `given`: what it is by default."""
     yield from _table(f"[{name}]" if name else "", model, words, skip, given)
@@ -155,16 +211,16 @@ def _sections(
 
 
 def _table(
-    heading: str, model: type[BaseModel], words: Words, skip: str = "", given: BaseModel | None = None
+    heading: str, model: type[BaseModel], words: Words, skip: Collection[str] = (), given: BaseModel | None = None
 ) -> Iterator[str]:
     if heading:
         yield f"### `{heading}`\n"
     yield f"| {words('Key')} | {words('Value')} | {words('Default')} | {words('Meaning')} |\n|---|---|---|---|"
     for name, field in model.model_fields.items():
-        if _section(field.annotation) is None and name in keys(model) and name != skip:
+        if _section(field.annotation) is None and name in keys(model) and name not in skip:
             meaning = words(str(field.description)).replace("|", r"\|")
             default = _default(_value(name, field, given), words)
-            yield f"| `{name}` | {_kind(field, words)} | {default} | {meaning} |"
+            yield f"| `{field.alias or name}` | {_kind(field, words)} | {default} | {meaning} |"
     yield ""
 
 
@@ -196,9 +252,7 @@ def _kind(field: FieldInfo, words: Words) -> str:
     (kind,) = _alternatives(field.annotation)
     if get_origin(kind) is Literal:
         return words("one of") + " " + ", ".join(f"`{choice}`" for choice in get_args(kind))
-    if get_origin(kind) is tuple:
-        return words("list")
-    return words(_KINDS[kind]) + _range(field)
+    return words(_KINDS[get_origin(kind) or kind]) + _range(field)
 
 
 def _range(field: FieldInfo) -> str:
@@ -213,9 +267,9 @@ def _range(field: FieldInfo) -> str:
 def _default(default: Any, words: Words) -> str:
     if default is PydanticUndefined:
         return f"**{words('needed')}**"
-    if default is None or default in ("", ()):
+    if default is None or default in ("", (), []):
         return "–"
-    if isinstance(default, tuple):
+    if isinstance(default, (tuple, list)):
         default = json.dumps(default)
     return f"`{str(default).lower() if isinstance(default, bool) else default}`"
 

@@ -42,6 +42,7 @@ MAX_PICTURE_BYTES = 250_000
 HOSTS = {
     *("127.0.0.1", "192.168.1.64", "keepachangelog.com", "semver.org", "SERVER", "HOST"),
     *("localhost", "USER@HOST", "PENGGUNA@HOST", "kewang@127.0.0.1"),
+    *("api.telegram.org", "graph.facebook.com", "www.openstreetmap.org", "www.w3.org"),
 }
 """Hosts that a page may name."""
 

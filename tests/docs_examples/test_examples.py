@@ -20,6 +20,8 @@ import docs.generate as generate
 from edge.settings import build_sources, read_start
 from edge.settings import read_settings as read_edge_settings
 from edge.sources.registers import read_map
+from gateway.incidents.rules import load_rules
+from gateway.notify.routes import read_notify_settings
 from gateway.settings import read_settings as read_gateway_settings
 from kewang.bench.parts import Mosquitto
 from kewang.bench.process import find_program
@@ -88,6 +90,8 @@ def test_toml_in_the_pages_loads(fence: Fence, tmp_path: Path) -> None:
         "edge": read_edge_settings,
         "gateway": read_gateway_settings,
         "registers": read_map,
+        "notify": read_notify_settings,
+        "rules": load_rules,
     }
     kind = fence.kind.split()[1]
     assert kind in {*readers, "source", "entry-point"}
