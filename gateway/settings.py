@@ -1,13 +1,14 @@
 """Settings of the gateway: one TOML file, `kewang gateway run --config gateway.toml`."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from kewang.runtime.broker import BrokerSettings
 from kewang.runtime.settings import Settings, load
+from kewang.wire import topics
 from kewang.wire.timers import Timers
 
 
@@ -104,6 +105,12 @@ class GatewaySettings(Settings):
     timers: TimerSettings = TimerSettings()
     credit: int = Field(20, ge=1, le=1000, description="Batches of its backlog a device may have on the way.")
     queue_batches: int = Field(2000, ge=16, le=100_000, description="Batches waiting for the database, at most.")
+
+    @model_validator(mode="after")
+    def _one_watches_all(self) -> Self:
+        if self.incidents is not None and set(self.shards) != set(topics.SHARDS):
+            raise ValueError("incidents: a gateway that serves only some shards can't watch: take the section out here")
+        return self
 
     def times(self) -> Timers:
         """The protocol's times as set."""

@@ -12,7 +12,7 @@ from gateway.incidents.engine_rules import EngineRules
 from gateway.incidents.facts import Step
 from gateway.incidents.hearing import PresenceRules
 from gateway.incidents.model import Incident
-from gateway.incidents.rules import load_rules
+from gateway.incidents.rules import Rule, load_rules
 from gateway.incidents.watch import Watch, WatchRules
 from gateway.notify.channels import channels
 from gateway.notify.delivery import Delivery
@@ -95,13 +95,20 @@ def watched_of(settings: IncidentSettings, clock: Clock, faster: float = 1.0) ->
 
     Raises SettingsError for files that can't be used.
     """
+    conditions, notify = files_of(settings)
     presence, engine = quicker(PresenceRules(), faster), quicker(EngineRules(), faster)
-    rules = WatchRules(presence=presence, engine=engine, conditions=load_rules(settings.rules))
-    notify = read_notify_settings(settings.notify) if settings.notify else NotifySettings()
+    rules = WatchRules(presence=presence, engine=engine, conditions=conditions)
     try:
         return open_watched(settings.folder, rules, notify, clock)
     except (OutboxRefused, OSError, sqlite3.Error) as error:
         raise SettingsError(f"incidents.folder: {error}") from None
+
+
+def files_of(settings: IncidentSettings) -> tuple[tuple[Rule, ...], NotifySettings]:
+    """Rules and who is told, with every secret that is named. Raises SettingsError."""
+    notify = read_notify_settings(settings.notify) if settings.notify else NotifySettings()
+    channels(notify.channels)
+    return load_rules(settings.rules), notify
 
 
 def quicker(rules: R, factor: float) -> R:

@@ -56,10 +56,13 @@ def run(config: Config = None, check: Check = False, verbose: Verbose = False) -
 def _can_be_used(settings: "GatewaySettings") -> None:
     """What only the start would find: the store's address, secrets, TLS files. Raises SettingsError."""
     from gateway.stores import open_settings_store
+    from gateway.watched import files_of
 
     open_settings_store(settings.store)
     settings.broker.password()
     settings.broker.tls_context()
+    if settings.incidents:
+        files_of(settings.incidents)
 
 
 @app.command()

@@ -54,3 +54,26 @@ def test_a_time_that_nobody_means_is_refused(tmp_path: Path, moment: str) -> Non
     done = kewang("ledger", "--store", f"sqlite:///{tmp_path}/kewang.db", "--to", moment)
     assert done.returncode == 2, done.stdout + done.stderr
     assert "--to" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("settings", "notify", "said"),
+    [
+        ("", "[[routes]]\nto = ['x']\nby = ['chat']\n", "no channel is called 'chat'"),
+        ("", "[channels.chat]\nkind = 'telegram'\ntoken_file = '/nowhere/token'\n", "/nowhere/token"),
+        ("rules = 'rules.toml'\n", "", "rules.toml"),
+    ],
+)
+def test_the_files_of_the_watch_are_checked_too(tmp_path: Path, settings: str, notify: str, said: str) -> None:
+    (tmp_path / "notify.toml").write_text(notify)
+    config = tmp_path / "gateway.toml"
+    config.write_text(f'[incidents]\nfolder = "{tmp_path}/i"\nnotify = "{tmp_path}/notify.toml"\n{settings}')
+    done = kewang("gateway", "run", "--config", str(config), "--check")
+    assert (done.returncode, said in done.stderr) == (2, True), done.stderr
+
+
+def test_a_gateway_of_some_shards_does_not_watch(tmp_path: Path) -> None:
+    config = tmp_path / "gateway.toml"
+    config.write_text(f'shards = "01"\n[incidents]\nfolder = "{tmp_path}/i"\n')
+    done = kewang("gateway", "run", "--config", str(config), "--check")
+    assert (done.returncode, "only some shards" in done.stderr) == (2, True), done.stderr
