@@ -5,6 +5,7 @@ The file is the gateway's decisions, not the city's readings: it is small, and i
 
 import json
 import logging
+import os
 import sqlite3
 import threading
 from collections.abc import Collection, Iterable, Sequence
@@ -106,7 +107,8 @@ class Chronicle:
 
 
 def _open(path: Path) -> sqlite3.Connection:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(0o700, parents=True, exist_ok=True)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     connection = sqlite3.connect(path, timeout=5.0, isolation_level=None, check_same_thread=False)
     try:
         connection.executescript(f"PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; {_SCHEMA}")

@@ -16,11 +16,13 @@ from typing import Any, Final
 
 from gateway.chronicle import Chronicle
 from gateway.incident_points import points_of
+from gateway.incidents.book import copied
 from gateway.incidents.model import Change, Incident
 from gateway.incidents.watch import Watch
 from gateway.notify.notifier import Notifier
 from gateway.notify.texts import Surroundings
 from gateway.ports import Clock, Misconfigured, RetryLater, Sink, SubscriptionLost, Table
+from gateway.writer import write
 from kewang.wire.placement import Place, Placement
 from kewang.wire.state import State
 
@@ -72,6 +74,7 @@ class Watching:
         self._kept_s = -KEEP_S
         self._connected = True
         self._troubles: dict[str, str | None] = {}
+        self._troubles_of_own: dict[str, str | None] = {"disk": None}
         self._faults: set[str] = set()
 
     # ---- what the pipeline tells
@@ -124,8 +127,9 @@ class Watching:
     # ---- what people do
 
     def acknowledge(self, number: int, by: str, note: str) -> bool:
-        """Somebody takes an incident on; whether it is open."""
-        if number not in self._watch.open:
+        """Somebody takes an incident on; False if it is not open, or somebody has it already."""
+        incident = self._watch.open.get(number)
+        if incident is None or incident.acknowledged:
             return False
         self._watch.acknowledge(number, by, note, self._steady.now_s())
         return True
@@ -155,7 +159,7 @@ class Watching:
         if connected is not self._connected:
             self._connected = connected
             self._watch.broker(connected, now_s)
-        for kind, trouble in troubles.items():
+        for kind, trouble in {**troubles, **self._troubles_of_own}.items():
             if trouble != self._troubles.get(kind):
                 self._troubles[kind] = trouble
                 self._watch.own(kind, trouble, now_s)
@@ -166,20 +170,30 @@ class Watching:
         self.points += points_of(self._watch.moved, changes)
         self._untold += changes
         self._unwritten += changes
-        if self._unwritten or now_s >= min(self._notifier.next_s, self._kept_s + KEEP_S):
-            try:
-                await self._keep(now_s)
-            except (sqlite3.Error, OSError) as error:
-                log.error("incidents and notices can't be kept, they wait in memory: %s", error)
+        if self._unwritten or self._untold or now_s >= min(self._notifier.next_s, self._kept_s + KEEP_S):
+            open_ = [copied(one) for one in self._watch.open.values()]
+            await asyncio.to_thread(self._write, list(self._unwritten), open_, now_s)
+            await self._tell(now_s)
 
-    async def _keep(self, now_s: float) -> None:
-        """The chronicle first: a power cut between the two has the same incidents found, and written, once more."""
-        told, written, open_ = list(self._untold), list(self._unwritten), list(self._watch.open.values())
-        kept = {WATCH: self._watch.kept()}
-        await asyncio.to_thread(self._chronicle.write, written, open_, now_s)
-        del self._unwritten[: len(written)]
-        self._untold = self._untold[len(told) :]  # the notifier remembers, whatever becomes of this
-        await asyncio.to_thread(self._notifier.take, told, self._around(dict(self._places)), now_s, kept)
+    def _write(self, changes: list[Change], open_: list[Incident], now_s: float) -> None:
+        """Into the chronicle; without it people are told all the same."""
+        try:
+            self._chronicle.write(changes, open_, now_s)
+        except (sqlite3.Error, OSError) as error:
+            log.error("incidents can't be written into the chronicle, they wait in memory: %s", error)
+            self._troubles_of_own["disk"] = str(error)
+        else:
+            del self._unwritten[: len(changes)]
+            self._troubles_of_own["disk"] = None
+
+    async def _tell(self, now_s: float) -> None:
+        told, kept = list(self._untold), {WATCH: self._watch.kept()}
+        del self._untold[: len(told)]  # the notifier remembers, whatever becomes of this
+        try:
+            await asyncio.to_thread(self._notifier.take, told, self._around(dict(self._places)), now_s, kept)
+        except (sqlite3.Error, OSError) as error:
+            log.error("notices can't be kept, they wait in memory: %s", error)
+            return
         self._kept_s = now_s
         self.wake()
 
@@ -194,10 +208,10 @@ class Watching:
         """Points for the boards, for ever; while the store is away the newest wait."""
         while True:
             await asyncio.sleep(TURN_S)
-            tables = list(self.points)
-            if not tables:
-                continue
-            with suppress(RetryLater, Misconfigured):
-                await sink.write(tables)
-                for _ in tables:
-                    self.points.popleft()
+            tables = [self.points.popleft() for _ in range(len(self.points))]
+            try:
+                for table, why in await write(sink, tables):
+                    log.error("the store refuses a point of %s: %s", table.measurement, why)
+            except (RetryLater, Misconfigured):
+                room = WAITING_POINTS - len(self.points)
+                self.points.extendleft(reversed(tables[max(0, len(tables) - room) :]))

@@ -3,11 +3,12 @@
 import asyncio
 import hashlib
 import hmac
-from typing import Any, Final, Protocol
+from typing import Annotated, Any, Final, Protocol
 
 from fastapi import APIRouter, Request, Response
+from fastapi import Path as PathParameter
 from fastapi.responses import JSONResponse, RedirectResponse
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationError
 
 from gateway.console.facts import Access, Facts
 from gateway.console.login import bearer
@@ -22,6 +23,8 @@ from kewang.wire.errors import printable
 NOTE_CHARACTERS: Final = 300
 SHOWN: Final = 200
 _FORM_BYTES: Final = 8192
+_WORST_FIRST: Final = {"critical": 0, "warning": 1, "info": 2}
+Number = Annotated[int, PathParameter(ge=1, lt=2**63)]
 
 
 class Incidents(Protocol):
@@ -78,10 +81,11 @@ class IncidentPages:
         """Open ones, and the newest that are over."""
         found = await asyncio.to_thread(self._incidents.listed, SHOWN)
         open_ = [one for one in found if one.ended_s is None]
+        open_.sort(key=lambda one: (_WORST_FIRST[one.severity], -one.number))
         over = [one for one in found if one.ended_s is not None]
         return self._pages.html("incidents", request, self._known(request) | {"open": open_, "over": over})
 
-    async def one(self, number: int, request: Request) -> Response:
+    async def one(self, number: Number, request: Request) -> Response:
         """One of them, or 404."""
         found = await asyncio.to_thread(self._incidents.one, number)
         if found is None:
@@ -90,7 +94,7 @@ class IncidentPages:
         known = {"incident": found[0], "timeline": found[1], "who": who, "token": self._token(who.sid) if who else ""}
         return self._pages.html("incident", request, self._known(request) | known)
 
-    async def acknowledge(self, number: int, request: Request) -> Response:
+    async def acknowledge(self, number: Number, request: Request) -> Response:
         """Who is logged in takes it on, with a note. Only from our own form."""
         who, fields = self._who(request), await _fields(request)
         if who is None or not hmac.compare_digest(self._token(who.sid).encode(), fields.get("token", "").encode()):
@@ -104,10 +108,16 @@ class IncidentPages:
         found = await asyncio.to_thread(self._incidents.listed, SHOWN)
         return JSONResponse({"incidents": [facts_of(one) for one in found]})
 
-    async def take(self, number: int, said: Taking, request: Request) -> Response:
-        """A program with the service token takes it on for somebody."""
+    async def take(self, number: Number, request: Request) -> Response:
+        """A program with the service token takes it on for somebody. Nothing is read of who has none."""
         if not bearer(request.headers, self._token_of_services):
             return JSONResponse({"detail": "the service token is wanted"}, 401)
+        if not _is_small(request):
+            return JSONResponse({"detail": f"at most {_FORM_BYTES} bytes, with their number"}, 413)
+        try:
+            said = Taking.model_validate_json(await request.body())
+        except ValidationError:
+            return JSONResponse({"detail": 'write {"by": "who", "note": "why"}'}, 422)
         by, note = printable(said.by, 64), printable(said.note, NOTE_CHARACTERS)
         return JSONResponse({"ok": self._incidents.acknowledge(number, by, note)})
 
@@ -125,6 +135,7 @@ class IncidentPages:
             "now_ms": self._clock.wall_ms(),
             "well": well,
             "title_of": title,
+            "is_rule": lambda one: self._incidents.kind(one, language) != one.kind,
             "step_of": lambda one: phrases.step(one, language),
             "severity_of": lambda one: say(phrases.SEVERITY[one.severity]),
             "cause_of": lambda one: say(phrases.CAUSE[one.cause]) if one.cause else "",
@@ -140,9 +151,14 @@ class IncidentPages:
         return hmac.new(key, sid.encode(), hashlib.sha256).hexdigest()
 
 
+def _is_small(request: Request) -> bool:
+    length = request.headers.get("content-length", "")
+    return length.isdecimal() and len(length) < 9 and int(length) <= _FORM_BYTES
+
+
 async def _fields(request: Request) -> dict[str, str]:
     """Of a small form; {} for anything else."""
-    if int(request.headers.get("content-length") or _FORM_BYTES + 1) > _FORM_BYTES:
+    if not _is_small(request):
         return {}
     form = await request.form(max_files=0, max_fields=8)
     return {name: value for name, value in form.items() if isinstance(value, str)}

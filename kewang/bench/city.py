@@ -40,6 +40,8 @@ CAMERA: Final = "cam-1"
 CAMERA_PACE: Final = {"reach_s": 2.0, "picture_s": 3.0, "suspicion_s": 2.0, "watch_s": 1.5}
 """A camera is looked at twenty times as often as in the field, for who watches has little time."""
 _ZONE: Final = [[0.05, 0.95], [0.3, 0.55], [0.75, 0.55], [0.98, 0.95]]
+_RULES: Final = "[water-level]\nfrom = 300.0\nclear = 280.0\ncritical_from = 320.0\n"
+"""Every gauge has its own zero, ours too."""
 _CAMERA_FPS: Final = 4.0
 _CAMERA_HOUR: Final = 10.0
 
@@ -263,6 +265,8 @@ class City:
 
     def _gateway(self) -> GatewayProgram:
         notify = {"notify": str(self.plan.notify)} if self.plan.notify else {}
+        rules = self.folder / "rules.toml"
+        rules.write_text(_RULES)
         return GatewayProgram(
             self.folder / "gateway",
             self.broker.port,
@@ -271,7 +275,7 @@ class City:
             faster=self.plan.faster,
             language=self.plan.language,
             sabotage=self.plan.sabotage,
-            incidents={"folder": str(self.folder / "incidents"), **notify},
+            incidents={"folder": str(self.folder / "incidents"), "rules": str(rules), **notify},
         )
 
     def _boards(self) -> BoardsProgram:

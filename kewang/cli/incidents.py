@@ -85,7 +85,7 @@ def ack(
 ) -> None:
     """Take an incident on: nobody is called about it again until it clears. The gateway has to run.
 
-    Exit codes: 0 done; 1 it is not open; 2 wrong settings, or no service token in them; 3 the gateway does not answer.
+    Exit codes: 0 done; 1 it is not open, or taken already; 2 wrong settings, or no service token in them; 3 the gateway does not answer.
 
     Example: kewang incidents ack 17 --note "the provider was called" --config gateway.toml
     """
@@ -94,7 +94,7 @@ def ack(
     settings = _settings(config)
     answer = _posted(settings, number, {"by": by or getpass.getuser(), "note": note})
     if not answer.get("ok"):
-        fail(f"incident {number} is not open: see 'kewang incidents list'", FOUND)
+        fail(f"incident {number} is not open, or somebody has it: see 'kewang incidents list'", FOUND)
     if as_json:
         print_json({"ok": True, "number": number})
     else:
@@ -156,16 +156,20 @@ def _posted(settings: "GatewaySettings", number: int, said: dict[str, str]) -> d
 
 
 def _line(one: "Incident", settings: "GatewaySettings") -> str:
+    from gateway.incidents.rules import load_rules
     from gateway.notify import phrases
 
     name = phrases.name(one, "en")
     until_s = one.ended_s if one.ended_s is not None else time.time()
     state = "open" if one.ended_s is None else "over"
     taken = f", taken on by {one.acknowledged.by}" if one.acknowledged else ""
-    devices = f", {len(one.devices)} devices" if one.devices else ""
+    devices = f", devices: {len(one.devices)}" if one.devices else ""
     cause = f", {phrases.CAUSE[one.cause]}" if one.cause else ""
     lasted = f"since {_moment(one.since_s, settings)}, {(until_s - one.since_s) / 60:.0f} min"
-    title = phrases.title(one, name, one.kind, "en")
+    assert settings.incidents is not None
+    with settings_errors():
+        kinds = {rule.name: rule.en for rule in load_rules(settings.incidents.rules)}
+    title = phrases.title(one, name, kinds.get(one.kind, one.kind), "en")
     return f"#{one.number} {state} {one.severity}: {title}; {lasted}{devices}{cause}{taken}"
 
 

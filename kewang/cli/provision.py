@@ -114,12 +114,12 @@ def serve(config: Config = None, check: Check = False, verbose: Verbose = False)
 
 @app.command()
 def proxy(config: Config = None, as_json: AsJson = False) -> None:
-    """Write HAProxy's file from [guard.proxy], once HAProxy itself has called it good.
+    """Write HAProxy's file from section guard.proxy, once HAProxy itself has called it good.
 
     HAProxy takes it when it is reloaded.
 
-    Exit codes: 0 written, or as it should be already; 2 wrong settings, or no [guard.proxy]; 3 no HAProxy, or it
-    refuses the file, or the file can't be written.
+    Exit codes: 0 written, or as it should be already; 2 wrong settings, or no section guard.proxy; 3 no HAProxy,
+    or it refuses the file, or the file can't be written.
 
     Example: kewang provision proxy --config provision.toml
     """

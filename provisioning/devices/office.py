@@ -128,8 +128,8 @@ class Office:
             picture = made_anew(asked.body, _THUMBNAIL, blur_px=BLUR_PX if self._terms.blur else 0)
         except NoPicture as error:
             raise No(Code.PICTURE, str(error)) from None
-        name = stored(self._inventory.folder, picture)
         with self._inventory.writing(Actor.device(device)) as work:
+            name = stored(work.folder, picture)  # in the turn of whoever deletes pictures that are over
             expires_ms = work.now_ms + THUMBNAIL_DAYS * self._terms.day_ms
             kept = visits.Picture(name, "thumbnail", work.now_ms, source, expires_ms)
             visits.add_photo(work, device, kept)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from gateway.ports import RetryLater
 from kewang.wire.state import State
+from tests.fakes import MemoryStore
 from tests.gateway.watch_house import BOXES, House
 
 OPENED = "[CRITICAL] Site Mardika is not heard (#1)"
@@ -144,3 +147,30 @@ async def test_who_was_not_back_when_a_site_was_told_as_ended_ends_on_the_page_t
     await house.live(3000)
     assert [one.ended_s is None for one in house.watched.chronicle.incidents()].count(True) == 0
     assert sum("Over" in subject for subject in house.told()) == 1
+
+
+async def test_a_chronicle_that_can_not_be_written_silences_no_notice(house: House) -> None:
+    await house.live(400)
+    house.watched.chronicle._db.execute("DROP TABLE change")
+    house.silent = set(BOXES[:3])
+    await house.live(200)
+    assert any("Site Mardika is not heard" in subject for subject in house.told())
+    assert any("its disk fills up" in subject for subject in house.told())
+
+
+async def test_points_that_the_store_takes_later_or_only_in_parts_are_written(house: House) -> None:
+    await house.live(400)
+    house.silent = set(BOXES[:3])
+    await house.live(200)
+    store, wanted = MemoryStore(), {(table.measurement, table.tags) for table in house.watched.watching.points}
+    store.fail(RetryLater("busy"), 1)
+    store.limit_rows = 1
+    store.refuse = lambda table, _row: dict(table.tags).get("device") == BOXES[0]
+    writing = asyncio.create_task(house.watched.watching.keep_writing(store))
+    async with asyncio.timeout(60):
+        while store.writes < 2 or house.watched.watching.points:
+            await asyncio.sleep(0.02)
+    writing.cancel()
+    await asyncio.wait([writing])
+    assert writing.cancelled()
+    assert wanted - store.points.keys() == {("device_event", (("device", BOXES[0]),))}
