@@ -85,7 +85,8 @@ def ack(
 ) -> None:
     """Take an incident on: nobody is called about it again until it clears. The gateway has to run.
 
-    Exit codes: 0 done; 1 it is not open, or taken already; 2 wrong settings, or no service token in them; 3 the gateway does not answer.
+    Exit codes: 0 done; 1 it is not open, or taken already; 2 wrong settings, or no service token in them; 3 the gateway
+    does not answer.
 
     Example: kewang incidents ack 17 --note "the provider was called" --config gateway.toml
     """
