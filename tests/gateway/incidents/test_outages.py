@@ -231,3 +231,18 @@ def test_a_straggler_that_was_back_and_falls_again_is_told() -> None:
     stage.away(["s9-0"], DOWN_S + 6200, DOWN_S + 9000)
     told = [each for each in story(stage.play(DOWN_S + 12_000)) if each[0] != "cause"]
     assert told[2:] == [("opened", "outage", "device s9-0"), ("resolved", "outage", "device s9-0")]
+
+
+def test_who_belongs_to_an_older_outage_elsewhere_opens_nothing_new() -> None:
+    """Site s3 is out, one is back, then a person corrects the site of two of it; both fall silent again."""
+    stage, placed = town(per_site=3)
+    stage.away(placed["s3"], DOWN_S, DOWN_S + 400)
+    stage.play(DOWN_S + 400)
+    stage.away(["s3-1", "s3-2"], DOWN_S + 400, DOWN_S + 6000)
+    stage.play(DOWN_S + 800)
+    stage.place(["s3-0", "s3-1"], at("t"))
+    stage.watch.heard("s3-1", stage.now_s)
+    stage.away(placed["s3"], stage.now_s, DOWN_S + 6000, will=False)
+    told = stage.play(DOWN_S + 5000)
+    assert [each for each in story(told) if each[0] == "opened"] == []
+    assert [one.missing for one in stage.watch.open.values()] == [placed["s3"]]
