@@ -1,10 +1,12 @@
 """Outages: one incident a cause, in time, at the right place; its end, its stragglers, its relapses."""
 
+import json
 from collections.abc import Sequence
 
 import pytest
 
 from gateway.incidents.model import Scope
+from gateway.incidents.watch import Watch, WatchRules
 from kewang.wire.state import Why
 from tests.gateway.incidents.stage import Stage, at, story
 
@@ -246,3 +248,19 @@ def test_who_belongs_to_an_older_outage_elsewhere_opens_nothing_new() -> None:
     told = stage.play(DOWN_S + 5000)
     assert [each for each in story(told) if each[0] == "opened"] == []
     assert [one.missing for one in stage.watch.open.values()] == [placed["s3"]]
+
+
+def test_a_device_that_is_born_often_decides_no_cause_and_its_last_word_counts() -> None:
+    stage, placed = town()
+    stage.away(placed["s3"], DOWN_S, DOWN_S + 9000)
+    stage.play(DOWN_S + 600)
+    for _ in range(9):
+        stage.watch.born("s3-0", "watchdog", stage.now_s)
+    stage.watch = Watch.restored(json.loads(json.dumps(stage.watch.kept())), WatchRules(), stage.now_s)
+    stage.watch.born("s3-0", "watchdog", stage.now_s)
+    stage.watch.born("s3-0", "power", stage.now_s)
+    stage.watch.born("s3-1", "power", stage.now_s)
+    assert stage.watch.due(stage.now_s) == []
+    stage.watch.born("s3-2", "power", stage.now_s)
+    (cause,) = stage.watch.due(stage.now_s)
+    assert (cause.what, cause.incident.cause, cause.incident.whys["power"]) == ("cause", "power", 3)
