@@ -165,9 +165,8 @@ class Outages:
         return most_s - self._rules.spread_s + self._rules.silence_s(silence.hinted)
 
     def _many(self) -> bool:
-        """Whether a vote of all can be one of most, without counting them."""
-        counted = len(self._topology.spots) - len(self.recovery.members)
-        return len(self.silences) >= quota(self._rules.city_share, counted)
+        """Whether a vote of all can be one of most, without a walk: who has no vote is silent too."""
+        return len(self.silences) >= quota(self._rules.city_share, len(self._topology.spots))
 
     def _ballots(self, base_s: float, now_s: float) -> Of:
         """What each device says about a silence that began at `base_s`."""

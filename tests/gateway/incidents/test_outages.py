@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from gateway.incidents.model import Scope
+from gateway.incidents.vote import Vote
 from gateway.incidents.watch import Watch, WatchRules
 from kewang.wire.state import Why
 from tests.gateway.incidents.stage import Stage, at, story
@@ -264,3 +265,19 @@ def test_a_device_that_is_born_often_decides_no_cause_and_its_last_word_counts()
     stage.watch.born("s3-2", "power", stage.now_s)
     (cause,) = stage.watch.due(stage.now_s)
     assert (cause.what, cause.incident.cause, cause.incident.whys["power"]) == ("cause", "power", 3)
+
+
+def test_no_walk_over_everybody_for_each_silence_below_the_city_s_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sites that are out already are silent too: they alone made each further silence look like most."""
+    walks: list[bool] = []
+    mass = Vote.mass
+
+    def walked(vote: Vote) -> bool:
+        walks.append(mass(vote))
+        return walks[-1]
+
+    monkeypatch.setattr(Vote, "mass", walked)
+    stage, placed = town(per_site=3)
+    stage.away([box for boxes in placed.values() for box in boxes[:2]], DOWN_S, DOWN_S + 6000, will=False)
+    assert len(stage.play(DOWN_S + 600)) > 0
+    assert walks == []
