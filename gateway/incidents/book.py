@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from gateway.incidents.facts import facts_of, incident_of
 from gateway.incidents.model import Change, Incident, Scope, Severity, What
+from kewang.wire.state import Why
 
 _REMEMBERED: Final = 1000
 """Incidents that are over and may still learn their cause."""
@@ -32,7 +33,7 @@ class Entry:
 
     `quiet`: nobody was told, so its end is not told either. `told_devices`, `told_sites`: what was told last.
     `cleared_s`: since when most of it is back; `last_back_s`: when something came back last. `relapses`: how often
-    one that was back fell again.
+    one that was back fell again. `whys`: what each of its devices said last of why it was away.
     """
 
     incident: Incident
@@ -42,6 +43,7 @@ class Entry:
     cleared_s: float | None = None
     last_back_s: float = 0.0
     relapses: int = 0
+    whys: dict[str, Why] = field(default_factory=dict)
 
     def note(self) -> None:
         """What it is now is what people know."""

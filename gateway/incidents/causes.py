@@ -11,7 +11,7 @@ _LATE_S: Final = 600.0
 
 
 class Causes:
-    """Counts the `why` of births, by outage."""
+    """Counts the last `why` of each device, by outage."""
 
     def __init__(self, book: Book, recovery: Recovery) -> None:
         self._book = book
@@ -22,7 +22,10 @@ class Causes:
         entry = self._recovery.entry(device) or self._ended(device, now_s)
         if entry is None:
             return
-        incident = entry.incident
+        incident, before = entry.incident, entry.whys.get(device)
+        entry.whys[device] = why
+        if before in incident.whys:
+            incident.whys[before] -= 1
         incident.whys[why] = incident.whys.get(why, 0) + 1
         if incident.cause is None and 2 * incident.whys[why] > len(incident.devices):
             incident.cause = why

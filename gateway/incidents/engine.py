@@ -16,6 +16,7 @@ from gateway.incidents.maintenance import Maintenance
 from gateway.incidents.model import Acknowledged, Change, Incident, Scope
 from gateway.incidents.ourselves import Ourselves
 from gateway.incidents.outages import Outages
+from gateway.incidents.restored import not_ahead
 from gateway.incidents.rules import Rule
 from gateway.incidents.source_outages import SourceOutages
 from gateway.incidents.topology import Topology
@@ -135,13 +136,14 @@ class Engine:
     def restored(
         cls, kept: Mapping[str, Any], rules: EngineRules, now_s: float, conditions: Iterable[Rule] = ()
     ) -> Self:
-        """As `kept`. Say `place` of every device again."""
+        """As `kept`, but no time of the past is ahead. Say `place` of every device again, and that our loop comes."""
         engine = cls(rules, conditions=conditions)
-        engine._book.restore(kept["book"])
+        past = {part: not_ahead(kept[part], now_s) for part in ("book", "ourselves", "sources", "conditions")}
+        engine._book.restore(past["book"])
         engine._maintenance.restore(kept["maintenance"])
-        engine._ourselves.restore(kept["ourselves"])
-        engine._outages.restore(kept["outages"])
-        engine._sources.restore(kept["sources"], now_s)
-        engine._conditions.restore(kept["conditions"], now_s)
+        engine._ourselves.restore(past["ourselves"])
+        engine._outages.restore(not_ahead(kept["outages"], now_s, within_s=rules.longest_s))
+        engine._sources.restore(past["sources"], now_s)
+        engine._conditions.restore(past["conditions"], now_s)
         engine._impostors.restore()
         return engine

@@ -58,3 +58,10 @@ class EngineRules(Settings):
     def silence_s(self, hinted: bool) -> float:
         """Silence after which a device may call a vote of its neighbours."""
         return (self.group_hinted_s if hinted else self.group_silence_s) + self.hold_s
+
+    @property
+    def longest_s(self) -> float:
+        """No outage is looked at later than so long from now, but for maintenance."""
+        holds_s = (self.wired_hold_s, self.cellular_hold_s, self.return_s, self.recovery_s, self.straggler_s)
+        silence_s = max(self.silence_s(hinted) for hinted in (False, True))
+        return max(*holds_s, silence_s, self.device_recovery_s, self.relapse_recovery_s)

@@ -14,7 +14,7 @@ from gateway.incidents.book import Book, Entry
 from gateway.incidents.engine_rules import RANK, EngineRules
 from gateway.incidents.hearing import Hearing, Transition
 from gateway.incidents.maintenance import Maintenance
-from gateway.incidents.model import Scope
+from gateway.incidents.model import Scope, Severity
 from gateway.incidents.ourselves import Ourselves
 from gateway.incidents.recovery import OUTAGE, UNSTABLE, Recovery
 from gateway.incidents.topology import Topology
@@ -102,10 +102,8 @@ class Outages:
         """What is ripe, and what is over."""
         if now_s >= self._poll_s:
             self._poll(now_s)
-        if self._doubted and not self._ourselves.doubted():
-            for device in self._doubted:
-                self._checks.put(device, now_s)
-            self._doubted = {}
+        while self._doubted and not self._ourselves.doubted():
+            self._checks.put(self._doubted.popitem()[0], now_s)
         for at_s, device in self._checks.over(now_s):
             silence = self.silences.get(device)
             if silence is not None and silence.hearing >= Hearing.SILENT and not self.recovery.missing(device):
@@ -155,12 +153,8 @@ class Outages:
             self._checks.put(device, now_s + _AGAIN_S)
         elif ripe_s > now_s:
             self._checks.put(device, ripe_s)
-        elif scope is not None:
-            self._open(scope, silence.base_s, now_s)
-        elif (alone_s := self._alone_s(device, silence)) is not None and alone_s <= now_s:
+        elif scope is None or not self._open(scope, silence.base_s, now_s):
             self._alone(device, silence, now_s)
-        else:
-            self._plan(device, silence, now_s)
 
     def _ripe_s(self, scope: Scope, silence: Silence, ballots: Of) -> float:
         """When a group may be told. A device whose last message was lost would call it a heartbeat too soon: most of
@@ -171,9 +165,8 @@ class Outages:
         return most_s - self._rules.spread_s + self._rules.silence_s(silence.hinted)
 
     def _many(self) -> bool:
-        """Whether a vote of all can be one of most, without counting them."""
-        counted = len(self._topology.spots) - len(self.recovery.members)
-        return len(self.silences) >= quota(self._rules.city_share, counted)
+        """Whether a vote of all can be one of most, without a walk: who has no vote is silent too."""
+        return len(self.silences) >= quota(self._rules.city_share, len(self._topology.spots))
 
     def _ballots(self, base_s: float, now_s: float) -> Of:
         """What each device says about a silence that began at `base_s`."""
@@ -200,25 +193,38 @@ class Outages:
             silence.deferred_s = now_s
         return waits
 
-    def _open(self, scope: Scope, base_s: float, now_s: float) -> None:
-        """An outage of a place, with everybody in it who fell silent about then."""
-        ballots = self._ballots(base_s, now_s)
-        found = [device for device in self._topology.below(scope) if ballots(device) is Ballot.SILENT]
-        since_s = min(self.silences[device].heard_s for device in found)
-        entry = self._book.open(OUTAGE, scope, "critical", since_s, now_s)
-        inside = {self.recovery.members[device] for device in found if device in self.recovery.members}
-        joining = set(found)
-        for number in sorted(inside):
-            child = self._book.entries[number]
-            if child.incident.kind == UNSTABLE or not joining.issuperset(child.incident.missing):
-                joining.difference_update(child.incident.devices)
-            else:
-                self.recovery.absorb(entry, child, now_s)
-        self.recovery.join(entry, ((device, self.silences[device].heard_s) for device in found if device in joining))
+    def _open(self, scope: Scope, base_s: float, now_s: float) -> bool:
+        """An outage of a place, with everybody in it who fell silent about then; False: nobody is free to join."""
+        joining, absorbed = self._joining(scope, base_s, now_s)
+        if not joining:
+            return False
+        entry = self._book.open(OUTAGE, scope, "critical", min(joining.values()), now_s)
+        for child in absorbed:
+            self.recovery.absorb(entry, child, now_s)
+        self.recovery.join(entry, joining.items())
         self._book.tell("opened", entry, now_s)
+        return True
+
+    def _joining(self, scope: Scope, base_s: float, now_s: float) -> tuple[dict[str, float], list[Entry]]:
+        """Who fell silent there about then, heard last when, and the outages that are part of it; others stay apart."""
+        ballots, absorbed = self._ballots(base_s, now_s), []
+        found = (device for device in self._topology.below(scope) if ballots(device) is Ballot.SILENT)
+        joining = {device: self.silences[device].heard_s for device in found}
+        for number in sorted({self.recovery.members[each] for each in joining if each in self.recovery.members}):
+            child = self._book.entries[number]
+            if child.incident.kind != UNSTABLE and joining.keys() >= set(child.incident.missing):
+                absorbed.append(child)
+                continue
+            for device in child.incident.devices:
+                joining.pop(device, None)
+        return joining, absorbed
 
     def _alone(self, device: str, silence: Silence, now_s: float) -> None:
-        """The device itself is the cause: a new outage, or its last one goes on."""
+        """The device itself is the cause, if it is gone for long enough: a new outage, or its last one goes on."""
+        alone_s = self._alone_s(device, silence)
+        if alone_s is None or alone_s > now_s:
+            self._plan(device, silence, now_s)
+            return
         entry = self.recovery.entry(device)
         if entry is None:
             kind = UNSTABLE if silence.unstable else OUTAGE
@@ -267,11 +273,10 @@ class Outages:
             placed = sum(1 for _ in self._topology.below(site))
             whole = len(devices) > 1 and len(devices) >= quota(self._rules.site_share, placed)
             for scope, part in [(site, devices)] if whole else [(Scope("device", each), [each]) for each in devices]:
-                heard = [(device, entry.incident.devices[device]) for device in part]
-                left = self._book.open(
-                    OUTAGE, scope, "critical" if whole else "warning", min(at_s for _, at_s in heard), now_s, quiet=True
-                )
-                self.recovery.join(left, heard)
+                heard = {device: entry.incident.devices[device] for device in part}
+                severity: Severity = "critical" if whole else "warning"
+                left = self._book.open(OUTAGE, scope, severity, min(heard.values()), now_s, quiet=True)
+                self.recovery.join(left, heard.items())
 
     def kept(self) -> dict[str, Any]:
         """JSON-able."""

@@ -64,7 +64,7 @@ class Recovery:
             if spot := self._topology.spots.get(device):
                 incident.sites.add(spot.site)
             self.members[device] = incident.number
-        incident.since_s = min(incident.since_s, *incident.devices.values())
+        incident.since_s = min([incident.since_s, *incident.devices.values()])
         if not self._clearing(incident):
             entry.cleared_s = None
 

@@ -15,6 +15,7 @@ from gateway.incidents.engine import Engine, EngineRules
 from gateway.incidents.hearing import PresenceRules, Transition
 from gateway.incidents.model import Change, Incident, Scope, Word
 from gateway.incidents.presence import Presence
+from gateway.incidents.restored import not_ahead
 from gateway.incidents.rules import Rule
 from kewang.runtime.settings import Settings
 from kewang.wire.placement import Place
@@ -123,6 +124,7 @@ class Watch:
     def restored(cls, kept: Mapping[str, Any], rules: WatchRules | None, started_s: float) -> Self:
         """As `kept`, with patience from `started_s`: nothing is told again, nothing forgotten."""
         watch = cls(rules, started_s)
-        watch.presence = Presence.restored(kept["presence"], watch._rules.presence, started_s)
+        presence = not_ahead(kept["presence"], math.nextafter(started_s, -math.inf))
+        watch.presence = Presence.restored(presence, watch._rules.presence, started_s)
         watch.engine = Engine.restored(kept["engine"], watch._rules.engine, started_s, watch._rules.conditions)
         return watch

@@ -1,5 +1,9 @@
 """Doubts about ourselves: a broker that is away, a loop that is silent, and what others report."""
 
+import json
+
+import pytest
+
 from gateway.incidents.model import Scope
 from gateway.incidents.watch import Watch, WatchRules
 from tests.gateway.incidents.stage import Stage, at, story
@@ -114,3 +118,23 @@ def test_a_device_silent_a_moment_before_nothing_came_at_all_blames_nobody() -> 
     stage.away(devices[:1], DOWN_S - 60, DOWN_S + 200, "link", will=False)
     stage.away(devices[1:], DOWN_S, DOWN_S + 200, "link", will=False)
     assert {each.incident.kind for each in stage.play(DOWN_S + 3000)} == {"self"}
+
+
+@pytest.mark.parametrize("back_s", [0.0, 86_400.0])
+def test_a_clock_set_back_between_two_runs_neither_proves_our_loop_nor_holds_an_outage(back_s: float) -> None:
+    """What was kept speaks of times to come: of our loop, of who was heard last, of what ends when."""
+    first, devices = town()
+    first.now_s = back_s
+    for device in devices:
+        first.watch.heard(device, back_s)
+    first.away(devices[:4], back_s + 1000, back_s + 2500)
+    first.event(back_s + 2600, first.watch.looped)
+    first.play(back_s + 2620)
+    kept, (again, devices) = json.loads(json.dumps(first.watch.kept())), town()
+    again.now_s = 2700.0
+    again.watch = Watch.restored(kept, WatchRules(), again.now_s)
+    for device in devices:
+        again.watch.place(device, at(device[0], feeder=f"f-{device[0]}"), again.now_s)
+    again.away(devices, 5000.0, 9000.0, will=False)
+    told = [each for each in story(again.play(6000.0)) if each[0] != "cause"]
+    assert told == [("resolved", "outage", "site a"), ("opened", "self", "gateway loop")]

@@ -1,10 +1,13 @@
 """Outages: one incident a cause, in time, at the right place; its end, its stragglers, its relapses."""
 
+import json
 from collections.abc import Sequence
 
 import pytest
 
 from gateway.incidents.model import Scope
+from gateway.incidents.vote import Vote
+from gateway.incidents.watch import Watch, WatchRules
 from kewang.wire.state import Why
 from tests.gateway.incidents.stage import Stage, at, story
 
@@ -231,3 +234,50 @@ def test_a_straggler_that_was_back_and_falls_again_is_told() -> None:
     stage.away(["s9-0"], DOWN_S + 6200, DOWN_S + 9000)
     told = [each for each in story(stage.play(DOWN_S + 12_000)) if each[0] != "cause"]
     assert told[2:] == [("opened", "outage", "device s9-0"), ("resolved", "outage", "device s9-0")]
+
+
+def test_who_belongs_to_an_older_outage_elsewhere_opens_nothing_new() -> None:
+    """Site s3 is out, one is back, then a person corrects the site of two of it; both fall silent again."""
+    stage, placed = town(per_site=3)
+    stage.away(placed["s3"], DOWN_S, DOWN_S + 400)
+    stage.play(DOWN_S + 400)
+    stage.away(["s3-1", "s3-2"], DOWN_S + 400, DOWN_S + 6000)
+    stage.play(DOWN_S + 800)
+    stage.place(["s3-0", "s3-1"], at("t"))
+    stage.watch.heard("s3-1", stage.now_s)
+    stage.away(placed["s3"], stage.now_s, DOWN_S + 6000, will=False)
+    told = stage.play(DOWN_S + 5000)
+    assert [each for each in story(told) if each[0] == "opened"] == []
+    assert [one.missing for one in stage.watch.open.values()] == [placed["s3"]]
+
+
+def test_a_device_that_is_born_often_decides_no_cause_and_its_last_word_counts() -> None:
+    stage, placed = town()
+    stage.away(placed["s3"], DOWN_S, DOWN_S + 9000)
+    stage.play(DOWN_S + 600)
+    for _ in range(9):
+        stage.watch.born("s3-0", "watchdog", stage.now_s)
+    stage.watch = Watch.restored(json.loads(json.dumps(stage.watch.kept())), WatchRules(), stage.now_s)
+    stage.watch.born("s3-0", "watchdog", stage.now_s)
+    stage.watch.born("s3-0", "power", stage.now_s)
+    stage.watch.born("s3-1", "power", stage.now_s)
+    assert stage.watch.due(stage.now_s) == []
+    stage.watch.born("s3-2", "power", stage.now_s)
+    (cause,) = stage.watch.due(stage.now_s)
+    assert (cause.what, cause.incident.cause, cause.incident.whys["power"]) == ("cause", "power", 3)
+
+
+def test_no_walk_over_everybody_for_each_silence_below_the_city_s_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sites that are out already are silent too: they alone made each further silence look like most."""
+    walks: list[bool] = []
+    mass = Vote.mass
+
+    def walked(vote: Vote) -> bool:
+        walks.append(mass(vote))
+        return walks[-1]
+
+    monkeypatch.setattr(Vote, "mass", walked)
+    stage, placed = town(per_site=3)
+    stage.away([box for boxes in placed.values() for box in boxes[:2]], DOWN_S, DOWN_S + 6000, will=False)
+    assert len(stage.play(DOWN_S + 600)) > 0
+    assert walks == []

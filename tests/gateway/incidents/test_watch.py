@@ -134,11 +134,15 @@ def test_a_device_is_part_of_one_outage_at_most(first: list[tuple[float, Do]], t
 
 
 class Noted(Watch):
-    """A watch that notes where devices are: placements are not kept, they come again."""
+    """A watch that notes where devices are and until when our loop comes: neither is kept, they come again."""
 
     def place(self, device: str, place: Place | None, now_s: float) -> None:
         self.__dict__.setdefault("places", {})[device] = place
         super().place(device, place, now_s)
+
+    def looped(self, now_s: float, until_s: float | None = None) -> None:
+        self.loops_s = max(self.__dict__.get("loops_s", now_s), now_s if until_s is None else until_s)
+        super().looped(now_s, until_s)
 
 
 @settings(deadline=None)
@@ -151,6 +155,7 @@ def test_an_engine_kept_and_restored_has_the_same_future(story: list[tuple[float
     twin = Engine.restored(kept, RULES.engine, now_s, RULES.conditions)
     for name, place in watch.__dict__["places"].items():
         twin.place(name, place, now_s)
+    twin.looped(watch.__dict__["loops_s"])
     assert twin.open == watch.engine.open
     first, second = [], []
     while (next_s := min(watch.presence.next_s, watch.engine.next_s, twin.next_s)) <= now_s + 20_000:
