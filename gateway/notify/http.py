@@ -68,7 +68,7 @@ class Http:
         """`text` on one line without any secret, short enough for a log."""
         for secret in self._secrets:
             text = text.replace(secret, "***")
-        return " ".join(text.split())[:300]
+        return " ".join(text.encode("utf-8", "replace").decode().split())[:300]
 
     async def close(self) -> None:
         """Close the connections."""

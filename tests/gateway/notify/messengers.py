@@ -33,6 +33,7 @@ class Messenger:
     """`plan`: how the next requests are answered, one word each; after it: well.
 
     A status, `429 SECONDS` (in Telegram's way and by header), `429`; `meta CODE`: in WhatsApp's way; `hang`, `reset`;
+    `lone STATUS`: a lone surrogate wherever a text may be;
     `lie`: 200 and a login page; `mute`: taken and the connection cut before the answer; `huge`: 200 and no end;
     `away URL`: sent on. `taken`: by key, honoured: the same key is taken once.
     """
@@ -76,6 +77,8 @@ class Messenger:
             return None if status == "hang" else b""
         if status == "lie":
             return _http(200, b"<html>Please log in</html>")
+        if status == "lone":
+            return _http(int(more), rb'{"ok":true,"description":"\ud800","result":{"message_id":"\ud800"}}')
         if status == "meta":
             return _http(400, json.dumps({"error": {"code": int(more), "message": f"(#{more})"}}).encode())
         if status == "huge":
