@@ -198,6 +198,18 @@ async def test_a_webhook_is_signed_and_its_key_honoured(outbox: Outbox) -> None:
         assert outbox.rows()[0].receipt == "w1"
 
 
+async def test_an_answer_in_two_pieces_is_one_answer() -> None:
+    async with messenger(["two"]) as server:
+        chat = Telegram(server.url, TOKEN, limit_s=30)
+        sending = asyncio.create_task(chat.send(message()))
+        await until(lambda: server.taken)
+        await asyncio.wait([sending], timeout=0.2)
+        assert not sending.done()
+        server.second.set()
+        assert await sending == "1"
+        await chat.close()
+
+
 @pytest.mark.parametrize(
     ("status", "state", "receipt"), [("200", "delivered", "?"), ("500", "delivered", "1"), ("400", "refused", "")]
 )
