@@ -9,8 +9,9 @@ import contextlib
 import logging
 import random
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Final, ParamSpec, TypeVar
 
 from pydantic import Field
@@ -71,32 +72,49 @@ class Delivery:
             if again:
                 log.warning("%d messages were on their way when the gateway ended: sent again", again)
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._upkeep(), name="notify upkeep")
+                group.create_task(self._ever("", self._upkeep), name="notify upkeep")
                 for name in self._channels:
-                    group.create_task(self._serve(name), name=f"notify {name}")
+                    group.create_task(self._ever(name, partial(self._serve, name)), name=f"notify {name}")
         finally:
             self._pool.shutdown(wait=True)
             for channel in self._channels.values():
                 await channel.close()
 
-    async def _serve(self, name: str) -> None:
+    async def _ever(self, name: str, step: Callable[[], Awaitable[float]]) -> None:
+        """Do `step` again and again, each time after the pause it asks for: one that fails ends no other."""
+        failures = 0
         while True:
-            claimed = await self._surely(self._outbox.claim, name, self._now_s())
-            if claimed is None:
-                await self._rest(name)
-            elif pause_s := await self._send(name, claimed):
-                await asyncio.sleep(pause_s)
+            try:
+                pause_s = await step()
+                failures = 0
+            except sqlite3.Error:
+                raise
+            except Exception as error:  # noqa: BLE001 - no traceback: what a library says may hold a secret
+                failures += 1
+                log.error("unexpected %s in the delivery by %s", type(error).__name__, name or "all")
+                pause_s = self._rules.wait_s(failures)
+            await asyncio.sleep(pause_s)
 
-    async def _upkeep(self) -> None:
+    async def _serve(self, name: str) -> float:
+        claimed = await self._surely(self._outbox.claim, name, self._now_s())
+        if claimed is None:
+            return await self._rest(name)
+        try:
+            return await self._send(name, claimed)
+        except sqlite3.Error:
+            raise
+        except Exception as error:  # noqa: BLE001 - as above
+            return await self._unexpected(name, claimed, error)
+
+    async def _upkeep(self) -> float:
         """Put what is sent instead, end what is too old."""
-        while True:
-            if await self._surely(self._outbox.instead, self._now_s()):
-                self.wake()
-            for row in await self._surely(self._outbox.expire, self._now_s()):
-                log.error("%s to %s by %s expired: %s", row.key, row.recipient, row.channel, row.said or "never tried")
-            await self._rest("")
+        if await self._surely(self._outbox.instead, self._now_s()):
+            self.wake()
+        for row in await self._surely(self._outbox.expire, self._now_s()):
+            log.error("%s to %s by %s expired: %s", row.key, row.recipient, row.channel, row.said or "never tried")
+        return await self._rest("")
 
-    async def _rest(self, name: str) -> None:
+    async def _rest(self, name: str) -> float:
         """Until there is something to do for `name` ("": the upkeep), at most a minute."""
         due_s = await self._surely(self._outbox.next_s, name or None)
         wait_s = min(max(due_s - self._now_s(), _SHORTEST_REST_S), _LONGEST_REST_S)
@@ -105,6 +123,7 @@ class Delivery:
             async with asyncio.timeout(wait_s):
                 await self._new[name].wait()
         self._new[name].clear()
+        return 0.0
 
     async def _send(self, name: str, claimed: Claimed) -> float:
         """Send one and mark what came of it; how long the channel is left alone then (s)."""
@@ -119,12 +138,15 @@ class Delivery:
             return await self._stuck(name, claimed, error)
         except Poison as error:
             return await self._refused(name, claimed, error)
-        except Exception as error:  # noqa: BLE001 - no traceback: what a library says may hold a secret
-            log.error("unexpected %s with %s by %s", type(error).__name__, claimed.message.key, name)
-            return await self._later(name, claimed, Unclear(f"unexpected {type(error).__name__}", 0.0))
+        except Exception as error:  # noqa: BLE001 - as above
+            return await self._unexpected(name, claimed, error)
         await self._surely(self._outbox.delivered, claimed.row, receipt, self._now_s())
         self._worked(name)
         return 0.0
+
+    async def _unexpected(self, name: str, claimed: Claimed, error: Exception) -> float:
+        log.error("unexpected %s with %s by %s", type(error).__name__, claimed.message.key, name)
+        return await self._later(name, claimed, Unclear(f"unexpected {type(error).__name__}", 0.0))
 
     async def _later(self, name: str, claimed: Claimed, error: RetryLater) -> float:
         self._failures[name] += 1

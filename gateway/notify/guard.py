@@ -28,9 +28,10 @@ _INNER: Final = tuple(
         *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24"),
         *("192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24"),
         *("224.0.0.0/4", "240.0.0.0/4", "::/96", "::ffff:0:0/96", "64:ff9b:1::/48", "100::/64", "2001:db8::/32"),
-        *("fc00::/7", "fe80::/10", "fec0::/10", "ff00::/8"),
+        *("2001::/23", "3fff::/20", "5f00::/16", "fc00::/7", "fe80::/10", "fec0::/10", "ff00::/8"),
     )
 )
+"""Also what this Python's own list does not know yet, or holds for reachable."""
 _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
 
 
@@ -63,7 +64,7 @@ class Guard:
             if each in _METADATA:
                 if not any(each in network and network.num_addresses == 1 for network in self._allowed):
                     raise Forbidden(f"{each} is a cloud's metadata service")
-            elif any(each in network for network in _INNER) and not any(each in network for network in self._allowed):
+            elif _is_inner(each) and not any(each in network for network in self._allowed):
                 raise Forbidden(f"{each} is an inner address: list it under 'allowed' if that is meant")
 
     def connector(self) -> aiohttp.TCPConnector:
@@ -118,6 +119,10 @@ def _literal(host: str) -> Address | None:
         return _address(host)
     except ValueError:
         return None
+
+
+def _is_inner(address: Address) -> bool:
+    return not address.is_global or any(address in network for network in _INNER)
 
 
 def _meanings(address: Address) -> list[Address]:

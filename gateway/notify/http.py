@@ -60,7 +60,7 @@ class Http:
                 asyncio.timeout(self._limit_s),
                 self._session().post(url, data=body, headers=headers, timeout=_LIMITS, allow_redirects=False) as answer,
             ):
-                return Answer(answer.status, answer.headers, await answer.content.read(ANSWER_BYTES))
+                return Answer(answer.status, answer.headers, await _body(answer.content))
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             raise self._unanswered(error) from None
 
@@ -68,7 +68,7 @@ class Http:
         """`text` on one line without any secret, short enough for a log."""
         for secret in self._secrets:
             text = text.replace(secret, "***")
-        return " ".join(text.split())[:300]
+        return " ".join(text.encode("utf-8", "replace").decode().split())[:300]
 
     async def close(self) -> None:
         """Close the connections."""
@@ -92,6 +92,14 @@ class Http:
         if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
             return RetryLater(f"{self._name} can't be reached: {type(error).__name__}", 0.0)
         return Unclear(f"{self._name} gave no answer: {type(error).__name__}", 0.0)
+
+
+async def _body(content: aiohttp.StreamReader) -> bytes:
+    """All of it, or its first 64 KiB: one `read` gives what has arrived so far."""
+    found = bytearray()
+    while len(found) < ANSWER_BYTES and (piece := await content.read(ANSWER_BYTES - len(found))):
+        found += piece
+    return bytes(found)
 
 
 def answered(name: str, answer: Answer, said: str) -> RetryLater | Misconfigured | Poison | None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from gateway.notify.message import Message, Unclear
+from gateway.notify.smtp import Smtp
 from gateway.ports import Misconfigured, Poison, RetryLater
 
 _GREYLISTED_S: Final = 60.0
@@ -56,8 +57,10 @@ class Mail:
     def _send(self, talk: "_Talk", message: Message) -> str:
         try:
             content = written(message, self._sender)
-            server = talk.connected(self._connect())
-            with closing(server):
+            with closing(self._server(talk)) as server:
+                server.greeted(self._port)
+                if self._security == "starttls":
+                    server.starttls(context=self._tls)
                 if self._login is not None:
                     server.login(*self._login)
                 receipt = talk.handed_over(server, self._sender, message.recipient, content)
@@ -74,17 +77,8 @@ class Mail:
         except ValueError as error:
             raise Poison(f"no mail can be made of {message.key}: {type(error).__name__}") from None
 
-    def _connect(self) -> smtplib.SMTP:
-        if self._security == "tls":
-            return smtplib.SMTP_SSL(self._host, self._port, timeout=self._limit_s, context=self._tls)
-        server = smtplib.SMTP(self._host, self._port, timeout=self._limit_s)
-        if self._security == "starttls":
-            try:
-                server.starttls(context=self._tls)
-            except BaseException:
-                server.close()
-                raise
-        return server
+    def _server(self, talk: "_Talk") -> Smtp:
+        return Smtp(self._host, self._limit_s, self._tls if self._security == "tls" else None, talk.wired)
 
     def _refusal(self, error: smtplib.SMTPException, talk: "_Talk") -> Trouble:
         """What an SMTP error asks of us. Servers' own words go on: they know no password but what we say to them."""
@@ -117,21 +111,20 @@ class _Talk:
 
     def __init__(self) -> None:
         self.recipient = self.sending = self._over = False
-        self._server: smtplib.SMTP | None = None
+        self._wire: socket.socket | None = None
 
-    def connected(self, server: smtplib.SMTP) -> smtplib.SMTP:
-        """Note whose connection is to be cut when time is up."""
-        self._server = server
+    def wired(self, wire: socket.socket) -> None:
+        """Note which connection is to be cut when time is up."""
+        self._wire = wire
         if self._over:
-            server.close()
-        return server
+            self.cut()
 
     def cut(self) -> None:
         """End it from another thread."""
         self._over = True
-        if self._server is not None and self._server.sock is not None:
+        if self._wire is not None:
             with suppress(OSError):
-                self._server.sock.shutdown(socket.SHUT_RDWR)
+                self._wire.shutdown(socket.SHUT_RDWR)
 
     def handed_over(self, server: smtplib.SMTP, sender: str, recipient: str, content: bytes) -> str:
         """The server's last word. Raises smtplib's errors."""

@@ -126,7 +126,7 @@ class Outbox:
     def delivered(self, row: int, receipt: str, now_s: float) -> None:
         """The other side has taken it; what was to be sent instead is not needed any more."""
         with self._commit() as db:
-            _end(db, row, "delivered", now_s, receipt=receipt[:500])
+            _end(db, row, "delivered", now_s, receipt=receipt)
             db.execute(
                 "UPDATE message SET state = 'spared', ended_s = ? WHERE state = 'waiting' AND id != ? AND "
                 "root = (SELECT root FROM message WHERE id = ?)",
@@ -145,13 +145,13 @@ class Outbox:
             db.execute(
                 "UPDATE message SET state = ?, ended_s = ?, due_s = ?, said = ?, unclear = max(unclear, ?) "
                 "WHERE id = ?",
-                (state, ended_s, due_s, said[:500], unclear, row),
+                (state, ended_s, due_s, _storable(said), unclear, row),
             )
 
     def refused(self, row: int, said: str, now_s: float) -> bool:
         """It will never be taken; whether something is sent instead."""
         with self._commit() as db:
-            _end(db, row, "refused", now_s, said=said[:500])
+            _end(db, row, "refused", now_s, said=said)
             return _instead(db, row, now_s)
 
     def instead(self, now_s: float, channel: str | None = None) -> int:
@@ -272,8 +272,13 @@ def _instead(db: sqlite3.Connection, row: int, now_s: float) -> bool:
 def _end(db: sqlite3.Connection, row: int, state: State, now_s: float, *, receipt: str = "", said: str = "") -> None:
     db.execute(
         "UPDATE message SET state = ?, ended_s = ?, receipt = ?, said = ? WHERE id = ?",
-        (state, now_s, receipt, said, row),
+        (state, now_s, _storable(receipt), _storable(said), row),
     )
+
+
+def _storable(text: str) -> str:
+    """What others say, short and without lone surrogates: JSON can hold them, SQLite can't."""
+    return text[:500].encode("utf-8", "replace").decode()
 
 
 def _decoded(content: dict[str, Any]) -> Message:

@@ -3,6 +3,7 @@
 import logging
 import os
 import sqlite3
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -38,7 +39,7 @@ class OutboxRefused(Exception):
 
 def open_file(path: Path) -> tuple[sqlite3.Connection, Path | None]:
     """The connection, and where a damaged file was put that lay there before. Raises OutboxRefused, sqlite3.Error."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
         return _open(path), None
     except sqlite3.DatabaseError as error:
@@ -72,6 +73,7 @@ def _number(path: Path) -> int:
 
 
 def _open(path: Path) -> sqlite3.Connection:
+    _made_for_us_alone(path)
     db = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
     try:
         os.chmod(path, 0o600)
@@ -80,6 +82,12 @@ def _open(path: Path) -> sqlite3.Connection:
         db.close()
         raise
     return db
+
+
+def _made_for_us_alone(path: Path) -> None:
+    """Never one moment readable by others. One that is there isn't opened: closing it would end SQLite's locks."""
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
 
 def _set_up(db: sqlite3.Connection, path: Path) -> None:

@@ -15,7 +15,8 @@ from email.policy import default
 @dataclass
 class MailServer:
     """`plan`: `WORD ANSWER`: how the next such command is answered (`RCPT 550 no such user`), once each; `ANSWER` may
-    be `hang` or `reset`; `END` is the dot after the text, there also `mute`: taken, and cut before the answer."""
+    be `hang`, `reset`, `drip` (a line and another, for ever), `drop` (a byte and another) or `flood` (without a pause).
+    `END` is the dot after the text, there also `mute`: taken, and cut before the answer."""
 
     tls: ssl.SSLContext | None = None
     login: tuple[str, str] | None = None
@@ -44,6 +45,7 @@ class MailServer:
             case "STARTTLS":
                 await self._say(writer, "STARTTLS", "220 go on")
                 assert self.tls is not None
+                await self._say(writer, "TLS", "") if self.plan else None
                 await writer.start_tls(self.tls)
             case "AUTH":
                 given = tuple(base64.b64decode(rest.split()[1]).decode().split("\0")[1:])
@@ -80,6 +82,10 @@ class MailServer:
         if planned in ("reset", "mute"):
             writer.transport.abort()
             raise ConnectionResetError
+        while planned in ("drip", "drop", "flood"):
+            writer.write({"drip": b"220-wait\r\n", "drop": b"2"}.get(planned, b"220-" + b"a" * 4000 + b"\r\n"))
+            await writer.drain()
+            await asyncio.sleep(0 if planned == "flood" else 0.05)
         writer.write(f"{planned or answer}\r\n".encode())
         await writer.drain()
         return not planned

@@ -33,7 +33,9 @@ class Messenger:
     """`plan`: how the next requests are answered, one word each; after it: well.
 
     A status, `429 SECONDS` (in Telegram's way and by header), `429`; `meta CODE`: in WhatsApp's way; `hang`, `reset`;
+    `lone STATUS`: a lone surrogate wherever a text may be;
     `lie`: 200 and a login page; `mute`: taken and the connection cut before the answer; `huge`: 200 and no end;
+    `two`: well, but the end of the body only once `second` is set;
     `away URL`: sent on. `taken`: by key, honoured: the same key is taken once.
     """
 
@@ -42,6 +44,8 @@ class Messenger:
     taken: dict[str, Request] = field(default_factory=dict)
     arrivals: Counter[str] = field(default_factory=Counter)
     taking: Callable[[Request], None] = lambda request: None
+    word: str = ""
+    second: asyncio.Event = field(default_factory=asyncio.Event)
     port: int = 0
 
     @property
@@ -55,19 +59,28 @@ class Messenger:
         try:
             while (request := await _request(reader)) is not None:
                 self.requests.append(request)
-                answer = self._answer(request, self.plan.popleft() if self.plan else "200")
+                self.word = self.plan.popleft() if self.plan else "200"
+                answer = self._answer(request, self.word)
                 if answer is None:
                     await reader.read()
                     return
                 if answer == b"":
                     writer.transport.abort()
                     return
-                writer.write(answer)
-                await writer.drain()
+                await self._write(writer, answer)
         except (ConnectionError, asyncio.IncompleteReadError):
             pass
         finally:
             writer.close()
+
+    async def _write(self, writer: asyncio.StreamWriter, answer: bytes) -> None:
+        if self.word == "two":
+            writer.write(answer[:-20])
+            await writer.drain()
+            await self.second.wait()
+            answer = answer[-20:]
+        writer.write(answer)
+        await writer.drain()
 
     def _answer(self, request: Request, word: str) -> bytes | None:
         """None: never; empty: the connection is reset."""
@@ -76,13 +89,15 @@ class Messenger:
             return None if status == "hang" else b""
         if status == "lie":
             return _http(200, b"<html>Please log in</html>")
+        if status == "lone":
+            return _http(int(more), rb'{"ok":true,"description":"\ud800","result":{"message_id":"\ud800"}}')
         if status == "meta":
             return _http(400, json.dumps({"error": {"code": int(more), "message": f"(#{more})"}}).encode())
         if status == "huge":
             return b"HTTP/1.1 200 OK\r\nContent-Length: 9999999999\r\n\r\n" + b"x" * 4_000_000
         if status == "away":
             return _http(302, b"", f"Location: {more}\r\n")
-        if status not in ("200", "mute"):
+        if status not in ("200", "two", "mute"):
             return _refusal(int(status), more, request.path)
         key = request.headers.get("idempotency-key", request.path)
         self.arrivals[key] += 1

@@ -113,6 +113,55 @@ async def test_a_server_that_hangs_is_left_when_time_is_up_and_its_thread_ends()
             await channel.send(MAIL)
 
 
+@pytest.mark.parametrize("word", ["BANNER hang", "BANNER drip", "BANNER drop", "EHLO drip", "END drip"])
+async def test_a_server_that_drips_is_left_when_time_is_up_and_its_thread_ends(word: str) -> None:
+    async with mail_server() as server, closed_again(mail(server, limit_s=60.0)) as channel:
+        for _ in range(4):
+            server.plan.append(word)
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.2):
+                    await channel.send(MAIL)
+            server.plan.clear()
+        async with asyncio.timeout(30):
+            await channel.send(MAIL)
+
+
+@pytest.mark.parametrize("security", ["starttls", "tls"])
+async def test_a_handshake_that_hangs_is_left_when_time_is_up(
+    security: str, certificate: tuple[ssl.SSLContext, Path]
+) -> None:
+    tls, own = certificate
+    async with mail_server(tls) as server:
+        more: dict[str, Any] = {"ca_file": own, "limit_s": 60.0}
+        async with closed_again(mail(server, security, **more)) as channel:
+            for _ in range(4):
+                server.plan.append("BANNER hang" if security == "tls" else "TLS hang")
+                with pytest.raises(TimeoutError):
+                    async with asyncio.timeout(0.2):
+                        await channel.send(MAIL)
+                server.plan.clear()
+            assert isinstance(channel, Mail)
+            async with asyncio.timeout(30):
+                await asyncio.get_running_loop().run_in_executor(channel._pool, str)
+
+
+@pytest.mark.parametrize(
+    ("word", "means"),
+    [
+        *((f"BANNER {how}", RetryLater) for how in ("drip", "drop", "flood")),
+        ("EHLO flood", RetryLater),
+        ("END flood", Unclear),
+    ],
+)
+async def test_an_answer_without_end_is_none(word: str, means: type[Exception]) -> None:
+    async with mail_server() as server, closed_again(mail(server, limit_s=0.3)) as channel:
+        server.plan.append(word)
+        async with asyncio.timeout(30):
+            with pytest.raises(means) as refused:
+                await channel.send(MAIL)
+        assert type(refused.value) is means
+
+
 async def test_nobody_at_the_port() -> None:
     async with mail_server() as server:
         port = server.port

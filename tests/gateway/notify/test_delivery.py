@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -195,6 +196,67 @@ async def test_a_webhook_is_signed_and_its_key_honoured(outbox: Outbox) -> None:
         assert request.headers["kewang-signature"] == signature("key of the hook", date_s, request.raw)
         assert (request.body["site"], request.body["severity"]) == ("pasar", "critical")
         assert outbox.rows()[0].receipt == "w1"
+
+
+async def test_an_answer_in_two_pieces_is_one_answer() -> None:
+    async with messenger(["two"]) as server:
+        chat = Telegram(server.url, TOKEN, limit_s=30)
+        sending = asyncio.create_task(chat.send(message()))
+        await until(lambda: server.taken)
+        await asyncio.wait([sending], timeout=0.2)
+        assert not sending.done()
+        server.second.set()
+        assert await sending == "1"
+        await chat.close()
+
+
+@pytest.mark.parametrize(
+    ("status", "state", "receipt"), [("200", "delivered", "?"), ("500", "delivered", "1"), ("400", "refused", "")]
+)
+async def test_a_lone_surrogate_ends_nothing(outbox: Outbox, status: str, state: str, receipt: str) -> None:
+    outbox.put([message("a")])
+    async with messenger([f"lone {status}"]) as server, delivering(outbox, chat=telegram(server)):
+        await until(lambda: ended(outbox))
+        (row,) = outbox.rows()
+        assert (row.state, row.receipt) == (state, receipt)
+        assert len(server.requests) == row.tries
+
+
+class Unstorable:
+    """A channel whose first receipt the outbox can't take."""
+
+    def __init__(self) -> None:
+        self.receipts: list[Any] = [object(), "at last"]
+
+    async def send(self, message: Message) -> str:
+        receipt: str = self.receipts.pop(0)
+        return receipt
+
+    async def close(self) -> None:
+        pass
+
+
+async def test_what_fails_while_it_is_marked_is_a_failure_of_that_message(
+    outbox: Outbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    outbox.put([message("a")])
+    async with delivering(outbox, chat=Unstorable()):
+        await until(lambda: ended(outbox))
+    (row,) = outbox.rows()
+    assert (row.receipt, row.tries) == ("at last", 2)
+    assert "with a by chat" in caplog.text
+
+
+async def test_a_row_that_cannot_be_read_ends_no_channel(outbox: Outbox, caplog: pytest.LogCaptureFixture) -> None:
+    outbox.put([message("a"), message("b"), message("c", "hook")])
+    outbox._db.execute("UPDATE message SET content = '{}' WHERE key = 'a'")
+    async with (
+        messenger() as chat,
+        messenger() as hook,
+        delivering(outbox, chat=telegram(chat), hook=webhook(hook)),
+    ):
+        await until(lambda: chat.taken and hook.taken)
+    assert "in the delivery by chat" in caplog.text
 
 
 class Surprise:

@@ -1,6 +1,7 @@
 """The outbox of notices: what is put is there once, in order, within bounds, whatever happens to process and file."""
 
 import math
+import os
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,19 @@ def outbox(tmp_path: Path) -> Iterator[Outbox]:
 
 def states(outbox: Outbox) -> dict[str, str]:
     return {row.key + " " + row.channel: row.state for row in outbox.rows()}
+
+
+def test_the_file_is_ours_alone_from_its_first_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "new" / "notices.db"
+    found: list[int] = []
+    monkeypatch.setattr(os, "chmod", lambda of, mode: found.append(Path(of).stat().st_mode & 0o777))
+    before = os.umask(0)
+    try:
+        Outbox(path).close()
+    finally:
+        os.umask(before)
+    assert found == [0o600]
+    assert path.parent.stat().st_mode & 0o777 == 0o700
 
 
 def test_the_same_message_put_again_is_the_same(outbox: Outbox) -> None:
