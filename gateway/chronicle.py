@@ -39,8 +39,8 @@ class Chronicle:
     Raises sqlite3.Error: try again.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._turn = threading.Lock()
+    def __init__(self, path: Path, kept: int = KEPT) -> None:
+        self._turn, self._kept = threading.Lock(), kept
         try:
             self._db = _open(path)
         except sqlite3.DatabaseError as error:
@@ -102,8 +102,8 @@ class Chronicle:
     def _forget(self) -> None:
         """The oldest of those that are over."""
         over = "SELECT number FROM incident WHERE ended_s IS NOT NULL ORDER BY number DESC LIMIT -1 OFFSET ?"
-        self._db.execute(f"DELETE FROM change WHERE number IN ({over})", (KEPT,))
-        self._db.execute(f"DELETE FROM incident WHERE number IN ({over})", (KEPT,))
+        self._db.execute(f"DELETE FROM change WHERE number IN ({over})", (self._kept,))
+        self._db.execute(f"DELETE FROM incident WHERE number IN ({over})", (self._kept,))
 
 
 def _open(path: Path) -> sqlite3.Connection:

@@ -15,6 +15,7 @@ from gateway.console.login import bearer
 from gateway.incidents.facts import Step, facts_of
 from gateway.incidents.model import Incident
 from gateway.notify import phrases
+from gateway.notify.budget import SEVERITIES
 from gateway.ports import Clock
 from kewang.ui.words import Language, words
 from kewang.wire import session
@@ -23,7 +24,6 @@ from kewang.wire.errors import printable
 NOTE_CHARACTERS: Final = 300
 SHOWN: Final = 200
 _FORM_BYTES: Final = 8192
-_WORST_FIRST: Final = {"critical": 0, "warning": 1, "info": 2}
 Number = Annotated[int, PathParameter(ge=1, lt=2**63)]
 
 
@@ -81,7 +81,7 @@ class IncidentPages:
         """Open ones, and the newest that are over."""
         found = await asyncio.to_thread(self._incidents.listed, SHOWN)
         open_ = [one for one in found if one.ended_s is None]
-        open_.sort(key=lambda one: (_WORST_FIRST[one.severity], -one.number))
+        open_.sort(key=lambda one: (SEVERITIES.index(one.severity), one.number), reverse=True)
         over = [one for one in found if one.ended_s is not None]
         return self._pages.html("incidents", request, self._known(request) | {"open": open_, "over": over})
 

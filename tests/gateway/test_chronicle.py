@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from gateway import chronicle as module
 from gateway.chronicle import Chronicle
 from gateway.incidents.model import Acknowledged, Change, Incident, Scope
 
@@ -75,12 +75,12 @@ def test_an_open_incident_that_changes_is_kept_as_it_is_now(chronicle: Chronicle
     assert (set(found[0].devices), len(found[1])) == ({"amb-1", "amb-2", "amb-3"}, 1)
 
 
-def test_the_oldest_that_are_over_are_forgotten(chronicle: Chronicle, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "KEPT", 3)
+def test_the_oldest_that_are_over_are_forgotten(tmp_path: Path) -> None:
     changes = [Change("opened", incident(number, None if number == 1 else T), T) for number in range(1, 9)]
-    chronicle.write(changes, [], T + 1)
-    assert [one.number for one in chronicle.incidents()] == [1, 8, 7, 6]
-    assert chronicle.one(2) is None
+    with closing(Chronicle(tmp_path / "incidents.db", kept=3)) as chronicle:
+        chronicle.write(changes, [], T + 1)
+        assert [one.number for one in chronicle.incidents()] == [1, 8, 7, 6]
+        assert chronicle.one(2) is None
 
 
 def test_a_damaged_file_is_set_aside(tmp_path: Path) -> None:

@@ -11,6 +11,8 @@ from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
 
+from tests.gateway.notify.listening import listening
+
 
 @dataclass
 class MailServer:
@@ -97,20 +99,5 @@ async def mail_server(
 ) -> AsyncIterator[MailServer]:
     """One that listens on a free port of loopback."""
     one = MailServer(tls, login)
-    talks: set[asyncio.Task[None]] = set()
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        talks.add(task)
-        await one.serve(reader, writer)
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    one.port = server.sockets[0].getsockname()[1]
-    try:
+    async with listening(one.serve) as one.port:
         yield one
-    finally:
-        server.close()
-        for talk in talks:
-            talk.cancel()
-        await asyncio.gather(*talks, return_exceptions=True)

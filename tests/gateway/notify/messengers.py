@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.notify.message import Message
+from tests.gateway.notify.listening import listening
 
 NOW_S = 1_785_000_000.0
 
@@ -133,23 +134,8 @@ async def _request(reader: asyncio.StreamReader) -> Request | None:
 async def messenger(plan: Iterable[str] = ()) -> AsyncIterator[Messenger]:
     """One that listens on a free port of loopback."""
     one = Messenger(deque(plan))
-    open_tasks: set[asyncio.Task[None]] = set()
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        open_tasks.add(task)
-        await one.serve(reader, writer)
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    one.port = server.sockets[0].getsockname()[1]
-    try:
+    async with listening(one.serve) as one.port:
         yield one
-    finally:
-        server.close()
-        for task in open_tasks:
-            task.cancel()
-        await asyncio.gather(*open_tasks, return_exceptions=True)
 
 
 def message(key: str = "1-opened", channel: str = "chat", **more: Any) -> Message:
