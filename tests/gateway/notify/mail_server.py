@@ -47,7 +47,8 @@ class MailServer:
             case "STARTTLS":
                 await self._say(writer, "STARTTLS", "220 go on")
                 assert self.tls is not None
-                await self._say(writer, "TLS", "") if self.plan else None
+                if self.plan and self.plan[0].startswith("TLS "):
+                    await self._say(writer, "TLS", "")
                 await writer.start_tls(self.tls)
             case "AUTH":
                 given = tuple(base64.b64decode(rest.split()[1]).decode().split("\0")[1:])
