@@ -1,6 +1,6 @@
-"""What happened: every incident as it was last known, and its timeline, in the gateway's file; for pages and commands.
+"""What happened: every incident as it was last known, its timeline, and the turns at which people were told.
 
-The file is the gateway's decisions, not the city's readings: it is small, and it is backed up.
+For pages and commands. The file is the gateway's decisions, not the city's readings: it is small, and it is backed up.
 """
 
 import json
@@ -8,20 +8,24 @@ import logging
 import os
 import sqlite3
 import threading
-from collections.abc import Collection, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
 from gateway.incidents.facts import Step, facts_of, incident_of
 from gateway.incidents.model import Change, Incident
-from gateway.notify.outbox_file import is_damaged, set_aside
+from gateway.notify.outbox_file import OutboxRefused, check_whole, is_damaged, set_aside
+from gateway.turns import KEPT_TURNS, TURN_SCHEMA, Turn, readable, row_of
+from kewang.wire.placement import Place
 
 log = logging.getLogger(__name__)
 
 KEPT: Final = 20_000
 """Incidents that are over and still remembered."""
-_SCHEMA: Final = """
+SCHEMA_VERSION: Final = 1
+"""0: without turns."""
+_SCHEMA: Final = f"""
 CREATE TABLE IF NOT EXISTS incident (
     number INTEGER PRIMARY KEY, opened_s REAL NOT NULL, ended_s REAL, facts TEXT NOT NULL
 );
@@ -30,17 +34,23 @@ CREATE TABLE IF NOT EXISTS change (
     number INTEGER NOT NULL, at_s REAL NOT NULL, what TEXT NOT NULL, why TEXT NOT NULL,
     devices INTEGER NOT NULL, back INTEGER NOT NULL, PRIMARY KEY (number, at_s, what)
 ) WITHOUT ROWID;
+{TURN_SCHEMA}
+PRAGMA user_version = {SCHEMA_VERSION};
 """
 
 
 class Chronicle:
     """The file at `path`; a damaged one is set aside. Its calls block for a commit; any thread may call.
 
-    Raises sqlite3.Error: try again.
+    `read_only`: for commands, beside a gateway that runs; the file must be there, and stays as it is.
+    Raises sqlite3.Error: try again; OutboxRefused for a file of a newer gateway.
     """
 
-    def __init__(self, path: Path, kept: int = KEPT) -> None:
-        self._turn, self._kept = threading.Lock(), kept
+    def __init__(self, path: Path, kept: int = KEPT, kept_turns: int = KEPT_TURNS, *, read_only: bool = False) -> None:
+        self._turn, self._kept, self._kept_turns = threading.Lock(), kept, kept_turns
+        if read_only:
+            self._db = _open_to_read(path)
+            return
         try:
             self._db = _open(path)
         except sqlite3.DatabaseError as error:
@@ -55,22 +65,46 @@ class Chronicle:
         with self._turn:
             self._db.close()
 
-    def write(self, changes: Sequence[Change], open_: Iterable[Incident], now_s: float) -> None:
-        """Note what changed, and how the open incidents are now; of any other that is open here nothing was said at its
-        end. The same again changes nothing."""
+    def write(self, turns: Sequence[Turn], open_: Iterable[Incident], now_s: float) -> int:
+        """Note what changed in `turns`, and how the open incidents are now; of any other that is open here nothing was
+        said at its end. The number of the newest turn, 0 before the first."""
+        changes = [change for turn in turns for change in turn.changes]
         newest = {incident.number: incident for incident in (*(change.incident for change in changes), *open_)}
+        with self._commit() as db:
+            db.executemany("INSERT OR REPLACE INTO incident VALUES (?, ?, ?, ?)", map(_row, newest.values()))
+            self._end_others(newest.keys(), now_s)
+            db.executemany("INSERT OR IGNORE INTO change VALUES (?, ?, ?, ?, ?, ?)", map(_step, changes))
+            db.executemany("INSERT INTO turn (now_s, places, content) VALUES (?, ?, ?)", map(row_of, turns))
+            self._forget()
+            return int(db.execute("SELECT coalesce(max(id), 0) FROM turn").fetchone()[0])
+
+    def untold(self, told: int) -> None:
+        """Nobody was told of the turns after number `told`: the gateway was killed before. They are taken back."""
+        with self._commit() as db:
+            found = db.execute("SELECT now_s, places, content FROM turn WHERE id > ?", (told,)).fetchall()
+            changes = [change for turn in readable(found) for change in turn.changes]
+            taken_back = [(change.incident.number, change.at_s, change.what) for change in changes]
+            db.executemany("DELETE FROM change WHERE number = ? AND at_s = ? AND what = ?", taken_back)
+            db.execute("DELETE FROM turn WHERE id > ?", (told,))
+
+    def places(self) -> dict[str, Place]:
+        """Where the devices were when it was written last."""
         with self._turn:
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                self._db.executemany("INSERT OR REPLACE INTO incident VALUES (?, ?, ?, ?)", map(_row, newest.values()))
-                self._end_others(newest.keys(), now_s)
-                self._db.executemany("INSERT OR IGNORE INTO change VALUES (?, ?, ?, ?, ?, ?)", map(_step, changes))
-                self._forget()
-                self._db.execute("COMMIT")
-            except BaseException:
-                with suppress(sqlite3.Error):
-                    self._db.execute("ROLLBACK")
-                raise
+            since = "SELECT coalesce(max(id), 0) FROM turn WHERE places = 'all'"
+            found = self._db.execute(f"SELECT now_s, places, content FROM turn WHERE id >= ({since})").fetchall()
+        known: dict[str, Place | None] = {}
+        for turn in readable(found):
+            known |= turn.places
+        return {device: place for device, place in known.items() if place is not None}
+
+    def turns(self, after: int = 0, limit: int = 1000) -> list[tuple[int, Turn]]:
+        """The oldest turns after that number, each with its own, in order."""
+        with self._turn:
+            if self._db.execute("PRAGMA user_version").fetchone()[0] < 1:
+                return []
+            wanted = "SELECT id, now_s, places, content FROM turn WHERE id > ? ORDER BY id LIMIT ?"
+            found = self._db.execute(wanted, (after, limit)).fetchall()
+        return [(number, turn) for number, *row in found for turn in readable([row])]
 
     def incidents(self, *, open_only: bool = False, limit: int = 200) -> list[Incident]:
         """The newest, those that are open first."""
@@ -104,6 +138,19 @@ class Chronicle:
         over = "SELECT number FROM incident WHERE ended_s IS NOT NULL ORDER BY number DESC LIMIT -1 OFFSET ?"
         self._db.execute(f"DELETE FROM change WHERE number IN ({over})", (self._kept,))
         self._db.execute(f"DELETE FROM incident WHERE number IN ({over})", (self._kept,))
+        self._db.execute("DELETE FROM turn WHERE id <= (SELECT max(id) FROM turn) - ?", (self._kept_turns,))
+
+    @contextmanager
+    def _commit(self) -> Iterator[sqlite3.Connection]:
+        with self._turn:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._db
+                self._db.execute("COMMIT")
+            except BaseException:
+                with suppress(sqlite3.Error):
+                    self._db.execute("ROLLBACK")
+                raise
 
 
 def _open(path: Path) -> sqlite3.Connection:
@@ -111,11 +158,30 @@ def _open(path: Path) -> sqlite3.Connection:
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     connection = sqlite3.connect(path, timeout=5.0, isolation_level=None, check_same_thread=False)
     try:
+        _check_version(connection, path)
+        check_whole(connection)
         connection.executescript(f"PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; {_SCHEMA}")
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _open_to_read(path: Path) -> sqlite3.Connection:
+    address = f"{path.absolute().as_uri()}?mode=ro"
+    connection = sqlite3.connect(address, timeout=5.0, isolation_level=None, check_same_thread=False, uri=True)
+    try:
+        _check_version(connection, path)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _check_version(connection: sqlite3.Connection, path: Path) -> None:
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version > SCHEMA_VERSION:
+        raise OutboxRefused(f"{path} has schema {version}, this program knows {SCHEMA_VERSION}: upgrade it")
 
 
 def _row(incident: Incident) -> tuple[Any, ...]:

@@ -25,7 +25,7 @@ from gateway.notify.texts import Surroundings
 from gateway.pipeline import Pipeline
 from gateway.ports import Clock
 from gateway.settings import IncidentSettings
-from gateway.watching import WATCH, Steady, Watching
+from gateway.watching import TOLD, WATCH, Steady, Watching
 from kewang.runtime.settings import SettingsError
 from kewang.ui.words import Language
 from kewang.wire import topics
@@ -123,16 +123,19 @@ def open_watched(folder: Path, rules: WatchRules, notify: NotifySettings, clock:
     steady, ways = Steady(clock), channels(notify.channels)
     outbox = Outbox(folder / OUTBOX_FILE)
     chronicle = Chronicle(folder / CHRONICLE_FILE)
+    if (told := outbox.kept(TOLD)) is not None:
+        chronicle.untold(told[0])
     watch = _watch(outbox, rules, chronicle, steady.now_s())
     notifier = Notifier(notify, outbox, steady.now_s())
     kinds: dict[str, Mapping[Language, str]] = {one.name: {"id": one.id, "en": one.en} for one in rules.conditions}
-    watching = Watching(watch, notifier, chronicle, steady, lambda places: _around(places, kinds))
+    watching = Watching(watch, notifier, chronicle, steady, lambda places: around(places, kinds), told)
     delivery = Delivery(outbox, ways, notify.delivery, steady.now_s)
     watching.wake = delivery.wake
     return Watched(watching, chronicle, outbox, delivery, kinds)
 
 
-def _around(places: Mapping[str, Place], kinds: Mapping[str, Mapping[Language, str]]) -> Surroundings:
+def around(places: Mapping[str, Place], kinds: Mapping[str, Mapping[Language, str]]) -> Surroundings:
+    """What the texts know besides the incidents."""
     names = {name: place(name) for one in places.values() for name in (one.site, one.uplink, one.feeder) if name}
     return Surroundings(places, names, kinds)
 

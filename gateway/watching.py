@@ -22,6 +22,7 @@ from gateway.incidents.watch import Watch
 from gateway.notify.notifier import Notifier
 from gateway.notify.texts import Surroundings
 from gateway.ports import Clock, Misconfigured, RetryLater, Sink, SubscriptionLost, Table
+from gateway.turns import PLACES_EVERY_S, Turn
 from gateway.writer import write
 from kewang.wire.placement import Place, Placement
 from kewang.wire.state import State
@@ -36,8 +37,12 @@ KEEP_S: Final = 30.0
 WAITING_POINTS: Final = 10_000
 FAULTS: Final = 100
 """So many different faults are logged."""
+WAITING_TURNS: Final = 10_000
+"""Turns that wait for the chronicle, at most."""
 WATCH: Final = "watch"
 """The name under which its state is kept."""
+TOLD: Final = "told"
+"""The name under which the newest turn that people were told of is kept: its number in the chronicle and its time."""
 
 
 Around = Callable[[Mapping[str, Place]], Surroundings]
@@ -60,16 +65,28 @@ class Steady:
 
 
 class Watching:
-    """gateway.ports.Onlooker. Runs in the event loop; only keeping is done in a thread."""
+    """gateway.ports.Onlooker. Runs in the event loop; only keeping is done in a thread. `told`: what was kept so."""
 
-    def __init__(self, watch: Watch, notifier: Notifier, chronicle: Chronicle, steady: Steady, around: Around) -> None:
+    def __init__(
+        self,
+        watch: Watch,
+        notifier: Notifier,
+        chronicle: Chronicle,
+        steady: Steady,
+        around: Around,
+        told: tuple[int, float] | None = None,
+    ) -> None:
         self._watch, self._notifier, self._chronicle = watch, notifier, chronicle
         self._steady, self._around = steady, around
         self.wake: Callable[[], None] = lambda: None
         """Called when there may be something to deliver."""
-        self._places: dict[str, Place] = {}
+        self._places = chronicle.places()
+        self._moved: dict[str, Place | None] = {}
         self._untold: list[Change] = []
-        self._unwritten: list[Change] = []
+        self._unwritten: list[Turn] = []
+        self._newest = told[0] if told else 0
+        self._last_s = told[1] if told else None
+        self._begins, self._all_places_s = True, -PLACES_EVERY_S
         self.points: deque[Table] = deque(maxlen=WAITING_POINTS)
         self._kept_s = -KEEP_S
         self._connected = True
@@ -81,6 +98,8 @@ class Watching:
 
     def placed(self, device: str, placement: Placement | None) -> None:
         place = placement.now if placement else None
+        if place != self._places.get(device):
+            self._moved[device] = place
         if place:
             self._places[device] = place
         else:
@@ -169,25 +188,37 @@ class Watching:
         changes = self._watch.due(now_s)
         self.points += points_of(self._watch.moved, changes)
         self._untold += changes
-        self._unwritten += changes
-        if self._unwritten or self._untold or now_s >= min(self._notifier.next_s, self._kept_s + KEEP_S):
+        if changes or self._begins or now_s >= self._notifier.next_s:
+            self._unwritten.append(self._turn(changes, now_s))
+            del self._unwritten[:-WAITING_TURNS]
+        if self._unwritten or self._untold or now_s >= self._kept_s + KEEP_S:
             open_ = [copied(one) for one in self._watch.open.values()]
             await asyncio.to_thread(self._write, list(self._unwritten), open_, now_s)
             await self._tell(now_s)
 
-    def _write(self, changes: list[Change], open_: list[Incident], now_s: float) -> None:
+    def _turn(self, changes: list[Change], now_s: float) -> Turn:
+        """With all that has to be known to go through it once more."""
+        whole = self._begins or now_s >= self._all_places_s + PLACES_EVERY_S
+        places: dict[str, Place | None] = {**self._places} if whole else self._moved
+        turn = Turn(now_s, tuple(changes), places, whole, self._begins, self._last_s)
+        self._begins, self._moved, self._last_s = False, {}, None
+        if whole:
+            self._all_places_s = now_s
+        return turn
+
+    def _write(self, turns: list[Turn], open_: list[Incident], now_s: float) -> None:
         """Into the chronicle; without it people are told all the same."""
         try:
-            self._chronicle.write(changes, open_, now_s)
+            self._newest = self._chronicle.write(turns, open_, now_s)
         except (sqlite3.Error, OSError) as error:
             log.error("incidents can't be written into the chronicle, they wait in memory: %s", error)
             self._troubles_of_own["disk"] = str(error)
         else:
-            del self._unwritten[: len(changes)]
+            del self._unwritten[: len(turns)]
             self._troubles_of_own["disk"] = None
 
     async def _tell(self, now_s: float) -> None:
-        told, kept = list(self._untold), {WATCH: self._watch.kept()}
+        told, kept = list(self._untold), {WATCH: self._watch.kept(), TOLD: (self._newest, now_s)}
         del self._untold[: len(told)]  # the notifier remembers, whatever becomes of this
         try:
             await asyncio.to_thread(self._notifier.take, told, self._around(dict(self._places)), now_s, kept)

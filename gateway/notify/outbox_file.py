@@ -102,7 +102,13 @@ def _set_up(db: sqlite3.Connection, path: Path) -> None:
         raise OutboxRefused(f"{path} has schema {version}, this gateway knows {SCHEMA_VERSION}: upgrade the gateway")
     if empty:
         db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
-    elif (found := db.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
+    else:
+        check_whole(db)
+
+
+def check_whole(db: sqlite3.Connection) -> None:
+    """Raise sqlite3.DatabaseError, as for any damaged file, if a page of it is broken."""
+    if (found := db.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
         error = sqlite3.DatabaseError(found)
         error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
         raise error

@@ -116,6 +116,7 @@ def _chronicle(settings: "GatewaySettings") -> Any:
     from contextlib import closing
 
     from gateway.chronicle import Chronicle
+    from gateway.notify.outbox_file import OutboxRefused
     from gateway.watched import CHRONICLE_FILE
 
     assert settings.incidents is not None
@@ -123,8 +124,8 @@ def _chronicle(settings: "GatewaySettings") -> Any:
     if not path.exists():
         fail(f"{path} is not there: has this gateway run yet?", UNREACHABLE)
     try:
-        return closing(Chronicle(path))
-    except (OSError, sqlite3.Error) as error:
+        return closing(Chronicle(path, read_only=True))
+    except (OSError, sqlite3.Error, OutboxRefused) as error:
         fail(f"{path}: {error}", UNREACHABLE)
 
 

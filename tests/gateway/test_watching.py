@@ -68,6 +68,39 @@ async def test_what_can_not_be_kept_waits_and_is_told_once(house: House) -> None
     assert house.told() == [OPENED]
 
 
+async def test_the_turns_are_kept_with_what_texts_need(house: House) -> None:
+    await house.live(400)
+    house.silent = set(BOXES[:3])
+    await house.live(200)
+    house.restart()
+    await house.live(60)
+    turns = [turn for _, turn in house.watched.chronicle.turns()]
+    assert [[change.what for change in turn.changes] for turn in turns] == [[], ["opened"], []]
+    assert [set(turn.places) for turn in turns] == [set(BOXES), set(), set(BOXES)]
+    assert [turn.begins for turn in turns] == [True, False, True]
+    assert turns[0].last_s is None
+    assert turns[2].last_s is not None
+    assert turns[1].now_s <= turns[2].last_s < turns[2].now_s
+
+
+async def test_after_a_kill_before_anybody_was_told_the_timeline_begins_once(house: House) -> None:
+    await house.live(400)
+    other = sqlite3.connect(house.folder / "gateway.db", isolation_level=None)
+    house.watched.outbox._db.execute("PRAGMA busy_timeout = 10")
+    other.execute("BEGIN IMMEDIATE")
+    house.silent = set(BOXES[:3])
+    await house.live(200)
+    assert house.watched.chronicle.one(1) is not None
+    other.execute("ROLLBACK")
+    other.close()
+    house.restart()
+    await house.live(400)
+    found = house.watched.chronicle.one(1)
+    assert found is not None
+    assert [step.what for step in found[1]] == ["opened"]
+    assert house.told() == [OPENED]
+
+
 async def test_an_acknowledgement_is_written_down(house: House) -> None:
     await house.live(400)
     house.silent = {BOXES[3]}

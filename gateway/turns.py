@@ -1,0 +1,92 @@
+"""The turns at which people were told, or would have been: whole, so that they can be gone through once more.
+
+A turn is a moment at which the watch handed changes to the notifier, or the notifier had something due. Beside each
+stands what its texts need and nobody knows later: incidents as they were, and where the devices were.
+"""
+
+import json
+import logging
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, cast
+
+from gateway.incidents.facts import facts_of, incident_of
+from gateway.incidents.model import Change, What
+from kewang.wire.placement import Place
+
+log = logging.getLogger(__name__)
+
+KEPT_TURNS: Final = 100_000
+"""So many of the newest are kept: years of a small city, months of 10,000 devices."""
+PLACES_EVERY_S: Final = 7 * 86_400.0
+"""All places are in a turn so often, so that older turns may be forgotten."""
+TURN_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS turn (
+    id INTEGER PRIMARY KEY, now_s REAL NOT NULL, places TEXT NOT NULL, content BLOB NOT NULL
+);
+CREATE INDEX IF NOT EXISTS turn_places ON turn (id) WHERE places = 'all';
+"""
+"""`places`: `all` or `new`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """At `now_s` the notifier was told `changes`.
+
+    `places`: where devices are, None nowhere: all of them (`all_places`) or those that have moved since the turn
+    before. `begins`: the gateway was started since the turn before, and until `last_s` it had run (None: nothing is
+    known of that, and the notifier remembers nothing).
+    """
+
+    now_s: float
+    changes: tuple[Change, ...] = ()
+    places: Mapping[str, Place | None] = field(default_factory=dict)
+    all_places: bool = False
+    begins: bool = False
+    last_s: float | None = None
+
+
+def row_of(turn: Turn) -> tuple[float, str, bytes]:
+    """`now_s`, `places` and `content` of its row: some 300 bytes for a device, 15 kB for a city of 1,000 devices."""
+    content = {
+        "changes": [
+            {"what": one.what, "incident": facts_of(one.incident), "at_s": one.at_s, "why": dict(one.why)}
+            for one in turn.changes
+        ],
+        "places": {device: place and _told(place) for device, place in turn.places.items()},
+        "begins": turn.begins,
+        "last_s": turn.last_s,
+    }
+    told = json.dumps(content, separators=(",", ":")).encode()
+    return turn.now_s, "all" if turn.all_places else "new", zlib.compress(told)
+
+
+def turn_of(now_s: float, places: str, content: bytes) -> Turn:
+    """The inverse of `row_of`. Raises ValueError, KeyError, TypeError, zlib.error for what it did not make."""
+    told = json.loads(zlib.decompress(content))
+    return Turn(
+        now_s,
+        tuple(map(_change, told["changes"])),
+        {device: place and Place.model_validate(place, strict=False) for device, place in told["places"].items()},
+        places == "all",
+        told["begins"],
+        told["last_s"],
+    )
+
+
+def readable(rows: Iterable[Sequence[Any]]) -> Iterator[Turn]:
+    """The turns of these rows; what can't be read is passed over, and the log says so."""
+    for row in rows:
+        try:
+            yield turn_of(*row)
+        except (ValueError, KeyError, TypeError, zlib.error) as error:
+            log.error("a turn of the chronicle can't be read and is passed over: %s", error)
+
+
+def _told(place: Place) -> dict[str, Any]:
+    return place.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+
+
+def _change(told: Mapping[str, Any]) -> Change:
+    return Change(cast(What, told["what"]), incident_of(told["incident"]), told["at_s"], told["why"])
