@@ -15,6 +15,8 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4
 RATE_S: Final = 10
 """Seconds over which `readings_per_s` is the mean."""
+STUCK_S: Final = 45.0
+"""A loop that has not gone round for so long is stuck."""
 _WRITE_BUCKETS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 

@@ -12,6 +12,7 @@ import uvicorn
 
 from gateway.console.app import create_app
 from gateway.console.facts import Access, Options
+from gateway.metrics import STUCK_S
 from gateway.pipeline import Pipeline
 from gateway.ports import Store
 from gateway.settings import ConsoleSettings, GatewaySettings
@@ -27,8 +28,6 @@ from kewang.wire.state import State
 
 log = logging.getLogger(__name__)
 
-STUCK_S: Final = 45.0
-"""A loop that has not gone round for so long is stuck."""
 TWO_BOXES_MS: Final = 3_600_000
 """A device is marked for so long after two boxes used its identity."""
 
@@ -89,6 +88,11 @@ class LiveFacts:
     def open_incidents(self) -> int | None:
         return None if self._watched is None else len(self._watched.watching.open)
 
+    def doubt(self) -> str | None:
+        if self._watched is None:
+            return "another gateway watches"
+        return self._watched.doubt(self.broker_connected(), self.store_trouble(), self.stuck())
+
     def queue(self) -> int:
         return len(self._pipeline.queue)
 
@@ -120,13 +124,14 @@ async def serve(settings: GatewaySettings, stopping: asyncio.Event, pipeline_cla
         write_rows=settings.store.write_rows,
         onlooker=watched.watching if watched else None,
     )
-    console = _console(settings, pipeline, store, stopping, watched)
+    facts = LiveFacts(settings.id, pipeline, watched)
+    console = _console(settings, facts, pipeline, store, stopping, watched)
     listening = socket.create_server((settings.console.host, settings.console.port))
     log.info("live page: %s", page_address(listening))
     try:
         async with asyncio.TaskGroup() as group:
             serving = group.create_task(console.serve([listening]), name="console")
-            watching = watched.start(group, pipeline, settings.shards) if watched else []
+            watching = watched.start(group, pipeline, settings.shards, facts.doubt) if watched else []
             await pipeline.run(stopping)
             for task in watching:
                 task.cancel()
@@ -158,9 +163,13 @@ def _session_key(file: Path) -> bytes:
 
 
 def _console(
-    settings: GatewaySettings, pipeline: Pipeline, store: Store, stopping: asyncio.Event, watched: Watched | None
+    settings: GatewaySettings,
+    facts: LiveFacts,
+    pipeline: Pipeline,
+    store: Store,
+    stopping: asyncio.Event,
+    watched: Watched | None,
 ) -> uvicorn.Server:
-    facts = LiveFacts(settings.id, pipeline, watched)
     shown = settings.console
     options = Options(shown.language, ZoneInfo(shown.time_zone), silent_s=shown.silent_s, stale_s=shown.stale_s)
     app = create_app(store, facts, pipeline.metrics, pipeline.clock, options, stopping, _access(shown), watched)

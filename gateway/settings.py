@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field, field_validator, model_validator
 
+from gateway.notify.channel_settings import Networks
 from kewang.runtime.broker import BrokerSettings
 from kewang.runtime.settings import Settings, load
 from kewang.wire import topics
@@ -63,6 +64,15 @@ class ConsoleSettings(Settings):
         return name
 
 
+class PingSettings(Settings):
+    """An address elsewhere, asked while this gateway is proven to be well; its keeper tells people of silence."""
+
+    url_file: Path = Field(description="File with the address, readable by its owner only.")
+    every_s: float = Field(60.0, ge=10, le=3600, description="It is asked so often (s).")
+    allowed: Networks = Field([], description="Inner networks and addresses it may be in (10.1.2.0/24).")
+    plain_http: bool = Field(False, description="http:// is allowed too; for inner networks only.")
+
+
 class IncidentSettings(Settings):
     """The watch for outages. Of several gateways exactly one has it, and that one serves all 16 shards."""
 
@@ -75,6 +85,7 @@ class IncidentSettings(Settings):
     notify: Path | None = Field(
         None, description="File that says who is told of what; without it incidents are on the page alone."
     )
+    ping: PingSettings | None = Field(None, description="Who watches this gateway itself, from elsewhere.")
 
 
 class TimerSettings(Settings):

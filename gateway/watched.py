@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
@@ -22,6 +22,7 @@ from gateway.notify.outbox_file import OutboxRefused
 from gateway.notify.phrases import place
 from gateway.notify.routes import NotifySettings, read_notify_settings
 from gateway.notify.texts import Surroundings
+from gateway.ping import Ping
 from gateway.pipeline import Pipeline
 from gateway.ports import Clock
 from gateway.settings import IncidentSettings
@@ -47,6 +48,7 @@ class Watched:
     delivery: Delivery
     kinds: Mapping[str, Mapping[Language, str]]
     """Words for the kinds of rules."""
+    ping: Ping | None = None
 
     def listed(self, limit: int) -> list[Incident]:
         """The newest incidents, those that are open first."""
@@ -64,14 +66,16 @@ class Watched:
         """What people call its kind, if it is a rule's."""
         return self.kinds.get(incident.kind, {}).get(language, incident.kind)
 
-    def start(self, group: asyncio.TaskGroup, pipeline: Pipeline, shards: str) -> list[asyncio.Task[None]]:
-        """Its tasks, which run until they are cancelled."""
+    def start(
+        self, group: asyncio.TaskGroup, pipeline: Pipeline, shards: str, doubt: Callable[[], str | None]
+    ) -> list[asyncio.Task[None]]:
+        """Its tasks, which run until they are cancelled. `doubt`: see the method, of all of us as it is now."""
         gateway, said = pipeline.acks.gateway, GatewayState(st="on", shards=shards).encode()
         subscription = pipeline.subscription
 
         def troubles() -> dict[str, str | None]:
-            away = next((f"{name}: {why}" for name, why in self.delivery.troubles.items()), None)
-            return {"database": pipeline.health.failing, "notify": away}
+            ping = self.ping.trouble if self.ping else None
+            return {"database": pipeline.health.failing, "notify": self._away(), "ping": ping}
 
         async def loop() -> None:
             await subscription.publish(topics.gateway(gateway), said, retain=True)
@@ -82,7 +86,21 @@ class Watched:
             "watch points": self.watching.keep_writing(pipeline.store),
             "deliver": self.delivery.run(),
         }
+        if self.ping is not None:
+            work["ping"] = self.ping.run(doubt)
         return [group.create_task(each, name=name) for name, each in work.items()]
+
+    def doubt(self, connected: bool, store_trouble: str | None, stuck: Sequence[str]) -> str | None:
+        """Why it is not proven that all of us is well just now; None: it is. `stuck`: loops of the pipeline."""
+        if not connected:
+            return "no connection to the broker"
+        if stuck:
+            return f"stuck: {', '.join(stuck)}"
+        return store_trouble or self._away() or self.watching.doubt()
+
+    def _away(self) -> str | None:
+        """A channel by which nothing gets through, and why."""
+        return next((f"{name}: {why}" for name, why in self.delivery.troubles.items()), None)
 
     def close(self) -> None:
         """Close the files."""
@@ -96,12 +114,15 @@ def watched_of(settings: IncidentSettings, clock: Clock, faster: float = 1.0) ->
     Raises SettingsError for files that can't be used.
     """
     conditions, notify = files_of(settings)
+    ping = Ping(settings.ping, Steady(clock).now_s) if settings.ping else None
     presence, engine = quicker(PresenceRules(), faster), quicker(EngineRules(), faster)
     rules = WatchRules(presence=presence, engine=engine, conditions=conditions)
     try:
-        return open_watched(settings.folder, rules, notify, clock)
+        watched = open_watched(settings.folder, rules, notify, clock)
     except (OutboxRefused, OSError, sqlite3.Error) as error:
         raise SettingsError(f"incidents.folder: {error}") from None
+    watched.ping = ping
+    return watched
 
 
 def files_of(settings: IncidentSettings) -> tuple[tuple[Rule, ...], NotifySettings]:

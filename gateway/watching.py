@@ -8,6 +8,7 @@ tells anything again nor forgets it. It owns no reading and waits for no databas
 
 import asyncio
 import logging
+import math
 import sqlite3
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
@@ -19,6 +20,7 @@ from gateway.incident_points import points_of
 from gateway.incidents.book import copied
 from gateway.incidents.model import Change, Incident
 from gateway.incidents.watch import Watch
+from gateway.metrics import STUCK_S
 from gateway.notify.notifier import Notifier
 from gateway.notify.texts import Surroundings
 from gateway.ports import Clock, Misconfigured, RetryLater, Sink, SubscriptionLost, Table
@@ -91,7 +93,9 @@ class Watching:
         self._kept_s = -KEEP_S
         self._connected = True
         self._troubles: dict[str, str | None] = {}
-        self._troubles_of_own: dict[str, str | None] = {"disk": None}
+        self._unkept: dict[str, str] = {}
+        """Files of ours that can't be written, and why."""
+        self._turned_s = -math.inf
         self._faults: set[str] = set()
 
     # ---- what the pipeline tells
@@ -162,6 +166,15 @@ class Watching:
         """Unix s of the watch's clock."""
         return self._steady.now_s()
 
+    def doubt(self) -> str | None:
+        """Why it is not proven that outages are seen and told just now; None: it is."""
+        now_s = self._steady.now_s()
+        if not self._watch.proven(now_s):
+            return "no message of our own comes through the broker"
+        if now_s > self._turned_s + STUCK_S:
+            return "the watch for outages does not go on"
+        return next((f"{name} can't be written: {why}" for name, why in self._unkept.items()), None)
+
     # ---- its own work
 
     async def run(self, connected: Callable[[], bool], troubles: Callable[[], Troubles]) -> None:
@@ -178,8 +191,9 @@ class Watching:
         if connected is not self._connected:
             self._connected = connected
             self._watch.broker(connected, now_s)
-        for kind, trouble in {**troubles, **self._troubles_of_own}.items():
-            if trouble != self._troubles.get(kind):
+        disk = self._unkept.get("chronicle") or troubles.get("disk")
+        for kind, trouble in {**troubles, "disk": disk}.items():
+            if kind not in self._troubles or trouble != self._troubles[kind]:  # one of the run before may be over
                 self._troubles[kind] = trouble
                 self._watch.own(kind, trouble, now_s)
 
@@ -195,6 +209,7 @@ class Watching:
             open_ = [copied(one) for one in self._watch.open.values()]
             await asyncio.to_thread(self._write, list(self._unwritten), open_, now_s)
             await self._tell(now_s)
+        self._turned_s = self._steady.now_s()
 
     def _turn(self, changes: list[Change], now_s: float) -> Turn:
         """With all that has to be known to go through it once more."""
@@ -212,10 +227,10 @@ class Watching:
             self._newest = self._chronicle.write(turns, open_, now_s)
         except (sqlite3.Error, OSError) as error:
             log.error("incidents can't be written into the chronicle, they wait in memory: %s", error)
-            self._troubles_of_own["disk"] = str(error)
+            self._unkept["chronicle"] = str(error)
         else:
             del self._unwritten[: len(turns)]
-            self._troubles_of_own["disk"] = None
+            self._unkept.pop("chronicle", None)
 
     async def _tell(self, now_s: float) -> None:
         told, kept = list(self._untold), {WATCH: self._watch.kept(), TOLD: (self._newest, now_s)}
@@ -224,7 +239,9 @@ class Watching:
             await asyncio.to_thread(self._notifier.take, told, self._around(dict(self._places)), now_s, kept)
         except (sqlite3.Error, OSError) as error:
             log.error("notices can't be kept, they wait in memory: %s", error)
+            self._unkept["outbox"] = str(error)
             return
+        self._unkept.pop("outbox", None)
         self._kept_s = now_s
         self.wake()
 

@@ -124,7 +124,6 @@ class IncidentPages:
     def _known(self, request: Request) -> dict[str, Any]:
         language = self._pages.language(request)
         facts, say = self._facts, words(language).gettext
-        well = facts.broker_connected() and not facts.stuck() and facts.store_trouble() is None
 
         def title(one: Incident) -> str:
             named = one.scope.level in ("site", "uplink", "feeder")
@@ -133,7 +132,7 @@ class IncidentPages:
 
         return {
             "now_ms": self._clock.wall_ms(),
-            "well": well,
+            "well": facts.doubt() is None,
             "title_of": title,
             "is_rule": lambda one: self._incidents.kind(one, language) != one.kind,
             "step_of": lambda one: phrases.step(one, language),

@@ -74,6 +74,10 @@ class Engine:
         self._ourselves.broker(connected, now_s)
         return self._book.taken()
 
+    def proven(self, now_s: float) -> bool:
+        """Whether a message is known to come through the broker just now."""
+        return self._ourselves.proven(now_s)
+
     def looped(self, now_s: float) -> None:
         """Our loop-back message came through the broker."""
         self._ourselves.looped(now_s)

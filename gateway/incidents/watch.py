@@ -87,6 +87,10 @@ class Watch:
         """Our loop-back message came through the broker. `until_s`: it is known to come regularly up to then."""
         self.engine.looped(now_s if until_s is None else until_s)
 
+    def proven(self, now_s: float) -> bool:
+        """Whether a message is known to come through the broker just now."""
+        return self.engine.proven(now_s)
+
     def own(self, kind: str, trouble: str | None, now_s: float) -> None:
         """About ourselves: `trouble` in words, None when it is over."""
         self._changes += self.engine.own(kind, trouble, now_s)

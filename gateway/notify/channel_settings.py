@@ -4,9 +4,22 @@ import ipaddress
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from kewang.runtime.settings import Settings
+
+
+def _are_networks(texts: list[str]) -> list[str]:
+    for text in texts:
+        try:
+            ipaddress.ip_network(text)
+        except ValueError as error:
+            raise ValueError(f"{error}: write 10.1.2.0/24 or 10.1.2.3") from None
+    return texts
+
+
+Networks = Annotated[list[str], AfterValidator(_are_networks)]
+"""Networks and single addresses, as people write them."""
 
 
 class TelegramSettings(Settings):
@@ -24,18 +37,8 @@ class WebhookSettings(Settings):
     url: str | None = Field(None, description="Its address, https.")
     url_file: Path | None = Field(None, description="File with the address, where the address itself is a secret.")
     secret_file: Path | None = Field(None, description="File with the key of the signature.")
-    allowed: list[str] = Field([], description="Inner networks and addresses it may be in (10.1.2.0/24).")
+    allowed: Networks = Field([], description="Inner networks and addresses it may be in (10.1.2.0/24).")
     plain_http: bool = Field(False, description="http:// is allowed too; for inner networks only.")
-
-    @field_validator("allowed")
-    @classmethod
-    def _are_networks(cls, texts: list[str]) -> list[str]:
-        for text in texts:
-            try:
-                ipaddress.ip_network(text)
-            except ValueError as error:
-                raise ValueError(f"{error}: write 10.1.2.0/24 or 10.1.2.3") from None
-        return texts
 
     @model_validator(mode="after")
     def _one_address(self) -> Self:

@@ -53,12 +53,21 @@ class Http:
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         """The answer. Raises RetryLater, Unclear or Misconfigured if there is none."""
+        return await self._ask("POST", url, body, headers)
+
+    async def get(self, url: str) -> Answer:
+        """The same without a body."""
+        return await self._ask("GET", url, None, {})
+
+    async def _ask(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
         try:
             if self._guard is not None:
                 self._guard.check_url(url)
             async with (
                 asyncio.timeout(self._limit_s),
-                self._session().post(url, data=body, headers=headers, timeout=_LIMITS, allow_redirects=False) as answer,
+                self._session().request(
+                    method, url, data=body, headers=headers, timeout=_LIMITS, allow_redirects=False
+                ) as answer,
             ):
                 return Answer(answer.status, answer.headers, await _body(answer.content))
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:

@@ -82,6 +82,7 @@ _OURSELVES: Final[Mapping[str, str]] = {
     "backup": _("the backup is overdue"),
     "certificate": _("a certificate runs out"),
     "clock": _("its clock is wrong"),
+    "ping": _("its ping to the watcher outside does not get through"),
 }
 _RULE: Final = (_("%(kind)s at %(name)s"), _("Follow the runbook."))
 

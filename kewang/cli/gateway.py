@@ -1,6 +1,7 @@
 """`kewang gateway`: set up the database, run the gateway, try a database."""
 
 import asyncio
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
 
@@ -55,6 +56,7 @@ def run(config: Config = None, check: Check = False, verbose: Verbose = False) -
 
 def _can_be_used(settings: "GatewaySettings") -> None:
     """What only the start would find: the store's address, secrets, TLS files. Raises SettingsError."""
+    from gateway.ping import Ping
     from gateway.stores import open_settings_store
     from gateway.watched import files_of
 
@@ -63,6 +65,8 @@ def _can_be_used(settings: "GatewaySettings") -> None:
     settings.broker.tls_context()
     if settings.incidents:
         files_of(settings.incidents)
+        if settings.incidents.ping:
+            Ping(settings.incidents.ping, time.monotonic)
 
 
 @app.command()

@@ -62,6 +62,7 @@ def test_a_time_that_nobody_means_is_refused(tmp_path: Path, moment: str) -> Non
         ("", "[[routes]]\nto = ['x']\nby = ['chat']\n", "no channel is called 'chat'"),
         ("", "[channels.chat]\nkind = 'telegram'\ntoken_file = '/nowhere/token'\n", "/nowhere/token"),
         ("rules = 'rules.toml'\n", "", "rules.toml"),
+        ("[incidents.ping]\nurl_file = '/nowhere/ping.url'\n", "", "/nowhere/ping.url"),
     ],
 )
 def test_the_files_of_the_watch_are_checked_too(tmp_path: Path, settings: str, notify: str, said: str) -> None:

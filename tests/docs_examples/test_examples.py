@@ -66,6 +66,8 @@ def folder(tmp_path: Path) -> Path:
     for name in SECRETS:
         (tmp_path / name).write_text("a secret\n")
         (tmp_path / name).chmod(0o600)
+    (tmp_path / "ping.url").write_text("https://watcher.example/a-secret\n")
+    (tmp_path / "ping.url").chmod(0o600)
     (tmp_path / "city-ca.pem").write_text(CITY_CA)
     return tmp_path
 

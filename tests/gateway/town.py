@@ -109,6 +109,10 @@ class TownFacts:
     def open_incidents(self) -> int | None:
         return self.incidents
 
+    def doubt(self) -> str | None:
+        well = self.connected and not self.loops_stuck
+        return self.trouble if well else "not well"
+
     def queue(self) -> int:
         return 0
 

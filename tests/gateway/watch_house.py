@@ -34,6 +34,7 @@ class House:
         self.silent: set[str] = set()
         self.connected = True
         self.trouble: str | None = None
+        self.troubles: dict[str, str | None] = {}
         self.open()
 
     def open(self) -> None:
@@ -56,7 +57,7 @@ class House:
                 for box in BOXES:
                     if box not in self.silent:
                         self.watched.watching.heard(box)
-            self.watched.watching.look(self.connected, {"database": self.trouble})
+            self.watched.watching.look(self.connected, {"database": self.trouble, **self.troubles})
             await self.watched.watching.turn(self.watched.watching.now_s())
 
     def told(self) -> list[str]:
