@@ -32,7 +32,8 @@ from edge.sources.registers import Register, RegisterMap
 from gateway.incidents.rules import Rule, load_rules
 from gateway.metrics import GatewayMetrics
 from gateway.notify.channel_settings import ChannelSettings
-from gateway.notify.routes import NotifySettings, QuietSettings, RecipientSettings, RouteSettings
+from gateway.notify.contacts import RecipientSettings
+from gateway.notify.routes import NotifySettings, QuietSettings, RouteSettings
 from gateway.settings import GatewaySettings
 from kewang.ui.words import LANGUAGES, Language, read_po
 from kewang.wire.cameras import FIRST_STEPS, REASON_WORDS, STATE_WORDS, CameraReason, CameraState

@@ -35,6 +35,7 @@ class GatewayMetrics:
         self._rows_quarantined = self._counter("rows_quarantined", "Rows put into quarantine", "reason")
         self._acks = self._counter("acks", "Acks published")
         self._store_errors = self._counter("store_errors", "Writes the store did not take", "kind")
+        self._office = self._counter("office_answers", "What the office answered about its contacts", "answer")
         self._broker_connects = self._counter("broker_connects", "Connections to the broker")
         self._queue = self._gauge("queue_messages", "Messages taken and not yet in a write")
         self._in_flight = self._gauge("writes_in_flight", "Writes the store has not answered yet")
@@ -86,6 +87,10 @@ class GatewayMetrics:
     def store_error(self, kind: str) -> None:
         """A write was refused or unanswered (`retry`, `split`, `poison`, `misconfigured`, `unexpected`)."""
         self._store_errors.labels(kind).inc()
+
+    def office(self, answer: str) -> None:
+        """The office was asked who gets alerts (`new`, `same`, `refused`, `away`)."""
+        self._office.labels(answer).inc()
 
     def broker(self, connected: bool) -> None:
         """Whether the broker is connected now; told again or only when it changes."""

@@ -17,6 +17,7 @@ from gateway.incidents.watch import Watch, WatchRules
 from gateway.notify.channels import channels
 from gateway.notify.delivery import Delivery
 from gateway.notify.notifier import Notifier
+from gateway.notify.office import Office
 from gateway.notify.outbox import Outbox
 from gateway.notify.outbox_file import OutboxRefused
 from gateway.notify.phrases import place
@@ -27,10 +28,11 @@ from gateway.pipeline import Pipeline
 from gateway.ports import Clock
 from gateway.settings import IncidentSettings
 from gateway.watching import TOLD, WATCH, Steady, Watching
-from kewang.runtime.settings import SettingsError
+from kewang.runtime.settings import SettingsError, secret
 from kewang.ui.words import Language
 from kewang.wire import topics
 from kewang.wire.placement import Place
+from kewang.wire.roster import Roster
 from kewang.wire.state import GatewayState
 
 R = TypeVar("R", PresenceRules, EngineRules)
@@ -49,6 +51,7 @@ class Watched:
     kinds: Mapping[str, Mapping[Language, str]]
     """Words for the kinds of rules."""
     ping: Ping | None = None
+    office: Office | None = None
 
     def listed(self, limit: int) -> list[Incident]:
         """The newest incidents, those that are open first."""
@@ -75,7 +78,8 @@ class Watched:
 
         def troubles() -> dict[str, str | None]:
             ping = self.ping.trouble if self.ping else None
-            return {"database": pipeline.health.failing, "notify": self._away(), "ping": ping}
+            office = self.office.trouble() if self.office else None
+            return {"database": pipeline.health.failing, "notify": self._away(), "ping": ping, "office": office}
 
         async def loop() -> None:
             await subscription.publish(topics.gateway(gateway), said, retain=True)
@@ -88,6 +92,9 @@ class Watched:
         }
         if self.ping is not None:
             work["ping"] = self.ping.run(doubt)
+        if self.office is not None:
+            self.office.count = pipeline.metrics.office
+            work["office"] = self.office.run()
         return [group.create_task(each, name=name) for name, each in work.items()]
 
     def doubt(self, connected: bool, store_trouble: str | None, stuck: Sequence[str]) -> str | None:
@@ -129,6 +136,8 @@ def files_of(settings: IncidentSettings) -> tuple[tuple[Rule, ...], NotifySettin
     """Rules and who is told, with every secret that is named. Raises SettingsError."""
     notify = read_notify_settings(settings.notify) if settings.notify else NotifySettings()
     channels(notify.channels)
+    if notify.office:
+        secret(notify.office.token_file)
     return load_rules(settings.rules), notify
 
 
@@ -149,16 +158,23 @@ def open_watched(folder: Path, rules: WatchRules, notify: NotifySettings, clock:
     watch = _watch(outbox, rules, chronicle, steady.now_s())
     notifier = Notifier(notify, outbox, steady.now_s())
     kinds: dict[str, Mapping[Language, str]] = {one.name: {"id": one.id, "en": one.en} for one in rules.conditions}
-    watching = Watching(watch, notifier, chronicle, steady, lambda places: around(places, kinds), told)
+    office = Office(notify.office, outbox, steady.now_s) if notify.office else None
+
+    def now_around(places: Mapping[str, Place]) -> Surroundings:
+        return around(places, kinds, office.roster if office else None)
+
+    watching = Watching(watch, notifier, chronicle, steady, now_around, told)
     delivery = Delivery(outbox, ways, notify.delivery, steady.now_s)
     watching.wake = delivery.wake
-    return Watched(watching, chronicle, outbox, delivery, kinds)
+    return Watched(watching, chronicle, outbox, delivery, kinds, office=office)
 
 
-def around(places: Mapping[str, Place], kinds: Mapping[str, Mapping[Language, str]]) -> Surroundings:
-    """What the texts know besides the incidents."""
+def around(
+    places: Mapping[str, Place], kinds: Mapping[str, Mapping[Language, str]], roster: Roster | None = None
+) -> Surroundings:
+    """What notices know besides the incidents."""
     names = {name: place(name) for one in places.values() for name in (one.site, one.uplink, one.feeder) if name}
-    return Surroundings(places, names, kinds)
+    return Surroundings(places, names, kinds, roster)
 
 
 def _watch(outbox: Outbox, rules: WatchRules, chronicle: Chronicle, now_s: float) -> Watch:

@@ -123,6 +123,7 @@ def _options(settings: ProvisionSettings) -> WebOptions:
         zone=settings.zone(),
         office_phone=web.office_phone,
         label_host=web.public_url.partition("://")[2],
+        gateway_token_file=_gateway(settings).token_file,
     )
 
 

@@ -16,7 +16,7 @@ SELF: Final = "self"
 BROKER: Final = "broker"
 LOOP: Final = "loop"
 _NEVER_S: Final = -1e12
-_WARNINGS: Final = frozenset({"backup", "certificate", "clock", "ping"})
+_WARNINGS: Final = frozenset({"backup", "certificate", "clock", "office", "ping"})
 """Troubles that can wait for the morning; all others are critical."""
 
 

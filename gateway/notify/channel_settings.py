@@ -34,7 +34,7 @@ class WebhookSettings(Settings):
     """An address that takes notices as JSON."""
 
     kind: Literal["webhook"]
-    url: str | None = Field(None, description="Its address, https.")
+    url: str | None = Field(None, description="Its address, https; {recipient}: each recipient is one.")
     url_file: Path | None = Field(None, description="File with the address, where the address itself is a secret.")
     secret_file: Path | None = Field(None, description="File with the key of the signature.")
     allowed: Networks = Field([], description="Inner networks and addresses it may be in (10.1.2.0/24).")

@@ -1,4 +1,7 @@
-"""HTTP to those who carry our messages: requests that end, and what their answers ask of us. Texts hold no secret."""
+"""HTTP to those who carry our messages, and to the office: requests that end, and what their answers ask of us.
+
+Texts hold no secret.
+"""
 
 import asyncio
 import email.utils
@@ -7,6 +10,7 @@ import ssl
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import aiohttp
@@ -19,13 +23,14 @@ ANSWER_BYTES: Final = 64 * 1024
 LONGEST_AFTER_S: Final = 3600.0
 _LIMITS: Final = aiohttp.ClientTimeout(total=None, connect=10.0)
 """No total: aiohttp's own clock for that swallows a cancellation that comes together with its end."""
+_NO_HEADERS: Final[Mapping[str, str]] = {}
 _LATER: Final = frozenset({408, 409, 425, 429})
 _MEND: Final = frozenset({401, 403, 404, 405, 407, 410})
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back; of the body the first 64 KiB."""
+    """What came back; of the body the beginning, as much as is read."""
 
     status: int
     headers: Mapping[str, str]
@@ -41,35 +46,43 @@ class Answer:
 
 
 class Http:
-    """Requests to one server. `secrets` are cut out of every text; no URL is ever in one: it may hold them too."""
+    """Requests to one server. `secrets` are cut out of every text; no URL is ever in one: it may hold them too.
+
+    `ca_file`: trust anchor for https in place of the system's. `answer_bytes`: so much of an answer is read.
+    """
 
     def __init__(
-        self, name: str, secrets: Iterable[str] = (), guard: Guard | None = None, limit_s: float = 15.0
+        self,
+        name: str,
+        secrets: Iterable[str] = (),
+        guard: Guard | None = None,
+        limit_s: float = 15.0,
+        ca_file: Path | None = None,
+        answer_bytes: int = ANSWER_BYTES,
     ) -> None:
         self._name, self._secrets = name, [secret for secret in secrets if secret]
         self._guard = guard
-        self._limit_s = limit_s
+        self._limit_s, self._answer_bytes = limit_s, answer_bytes
+        self._tls = ssl.create_default_context(cafile=ca_file) if ca_file else True
         self._open: aiohttp.ClientSession | None = None
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         """The answer. Raises RetryLater, Unclear or Misconfigured if there is none."""
         return await self._ask("POST", url, body, headers)
 
-    async def get(self, url: str) -> Answer:
+    async def get(self, url: str, headers: Mapping[str, str] = _NO_HEADERS) -> Answer:
         """The same without a body."""
-        return await self._ask("GET", url, None, {})
+        return await self._ask("GET", url, None, headers)
 
     async def _ask(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
         try:
             if self._guard is not None:
                 self._guard.check_url(url)
-            async with (
-                asyncio.timeout(self._limit_s),
-                self._session().request(
-                    method, url, data=body, headers=headers, timeout=_LIMITS, allow_redirects=False
-                ) as answer,
-            ):
-                return Answer(answer.status, answer.headers, await _body(answer.content))
+            asked = self._session().request(
+                method, url, data=body, headers=headers, timeout=_LIMITS, allow_redirects=False
+            )
+            async with asyncio.timeout(self._limit_s), asked as answer:
+                return Answer(answer.status, answer.headers, await _body(answer.content, self._answer_bytes))
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             raise self._unanswered(error) from None
 
@@ -86,7 +99,7 @@ class Http:
 
     def _session(self) -> aiohttp.ClientSession:
         if self._open is None or self._open.closed:
-            connector = self._guard.connector() if self._guard else aiohttp.TCPConnector(limit=4)
+            connector = self._guard.connector() if self._guard else aiohttp.TCPConnector(limit=4, ssl=self._tls)
             self._open = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
         return self._open
 
@@ -103,10 +116,10 @@ class Http:
         return Unclear(f"{self._name} gave no answer: {type(error).__name__}", 0.0)
 
 
-async def _body(content: aiohttp.StreamReader) -> bytes:
-    """All of it, or its first 64 KiB: one `read` gives what has arrived so far."""
+async def _body(content: aiohttp.StreamReader, limit_bytes: int) -> bytes:
+    """All of it, or its beginning: one `read` gives what has arrived so far."""
     found = bytearray()
-    while len(found) < ANSWER_BYTES and (piece := await content.read(ANSWER_BYTES - len(found))):
+    while len(found) < limit_bytes and (piece := await content.read(limit_bytes - len(found))):
         found += piece
     return bytes(found)
 

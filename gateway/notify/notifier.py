@@ -27,10 +27,11 @@ class Notifier:
     """Goes on where the last one with this `outbox` ended."""
 
     def __init__(self, settings: NotifySettings, outbox: Outbox, now_s: float) -> None:
-        self._outbox, self._routes = outbox, Routes(settings)
+        kept = outbox.kept(KEPT)
+        self._outbox, self._routes = outbox, Routes(settings, kept.get("contacts", ()) if kept else ())
         self._incidents: dict[int, Incident] = {}
         self._unput: list[Message] = []
-        if (kept := outbox.kept(KEPT)) is not None:
+        if kept is not None:
             self._budget = Budget.restored(kept["budget"], settings.budget, now_s)
             self._incidents = {one["number"]: incident_of(one) for one in kept["incidents"]}
         else:
@@ -63,12 +64,14 @@ class Notifier:
 
     def _put(self, notices: list[Notice], around: Surroundings, now_s: float, kept: Mapping[str, Any]) -> list[Notice]:
         for notice in notices:
-            if nobody := self._routes.nobody(notice, self._incidents):
+            if nobody := self._routes.nobody(notice, self._incidents, around):
                 log.warning("no route sends incidents %s to anybody", ", ".join(map(str, nobody)))
             self._unput += self._routes.messages(notice, self._incidents, around, now_s)
         spoken_of = self._budget.speaks_of
         self._incidents = {number: one for number, one in self._incidents.items() if number in spoken_of}
+        self._routes.contacts.forget(spoken_of)
         own = {"budget": self._budget.kept(), "incidents": [facts_of(one) for one in self._incidents.values()]}
+        own["contacts"] = self._routes.contacts.kept()
         self._outbox.put(self._unput, {**kept, KEPT: own})
         self._unput = []
         return notices

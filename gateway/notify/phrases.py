@@ -78,6 +78,7 @@ _OURSELVES: Final[Mapping[str, str]] = {
     "loop": _("no message comes through the broker"),
     "database": _("the database is away"),
     "notify": _("a channel of notices does not get through"),
+    "office": _("the office's list of contacts"),
     "disk": _("its disk fills up"),
     "backup": _("the backup is overdue"),
     "certificate": _("a certificate runs out"),

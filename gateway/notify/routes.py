@@ -1,11 +1,11 @@
-"""To whom a notice goes, by which channel and when: `notify.toml`, for those who have no office page for it."""
+"""To whom a notice goes, by which channel and when: the routes of `notify.toml`, and the office's contacts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import Field, field_validator, model_validator
@@ -13,20 +13,13 @@ from pydantic import Field, field_validator, model_validator
 from gateway.incidents.model import Incident, Severity
 from gateway.notify.budget import SEVERITIES, BudgetRules, Notice
 from gateway.notify.channel_settings import ChannelSettings
+from gateway.notify.contacts import Contacts, OfficeSettings, RecipientSettings
 from gateway.notify.delivery import DeliveryRules
 from gateway.notify.message import Message
 from gateway.notify.texts import LinkSettings, Surroundings, Texts
 from kewang.runtime.settings import Settings, load
-from kewang.ui.words import Language
 
 HOUR_S = 3600.0
-
-
-class RecipientSettings(Settings):
-    """Somebody who is told: a person, a shift, a group."""
-
-    language: Language = Field("id", description="Language of the notices: id or en.")
-    addresses: dict[str, str] = Field(min_length=1, description="Address on each channel: chat, mail address, number.")
 
 
 class RouteSettings(Settings):
@@ -84,6 +77,9 @@ class NotifySettings(Settings):
     recipients: dict[str, RecipientSettings] = Field({}, description="Recipients by name.")
     routes: list[RouteSettings] = Field([], description="Who is told of what.")
     quiet: list[QuietSettings] = Field([], description="Quiet hours.")
+    office: OfficeSettings | None = Field(
+        None, description="Provisioning's office page, whose contacts are told; without this section they are not."
+    )
 
     @field_validator("time_zone")
     @classmethod
@@ -105,6 +101,9 @@ class NotifySettings(Settings):
                     raise ValueError(f"routes.{n}: no recipient is called {name!r}: name one of [recipients]")
                 if not set(route.by) & self.recipients[name].addresses.keys():
                     raise ValueError(f"routes.{n}: {name!r} has no address on {', '.join(route.by)}: give one")
+        for word, names in (self.office.by if self.office else {}).items():
+            if unknown := [name for name in names if name not in self.channels]:
+                raise ValueError(f"office.by.{word}: no channel is called {unknown[0]!r}: name one of [channels]")
         return self
 
 
@@ -123,10 +122,11 @@ def read_notify_settings(file: Path | None, flags: Mapping[str, object] | None =
 
 
 class Routes:
-    """Makes messages of notices."""
+    """Makes messages of notices. `kept`: what earlier ones kept of who was told."""
 
-    def __init__(self, settings: NotifySettings) -> None:
+    def __init__(self, settings: NotifySettings, kept: Sequence[Any] = ()) -> None:
         self._settings, self._zone = settings, ZoneInfo(settings.time_zone)
+        self.contacts = Contacts(settings.office, kept)
         self._texts = Texts(settings.links, settings.time_zone, settings.templates)
         self.failed: str | None = None
         """Why the last template that failed did."""
@@ -135,26 +135,34 @@ class Routes:
         self, notice: Notice, incidents: Mapping[int, Incident], around: Surroundings, now_s: float
     ) -> list[Message]:
         """What is put into the outbox for `notice`. Every one of its incidents must be among `incidents`."""
-        told = [incidents[number] for number in notice.incidents]
-        return [self._message(notice, way, around, now_s) for way in self._ways(told)]
+        ways = self._ways(notice, incidents, around)
+        return [self._message(notice, way, around, now_s) for way in ways]
 
-    def nobody(self, notice: Notice, incidents: Mapping[int, Incident]) -> list[int]:
-        """Its incidents that no route sends to anybody."""
-        told = {number for way in self._ways([incidents[n] for n in notice.incidents]) for number in way.incidents}
+    def nobody(self, notice: Notice, incidents: Mapping[int, Incident], around: Surroundings) -> list[int]:
+        """Its incidents that nobody is told of."""
+        told = {number for way in self._ways(notice, incidents, around) for number in way.incidents}
         return [number for number in notice.incidents if number not in told]
 
-    def _ways(self, incidents: Sequence[Incident]) -> list[_Way]:
+    def _ways(self, notice: Notice, incidents: Mapping[int, Incident], around: Surroundings) -> list[_Way]:
         """One for each address that is the first on its way."""
         ways: dict[tuple[str, str], _Way] = {}
-        for route in self._settings.routes:
-            fitting = {one.number: one for one in incidents if route.fits(one)}
-            for name in route.to if fitting else ():
-                recipient = self._settings.recipients[name]
-                by = [channel for channel in route.by if channel in recipient.addresses]
-                way = ways.setdefault((by[0], recipient.addresses[by[0]]), _Way(recipient, by, {}))
-                way.incidents |= fitting
-                way.by += [channel for channel in by if channel not in way.by and channel in way.recipient.addresses]
+        for number in notice.incidents:
+            one, reached = incidents[number], False
+            for recipient, by in self._on_file(one):
+                _go(ways, recipient, by, one)
+                reached = True
+            called = self.contacts.of(notice, one, around.roster, reached=reached)
+            self.contacts.note(number, called)
+            for each in called:
+                _go(ways, each.recipient(), each.by, one)
         return list(ways.values())
+
+    def _on_file(self, incident: Incident) -> Iterator[tuple[RecipientSettings, Sequence[str]]]:
+        """Who is told by the file, and by which channels."""
+        for route in self._settings.routes:
+            for name in route.to if route.fits(incident) else ():
+                recipient = self._settings.recipients[name]
+                yield recipient, [channel for channel in route.by if channel in recipient.addresses]
 
     def _message(self, notice: Notice, way: _Way, around: Surroundings, now_s: float) -> Message:
         order = [way.incidents[number] for number in notice.incidents if number in way.incidents]
@@ -182,6 +190,13 @@ class Routes:
 
     def _due_s(self, channel: str, severity: Severity, now_s: float) -> float:
         return max((one.until_s(channel, severity, now_s, self._zone) for one in self._settings.quiet), default=now_s)
+
+
+def _go(ways: dict[tuple[str, str], _Way], recipient: RecipientSettings, by: Sequence[str], incident: Incident) -> None:
+    """`incident` goes to `recipient` as well; to the same address once."""
+    way = ways.setdefault((by[0], recipient.addresses[by[0]]), _Way(recipient, list(by), {}))
+    way.incidents[incident.number] = incident
+    way.by += [channel for channel in by if channel not in way.by and channel in way.recipient.addresses]
 
 
 def _chained(chain: Sequence[Message]) -> Message:

@@ -22,6 +22,7 @@ from gateway.notify.budget import Notice
 from kewang.runtime.settings import Settings
 from kewang.ui.words import Language, words
 from kewang.wire.placement import Place
+from kewang.wire.roster import Roster
 
 log = logging.getLogger(__name__)
 
@@ -46,11 +47,13 @@ class LinkSettings(Settings):
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What the texts know besides the incidents: places of devices, names of places, words for rules' kinds."""
+    """What notices know besides the incidents: places of devices, names of places, words for rules' kinds, the
+    office's contacts."""
 
     places: Mapping[str, Place] = field(default_factory=dict)
     names: Mapping[str, str] = field(default_factory=dict)
     kinds: Mapping[str, Mapping[Language, str]] = field(default_factory=dict)
+    roster: Roster | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,7 @@
-"""A webhook: the message as JSON to an address of the city's choice, signed, with its idempotency key."""
+"""A webhook: the message as JSON to an address of the city's choice, signed, with its idempotency key.
+
+Where the settings say `{recipient}` in place of an address, each recipient is one; the guard judges every one of them.
+"""
 
 import hashlib
 import hmac
@@ -10,8 +13,10 @@ from urllib.parse import urlsplit
 from gateway.notify.guard import Guard
 from gateway.notify.http import Http, answered
 from gateway.notify.message import Message
+from gateway.ports import Misconfigured, Poison
 
 SIGNATURE: Final = "Kewang-Signature"
+RECIPIENT: Final = "{recipient}"
 
 
 class Webhook:
@@ -19,11 +24,19 @@ class Webhook:
 
     def __init__(self, url: str, secret: str | None, guard: Guard, limit_s: float = 15.0) -> None:
         self._url, self._secret = url, secret
-        self._name = f"webhook {urlsplit(url).hostname}"
+        self._name = "webhook" if url == RECIPIENT else f"webhook {urlsplit(url).hostname}"
         self._http = Http(self._name, [url, urlsplit(url).path.strip("/"), secret or ""], guard, limit_s)
 
     async def send(self, message: Message) -> str:
         """See Channel. The receipt is the answer's `id`, if it has one."""
+        if self._url != RECIPIENT:
+            return await self._post(self._url, message)
+        try:
+            return await self._post(message.recipient, message)
+        except Misconfigured as error:
+            raise Poison(str(error)) from None  # of this recipient; the channel serves the others
+
+    async def _post(self, url: str, message: Message) -> str:
         body = json.dumps(
             {
                 "key": message.key,
@@ -38,7 +51,7 @@ class Webhook:
         headers = {"Content-Type": "application/json", "Idempotency-Key": f"{message.key}.{message.recipient}"}
         if self._secret is not None:
             headers[SIGNATURE] = signature(self._secret, int(time.time()), body)
-        answer = await self._http.post(self._url, body, headers)
+        answer = await self._http.post(url, body, headers)
         said = self._http.scrubbed(answer.body.decode(errors="replace"))
         if (trouble := answered(self._name, answer, said)) is not None:
             raise trouble

@@ -5,16 +5,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final, get_args
 
-from sqlalchemy import delete
+from sqlalchemy import delete, func, select
 
 from kewang.ui.words import LANGUAGES, Language
+from kewang.wire.roster import CONTACTS_LIMIT, SHIFTS_LIMIT
+from kewang.wire.roster import Shift as WireShift
 from provisioning.acts import fields
 from provisioning.acts.rights import must
 from provisioning.acts.rows import is_row_number
 from provisioning.inventory import Contact, Shift, Work
 from provisioning.inventory.audit import record
 from provisioning.inventory.people_tables import Channel
-from provisioning.refusals import unknown
+from provisioning.refusals import Refused, unknown
 
 _ADDRESSES: Final = {
     "whatsapp": re.compile(r"\+[0-9]{6,15}"),
@@ -24,7 +26,6 @@ _ADDRESSES: Final = {
     "webhook": re.compile(r"https://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9._~/?=&%-]*)?"),
 }
 _DAY: Final = 1440
-SHIFTS_LIMIT: Final = 20
 
 
 def _(text: str) -> str:
@@ -55,6 +56,10 @@ class NewShift:
 def add(work: Work, contact: NewContact, shifts: tuple[NewShift, ...] = ()) -> Contact:
     """Add a contact with shifts."""
     must(work, "contact.put", "new")
+    if (work.rows.scalar(select(func.count()).select_from(Contact)) or 0) >= CONTACTS_LIMIT:
+        raise Refused(
+            "P-409", "full", _("There are %(most)s contacts already."), _("Forget one first."), most=CONTACTS_LIMIT
+        )
     row = Contact()
     _write(work, row, contact, shifts)
     record(work, "contact.put", str(row.id), {"channel": row.channel, "name": row.name, "shifts": len(shifts)})
@@ -82,16 +87,13 @@ def remove(work: Work, contact: int) -> None:
 
 def on_duty(shifts: Iterable[Shift], weekday: int, minute: int) -> bool:
     """Whether one of `shifts` covers ISO `weekday` at `minute` of the day; a contact without shifts always is."""
-    every = list(shifts)
-    return not every or any(_covers(shift, weekday, minute) for shift in every)
+    every = [as_told(shift) for shift in shifts]
+    return not every or any(shift.covers(weekday, minute) for shift in every)
 
 
-def _covers(shift: Shift, weekday: int, minute: int) -> bool:
-    today = str(weekday) in shift.weekdays
-    if shift.from_minute < shift.to_minute:
-        return today and shift.from_minute <= minute < shift.to_minute
-    yesterday = str((weekday - 2) % 7 + 1) in shift.weekdays
-    return (today and minute >= shift.from_minute) or (yesterday and minute < shift.to_minute)
+def as_told(shift: Shift) -> WireShift:
+    """The shift as the gateway is told of it."""
+    return WireShift(weekdays=shift.weekdays, from_minute=shift.from_minute, to_minute=shift.to_minute)
 
 
 def _row(work: Work, contact: Any) -> Contact:

@@ -21,6 +21,7 @@ from provisioning.web.options import WebOptions
 from provisioning.web.own_password import OwnPassword
 from provisioning.web.photos import LIMIT_BYTES
 from provisioning.web.render import Renderer
+from provisioning.web.services import Services
 from provisioning.web.session import Doorkeeper, LoginNeeded
 from provisioning.web.signin import LoginTries, SignIn, login_at
 from provisioning.web.standing import Standing
@@ -49,6 +50,7 @@ def create_web(
     tries = LoginTries(options.proxies)
     for part in (SignIn(desk, tries), OwnPassword(desk, tries), Field(desk), Labels(desk), Visits(desk), Offline(desk)):
         app.include_router(part.router())
+    app.include_router(Services(desk).router())
     office.mount(app, desk)
     _answer_errors(app, desk)
     return app

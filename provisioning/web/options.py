@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
+from pathlib import Path
 
 from kewang.ui.words import DEFAULT, Language
 
@@ -12,6 +13,7 @@ class WebOptions:
 
     `office_phone`: international number without signs (`62811...`), for the WhatsApp button; empty: no button.
     `label_host`: how phones reach us, on the labels: name and port.
+    `gateway_token_file`: the secret with which the gateway asks; without it nobody does.
     `proxies`: addresses whose `X-Forwarded-For` is believed. `late_s`: when a missing step is called late.
     """
 
@@ -21,6 +23,7 @@ class WebOptions:
     zone: tzinfo = UTC
     office_phone: str = ""
     label_host: str = "localhost"
+    gateway_token_file: Path | None = None
     proxies: frozenset[str] = frozenset({"127.0.0.1", "::1"})
     poll_s: float = 2.0
     late_s: float = 60.0

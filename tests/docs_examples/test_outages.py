@@ -16,7 +16,8 @@ from gateway.incidents.hearing import PresenceRules
 from gateway.incidents.rules import RESERVED, Rule, load_rules
 from gateway.notify.budget import BudgetRules
 from gateway.notify.channels import channels
-from gateway.notify.routes import NotifySettings, QuietSettings, RecipientSettings, RouteSettings, read_notify_settings
+from gateway.notify.contacts import RecipientSettings
+from gateway.notify.routes import NotifySettings, QuietSettings, RouteSettings, read_notify_settings
 from tests.docs_examples.pages import DOCS, EXAMPLES, LANGUAGES, anchors, tables
 
 OUTAGES = ("source", "device", "site", "uplink", "feeder", "city")
@@ -46,7 +47,7 @@ def test_the_example_of_notices_names_every_key_with_its_default() -> None:
     parts: list[tuple[dict[str, Any], type[BaseModel]]] = [
         *(
             (values[name], generate._section(NotifySettings.model_fields[name].annotation) or NotifySettings)
-            for name in ("links", "budget", "delivery")
+            for name in ("links", "office", "budget", "delivery")
         ),
         *((one, generate.channel_models()[one["kind"]]) for one in values["channels"].values()),
         (values["recipients"]["shift"], RecipientSettings),

@@ -15,6 +15,7 @@ def test_everything_counted_is_in_the_snapshot() -> None:
     metrics.quarantined("range", 4)
     metrics.acked()
     metrics.store_error("RetryLater")
+    metrics.office("new")
     metrics.broker(True)
     metrics.queue(7)
     metrics.devices(5)
@@ -35,6 +36,8 @@ def test_everything_counted_is_in_the_snapshot() -> None:
         "acks": 1,
         "store_errors": 1,
         "store_errors_RetryLater": 1,
+        "office_answers": 1,
+        "office_answers_new": 1,
         "broker_connects": 1,
         "queue_messages": 7,
         "writes_in_flight": 0,

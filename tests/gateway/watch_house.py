@@ -28,9 +28,9 @@ NOTIFY = NotifySettings.model_validate(
 class House:
     """A gateway's watch, whose clock only the test turns."""
 
-    def __init__(self, folder: Path, wall_ms: int = START_MS) -> None:
+    def __init__(self, folder: Path, wall_ms: int = START_MS, notify: NotifySettings = NOTIFY) -> None:
         self.clock = ManualClock(wall_ms=wall_ms, synchronised=True)
-        self.folder = folder
+        self.folder, self.notify = folder, notify
         self.silent: set[str] = set()
         self.connected = True
         self.trouble: str | None = None
@@ -38,7 +38,7 @@ class House:
         self.open()
 
     def open(self) -> None:
-        self.watched: Watched = open_watched(self.folder, WatchRules(), NOTIFY, self.clock)
+        self.watched: Watched = open_watched(self.folder, WatchRules(), self.notify, self.clock)
         for box in BOXES:
             place = {"from": START_MS, "site": "mardika" if box < BOXES[3] else "gong", "link": "wired"}
             self.watched.watching.placed(box, Placement.model_validate({"h": [place]}, strict=False))

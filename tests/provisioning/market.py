@@ -11,9 +11,9 @@ import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta, timezone
 from functools import cache
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import httpx
 from PIL import Image, ImageDraw
@@ -33,7 +33,7 @@ from tests.provisioning.gateway_server import TOKEN, GatewayServer
 
 OFFICE = Actor.cli("test")
 PASSWORD = "ikan-bakar-colo-colo"
-WIT = timezone(timedelta(hours=9), "WIT")
+WIT = ZoneInfo("Asia/Jayapura")
 MARDIKA = (-3.69463, 128.18245)
 CAMERA_BOX, SENSOR_BOX, OTHER_BOX = "amb-cam-7k3f93", "amb-env-2b4c62", "amb-cam-0x1y2b"
 DAY_MS = 86_400_000
@@ -209,7 +209,9 @@ async def town(folder: Path, *, port: int = 0, options: WebOptions | None = None
     shutil.copytree(settled(), folder / "state")
     inventory = opened(folder / "state")
     try:
-        chosen = options or WebOptions(bytes(range(32)), https=False, zone=WIT, office_phone="6281100000", poll_s=0.3)
+        chosen = options or WebOptions(
+            bytes(range(32)), https=False, zone=WIT, office_phone="6281100000", gateway_token_file=token, poll_s=0.3
+        )
         async with GatewayServer() as gateway, GatewayApi(GatewayAddress(gateway.url, token)) as api:
             app = create_web(inventory, chosen, api)
             async with (

@@ -198,3 +198,20 @@ async def test_what_a_webhook_refuses_for_good_is_no_trouble_of_the_channel() ->
     async with messenger(["422"]) as server, hook_to(f"{server.url}/", OURS) as hook:
         with pytest.raises(Poison):
             await hook.send(message())
+
+
+async def test_an_address_of_the_offices_list_is_judged_and_its_fault_is_its_own() -> None:
+    """A contact by webhook: the address is the recipient's. A bad one is refused for good, not the channel."""
+    async with messenger() as server:
+        open_ = Webhook("{recipient}", None, Guard(["127.0.0.1"], plain_http=True))
+        await open_.send(message(recipient=f"{server.url}/duty"))
+        server.will("404")
+        with pytest.raises(Poison, match="404"):
+            await open_.send(message("2-opened", recipient=f"{server.url}/gone"))
+        await open_.close()
+        shut = Webhook("{recipient}", None, Guard())
+        for address in (server.url, "https://127.0.0.1/", "https://169.254.169.254/latest", "office"):
+            with pytest.raises(Poison):
+                await shut.send(message("3-opened", recipient=address))
+        await shut.close()
+    assert [request.path for request in server.requests] == ["/duty", "/gone"]

@@ -248,8 +248,8 @@ def test_a_digest_tells_each_only_what_is_theirs(settings: NotifySettings) -> No
 
 def test_who_is_told_of_nothing_is_known(settings: NotifySettings) -> None:
     lost = incident(kind="unstable", severity="info")
-    assert Routes(settings).nobody(notice(), {12: lost}) == [12]
-    assert Routes(settings).nobody(notice(), {12: incident()}) == []
+    assert Routes(settings).nobody(notice(), {12: lost}, Surroundings()) == [12]
+    assert Routes(settings).nobody(notice(), {12: incident()}, Surroundings()) == []
 
 
 def test_two_routes_to_one_address_are_one_message_with_all_of_both(settings: NotifySettings) -> None:
