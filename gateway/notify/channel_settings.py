@@ -90,6 +90,7 @@ class AppriseSettings(Settings):
     url_file: Path = Field(
         description="File with apprise's address, readable by its owner only; {recipient} is filled in."
     )
+    allowed: Networks = Field([], description="Inner networks and addresses it may be in (10.1.2.0/24).")
 
 
 ChannelSettings = Annotated[

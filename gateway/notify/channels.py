@@ -37,7 +37,7 @@ def channel(settings: ChannelSettings) -> Channel:
         login = (settings.username or settings.sender, password) if password else None
         return Mail(settings.host, settings.port, settings.security, settings.sender, login, settings.ca_file)
     if isinstance(settings, AppriseSettings):
-        return Apprise(secret(settings.url_file))
+        return Apprise(secret(settings.url_file), settings.allowed)
     templates = (settings.opened, settings.resolved)
     token = secret(settings.token_file)
     return WhatsApp(

@@ -48,6 +48,8 @@ class Guard:
 
     def check_url(self, url: str) -> None:
         """Raises Forbidden for a URL that no request goes to, whatever its name resolves to."""
+        if any(letter <= " " for letter in url):
+            raise Forbidden("a space or a line break in the address")
         parts = urlsplit(url)
         if parts.scheme != "https" and not (parts.scheme == "http" and self._plain_http):
             raise Forbidden(f"{parts.scheme or 'no'} scheme: only https is allowed")
@@ -67,6 +69,12 @@ class Guard:
             elif _is_inner(each) and not any(each in network for network in self._allowed):
                 raise Forbidden(f"{each} is an inner address: list it under 'allowed' if that is meant")
 
+    def check_target(self, target: object) -> None:
+        """Raises Forbidden for what a socket is about to be connected to: no good (address, port, ...)."""
+        if not isinstance(target, tuple) or not target or (address := _literal(str(target[0]))) is None:
+            raise Forbidden("only addresses of the internet are connected to")
+        self.check(address)
+
     def connector(self) -> aiohttp.TCPConnector:
         """Opens connections to judged addresses only; none is used again for another request."""
         return aiohttp.TCPConnector(
@@ -76,7 +84,7 @@ class Guard:
     def _socket(self, found: tuple[Any, ...]) -> socket.socket:
         """The last look: at the address that is about to be connected to."""
         family, kind, protocol, _, target = found
-        self.check(_address(target[0]))
+        self.check_target(target)
         return socket.socket(family=family, type=kind, proto=protocol)
 
 

@@ -25,6 +25,7 @@ from kewang.bench.attacks_rows import Attack, Row
 from kewang.bench.attacks_sessions import Sessions
 from kewang.bench.attacks_stage import Post
 from kewang.bench.attacks_visits import Visits
+from kewang.bench.attacks_webhooks import Webhooks
 from kewang.bench.envelope import envelope
 from kewang.bench.guard import Guard
 from kewang.bench.stack import SecuredStack
@@ -34,7 +35,6 @@ SABOTAGES: Final = ("none", "open-broker")
 NOT_RUN: Final = {
     "T16": "names of firmware files: there are no updates over the air yet",
     "T17": "firmware: there are no updates over the air yet",
-    "T18": "webhooks of alerts: alerts are not sent yet",
     "T24": "a stolen card in another board: nothing compares the hardware; revoking it is tried under T8",
     "T25": "a lost key of the device CA: the drill with 300 boxes is the administrator's",
     "T26": "supply chain: a matter of the release, not of what runs",
@@ -60,7 +60,8 @@ def measure(plan: AttacksPlan, say: Say = lambda text: None) -> dict[str, Any]:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         guard = Guard(folder)
         stack.callback(guard.close)
-        rows = [*_office(folder / "office", guard, plan, say), *_broker(folder / "broker", guard, plan, say)]
+        rows = _run(Webhooks(folder).attacks(), plan, say) if plan.sabotage == "none" else []
+        rows += [*_office(folder / "office", guard, plan, say), *_broker(folder / "broker", guard, plan, say)]
     figures = told(rows)
     failed = judge(rows, whole=not plan.only)
     parts = attacks_broker.PARTS

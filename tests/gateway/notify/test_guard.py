@@ -110,6 +110,7 @@ def test_what_is_listed_may_be_reached_but_metadata_only_one_by_one() -> None:
         "gopher://127.0.0.1:6379/_",
         "https:///nohost",
         "https://user:password@example.org/",
+        "https://example.org/\r\nHost: 127.0.0.1",
         "example.org",
         "",
     ],
