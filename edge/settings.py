@@ -233,7 +233,11 @@ def build_sources(
     """All sources of the box, its own first. `outbox_bytes`, `sources_failing`: what only the agent knows."""
     clock = settings.system_clock()
     box = Box(
-        settings.box(), outbox_bytes=outbox_bytes, sources_failing=sources_failing, clock_synced=clock.synchronised
+        settings.box(),
+        outbox_bytes=outbox_bytes,
+        sources_failing=sources_failing,
+        clock_synced=clock.synchronised,
+        certificate=settings.broker.tls.cert_file if settings.broker.tls else None,
     )
     others = [source for source in settings.sources if source.name != BOX_SOURCE]
     token = surroundings.set(Surroundings(settings.outbox.path.parent, clock.synchronised))

@@ -12,11 +12,12 @@ import uvicorn
 
 from gateway.console.app import create_app
 from gateway.console.facts import Access, Options
+from gateway.household import Household
 from gateway.metrics import STUCK_S
 from gateway.pipeline import Pipeline
 from gateway.ports import Store
-from gateway.settings import ConsoleSettings, GatewaySettings
-from gateway.stores import open_settings_store
+from gateway.settings import ConsoleSettings, GatewaySettings, IncidentSettings
+from gateway.stores import folder_of, open_settings_store
 from gateway.subscription import MqttSubscription
 from gateway.watched import Watched, watched_of
 from kewang.runtime.clock import SystemClock
@@ -111,6 +112,8 @@ async def serve(settings: GatewaySettings, stopping: asyncio.Event, pipeline_cla
     timers = settings.times()
     store, clock = open_settings_store(settings.store), SystemClock(settings.clock)
     watched = watched_of(settings.incidents, clock, settings.timers.faster) if settings.incidents else None
+    if watched and settings.incidents:
+        watched.household = _household(settings, settings.incidents, clock)
     pipeline = pipeline_class(
         settings.id,
         MqttSubscription(settings.broker, settings.id, settings.shards, timers.keepalive_s),
@@ -141,6 +144,12 @@ async def serve(settings: GatewaySettings, stopping: asyncio.Event, pipeline_cla
         await store.close()
         if watched:
             watched.close()
+
+
+def _household(settings: GatewaySettings, incidents: IncidentSettings, clock: SystemClock) -> Household:
+    database = folder_of(settings.store.url)
+    certificate = settings.broker.tls.cert_file if settings.broker.tls else None
+    return Household(incidents.own, [incidents.folder, *([database] if database else [])], certificate, clock)
 
 
 def page_address(listening: socket.socket) -> str:

@@ -73,6 +73,27 @@ class PingSettings(Settings):
     plain_http: bool = Field(False, description="http:// is allowed too; for inner networks only.")
 
 
+class OwnSettings(Settings):
+    """What the gateway tells of its own house."""
+
+    disk_pct: float = Field(90.0, gt=0, le=100, description="The disk of the gateway's files fills up from here (%).")
+    disk_clear_pct: float = Field(85.0, gt=0, le=100, description="... until it is below this again (%).")
+    backup_stamp: Path | None = Field(
+        None,
+        description="File that a backup touches when it is whole; without it nobody is told of one that is overdue.",
+    )
+    backup_h: float = Field(26.0, gt=0, le=8760, description="A backup is overdue when the last is older (h).")
+    certificate_days: float = Field(
+        14.0, ge=0, le=365, description="The gateway's certificate for the broker ends within so long: told (days)."
+    )
+
+    @model_validator(mode="after")
+    def _clears_below(self) -> Self:
+        if self.disk_clear_pct > self.disk_pct:
+            raise ValueError("disk_clear_pct lies above disk_pct: it would never end; give a lower one")
+        return self
+
+
 class IncidentSettings(Settings):
     """The watch for outages. Of several gateways exactly one has it, and that one serves all 16 shards."""
 
@@ -85,6 +106,7 @@ class IncidentSettings(Settings):
     notify: Path | None = Field(
         None, description="File that says who is told of what; without it incidents are on the page alone."
     )
+    own: OwnSettings = OwnSettings()
     ping: PingSettings | None = Field(None, description="Who watches this gateway itself, from elsewhere.")
 
 

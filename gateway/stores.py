@@ -42,6 +42,12 @@ def open_store(url: str, *, username: str | None = None, secret: str | None = No
     return _influx(kind, f"{transport}://{host}:{port or 8086}", path, username, secret)
 
 
+def folder_of(url: str) -> Path | None:
+    """The folder on this machine that holds the database; None for one on a server."""
+    parts = urlsplit(url)
+    return Path(unquote(parts.path)[1:]).parent if parts.scheme == "sqlite" else None
+
+
 def _sqlite(file: Path) -> Store:
     from gateway.sqlite_sink import SqliteStore
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from gateway.chronicle import Chronicle
+from gateway.household import Household
 from gateway.incidents.engine_rules import EngineRules
 from gateway.incidents.facts import Step
 from gateway.incidents.hearing import PresenceRules
@@ -51,6 +52,7 @@ class Watched:
     kinds: Mapping[str, Mapping[Language, str]]
     """Words for the kinds of rules."""
     ping: Ping | None = None
+    household: Household | None = None
     office: Office | None = None
 
     def listed(self, limit: int) -> list[Incident]:
@@ -79,7 +81,9 @@ class Watched:
         def troubles() -> dict[str, str | None]:
             ping = self.ping.trouble if self.ping else None
             office = self.office.trouble() if self.office else None
-            return {"database": pipeline.health.failing, "notify": self._away(), "ping": ping, "office": office}
+            own = self.household.troubles if self.household else {}
+            told = {"database": pipeline.health.failing, "notify": self._away(), "ping": ping, "office": office}
+            return {**told, **own}
 
         async def loop() -> None:
             await subscription.publish(topics.gateway(gateway), said, retain=True)
@@ -92,6 +96,8 @@ class Watched:
         }
         if self.ping is not None:
             work["ping"] = self.ping.run(doubt)
+        if self.household is not None:
+            work["household"] = self.household.run()
         if self.office is not None:
             self.office.count = pipeline.metrics.office
             work["office"] = self.office.run()

@@ -10,6 +10,7 @@ from pydantic import Field, field_validator
 
 from edge.ports import SourceError, Values
 from edge.sources.settings import SettingsPath, SourceSettings, problem
+from kewang.runtime.certificate import ends_s
 from kewang.runtime.clock import kernel_synchronised
 from kewang.wire.names import BOX_SOURCE
 
@@ -57,6 +58,7 @@ class Box:
         "link",
         "outbox_bytes",
         "sources_failing",
+        "cert_days",
     )
 
     def __init__(
@@ -66,6 +68,7 @@ class Box:
         outbox_bytes: Gauge = lambda: None,
         sources_failing: Gauge = lambda: None,
         clock_synced: Callable[[], bool] = kernel_synchronised,
+        certificate: Path | None = None,
     ) -> None:
         self.interval_s = settings.interval_s
         self.timeout_s = settings.timeout_s
@@ -73,6 +76,7 @@ class Box:
         self._outbox_bytes = outbox_bytes
         self._sources_failing = sources_failing
         self._clock_synced = clock_synced
+        self._certificate = certificate
         self._busy_and_all: tuple[float, float] | None = None
         self._measuring: asyncio.Task[Values] | None = None
 
@@ -83,7 +87,8 @@ class Box:
         # In a thread, because a failing disk may hang; shielded, because a thread can't be cancelled.
         self._measuring = asyncio.create_task(asyncio.to_thread(self._measure), name="box")
         measured = await asyncio.shield(self._measuring)
-        return (*measured, self._outbox_bytes(), self._sources_failing())
+        *others, cert_days = measured
+        return (*others, self._outbox_bytes(), self._sources_failing(), cert_days)
 
     async def close(self) -> None:
         """Nothing is held open."""
@@ -91,6 +96,7 @@ class Box:
     def _measure(self) -> Values:
         import psutil
 
+        synced = self._clock_synced()
         return (
             self._cpu_percent(),
             _temperature_c(),
@@ -98,8 +104,9 @@ class Box:
             _disk_percent(self._disk),
             int(time.clock_gettime(time.CLOCK_BOOTTIME)),
             None,
-            int(self._clock_synced()),
+            int(synced),
             link_kind(),
+            _days_left(self._certificate) if self._certificate and synced else None,
         )
 
     def _cpu_percent(self) -> float | None:
@@ -141,6 +148,13 @@ def _temperature_c() -> float | None:
     sensors = psutil.sensors_temperatures()
     held = [sensors[name][0].current for name in _CPU_SENSORS if sensors.get(name)]
     return round(held[0], 1) if held else None
+
+
+def _days_left(certificate: Path) -> float | None:
+    try:
+        return round((ends_s(certificate) - time.time()) / 86_400, 1)
+    except (OSError, ValueError):
+        return None
 
 
 def _disk_percent(path: Path) -> float | None:

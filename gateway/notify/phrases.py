@@ -73,18 +73,49 @@ _OTHER: Final[Mapping[str, tuple[str, str]]] = {
         _("Enrol one of the two anew."),
     ),
 }
-_OURSELVES: Final[Mapping[str, str]] = {
-    "broker": _("no connection to the broker"),
-    "loop": _("no message comes through the broker"),
-    "database": _("the database is away"),
-    "notify": _("a channel of notices does not get through"),
-    "office": _("the office's list of contacts"),
-    "disk": _("its disk fills up"),
-    "backup": _("the backup is overdue"),
-    "certificate": _("a certificate runs out"),
-    "clock": _("its clock is wrong"),
-    "ping": _("its ping to the watcher outside does not get through"),
+OURSELVES: Final[Mapping[str, tuple[str, str]]] = {
+    "broker": (
+        _("no connection to the broker"),
+        _("On the server: does Mosquitto run, and what does its log say?"),
+    ),
+    "loop": (
+        _("no message comes through the broker"),
+        _("On the server: restart Mosquitto, then look at the server's network."),
+    ),
+    "database": (
+        _("the database is away"),
+        _("On the server: does the database run, and has its disk room?"),
+    ),
+    "notify": (
+        _("a channel of notices does not get through"),
+        _("The gateway's log names the channel and why; mend its address or secret."),
+    ),
+    "office": (
+        _("the office's list of contacts"),
+        _("On the server: does provisioning run, and has the list somebody who can be told?"),
+    ),
+    "disk": (
+        _("its disk fills up"),
+        _("On the server: df -h; move old backups and logs away."),
+    ),
+    "backup": (
+        _("the backup is overdue"),
+        _("On the server: look why kewang-backup.service failed, then run it by hand."),
+    ),
+    "certificate": (
+        _("a certificate runs out"),
+        _("Renew the gateway's certificate for the broker, then restart the gateway."),
+    ),
+    "clock": (
+        _("its clock is wrong"),
+        _("On the server: timedatectl; does the network let NTP through?"),
+    ),
+    "ping": (
+        _("its ping to the watcher outside does not get through"),
+        _("The gateway's log says why: the way out, the address, or the watcher itself."),
+    ),
 }
+"""Trouble of our own: what it is, and the first step."""
 _RULE: Final = (_("%(kind)s at %(name)s"), _("Follow the runbook."))
 
 
@@ -100,8 +131,8 @@ def title(incident: Incident, name: str, kind: str, language: Language) -> str:
 
 def name(incident: Incident, language: Language) -> str:
     """What the incident is about, where it has no name that people gave it."""
-    own = _OURSELVES.get(incident.scope.name) if incident.scope.level == "gateway" else None
-    return words(language).gettext(own) if own else incident.scope.name
+    own = OURSELVES.get(incident.scope.name) if incident.scope.level == "gateway" else None
+    return words(language).gettext(own[0]) if own else incident.scope.name
 
 
 def step(incident: Incident, language: Language) -> str:
@@ -112,4 +143,6 @@ def step(incident: Incident, language: Language) -> str:
 def _phrases(incident: Incident) -> tuple[str, str]:
     if incident.kind == "outage":
         return _OUTAGE[incident.scope.level]
+    if incident.kind == "self" and (own := OURSELVES.get(incident.scope.name)):
+        return _OTHER["self"][0], own[1]
     return _OTHER.get(incident.kind, _RULE)

@@ -172,7 +172,8 @@ class Texts:
         return self._link(self._links.map, one, lat=f"{lat:.5f}", lon=f"{lon:.5f}")
 
     def _link(self, pattern: str, one: Incident, **more: str) -> str:
-        values = {"console": self._links.console.rstrip("/"), "number": str(one.number), "kind": one.kind}
+        kind = f"{one.kind}-{one.scope.name}" if one.scope.level == "gateway" else one.kind
+        values = {"console": self._links.console.rstrip("/"), "number": str(one.number), "kind": kind}
         for name, value in (values | {"level": one.scope.level} | more).items():
             pattern = pattern.replace(f"{{{name}}}", value)
         return pattern

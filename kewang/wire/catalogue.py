@@ -75,6 +75,7 @@ METRICS: Final = (
     Metric("clock_synced", "sys", "", 0, 1, 0, "Jam sinkron", "Clock synchronised", _YES_NO),
     Metric("link", "sys", "", 0, 3, 0, "Jenis jaringan", "Kind of network link", _LINKS),
     Metric("outbox_bytes", "sys", "B", 0, 2**53, 0, "Ukuran kotak antre", "Size of the outbox"),
+    Metric("cert_days", "sys", "d", -10_000, 100_000, 1, "Sisa masa sertifikat", "Days left of the certificate"),
     Metric("sources_failing", "sys", "", 0, 1000, 0, "Sumber yang gagal", "Sources that fail"),
     Metric("event", "evt", "", 1, 999, 0, "Peristiwa", "Event", _EVENTS),
     Metric("camera_state", "cam", "", 0, 3, 0, "Keadaan kamera", "Camera state", _CAMERA_STATES),

@@ -17,6 +17,7 @@ from gateway.incidents.rules import RESERVED, Rule, load_rules
 from gateway.notify.budget import BudgetRules
 from gateway.notify.channels import channels
 from gateway.notify.contacts import RecipientSettings
+from gateway.notify.phrases import OURSELVES
 from gateway.notify.routes import NotifySettings, QuietSettings, RouteSettings, read_notify_settings
 from tests.docs_examples.pages import DOCS, EXAMPLES, LANGUAGES, anchors, tables
 
@@ -76,7 +77,8 @@ def headings_needed() -> set[str]:
     """`{kind}-{level}` of every incident there may be."""
     rules = load_rules()
     wide = {f"{rule.name}-city" for rule in rules if rule.per == "site"}
-    return {f"outage-{level}" for level in OUTAGES} | OTHERS | {f"{rule.name}-{rule.per}" for rule in rules} | wide
+    others = OTHERS | {f"self-{name}-gateway" for name in OURSELVES}
+    return {f"outage-{level}" for level in OUTAGES} | others | {f"{rule.name}-{rule.per}" for rule in rules} | wide
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -9,7 +10,9 @@ import pytest
 
 from edge.ports import SourceError, Values
 from edge.sources.box import CELLULAR, NO_LINK, WIFI, WIRED, Box, BoxSettings, link_kind
+from kewang.runtime.certificate import ends_s
 from kewang.wire.catalogue import BY_NAME
+from tests.docs_examples.test_examples import CITY_CA
 
 HEAD = "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n"
 
@@ -51,6 +54,19 @@ async def test_its_values_are_believable() -> None:
     assert known["mem_pct"] is not None
     assert known["disk_pct"] is not None
     assert known["uptime_s"] is not None
+
+
+async def test_it_tells_how_long_its_certificate_is_good_if_it_knows_the_date(tmp_path: Path) -> None:
+    file = tmp_path / "box.pem"
+    file.write_text(CITY_CA)
+
+    async def told(synced: bool, certificate: Path | None) -> object:
+        box = Box(BoxSettings(), clock_synced=lambda: synced, certificate=certificate)
+        return dict(zip(box.metrics, await box.read(), strict=True))["cert_days"]
+
+    left_days = (ends_s(file) - time.time()) / 86_400
+    assert await told(True, file) == pytest.approx(left_days, abs=0.2)
+    assert [await told(False, file), await told(True, None), await told(True, tmp_path / "none")] == [None] * 3
 
 
 async def test_a_disk_that_is_not_there_is_no_value(tmp_path: Path) -> None:
