@@ -39,7 +39,7 @@ class Entry:
     incident: Incident
     quiet: bool = False
     told_devices: int = 0
-    told_sites: list[str] = field(default_factory=list)
+    told_sites: set[str] = field(default_factory=set)
     cleared_s: float | None = None
     last_back_s: float = 0.0
     relapses: int = 0
@@ -47,8 +47,12 @@ class Entry:
 
     def note(self) -> None:
         """What it is now is what people know."""
+        self.note_growth(*self.incident.sites)
+
+    def note_growth(self, *sites: str) -> None:
+        """So many devices, and these sites, are what people know."""
         self.told_devices = len(self.incident.devices) - len(self.incident.back)
-        self.told_sites = sorted(self.incident.sites)
+        self.told_sites.update(sites)
 
 
 @dataclass(slots=True)
@@ -126,8 +130,8 @@ class Book:
 
 
 def _kept(entry: Entry) -> dict[str, Any]:
-    return asdict(entry) | {"incident": facts_of(entry.incident)}
+    return asdict(entry) | {"incident": facts_of(entry.incident), "told_sites": sorted(entry.told_sites)}
 
 
 def _restored(facts: Mapping[str, Any]) -> Entry:
-    return Entry(**{**facts, "incident": incident_of(facts["incident"])})
+    return Entry(**{**facts, "incident": incident_of(facts["incident"]), "told_sites": set(facts["told_sites"])})

@@ -29,6 +29,10 @@ class Maintenance:
             scopes = (Scope("source", f"{device}/{source}"), *scopes)
         return max((self.windows.get(scope, -math.inf) for scope in scopes), default=-math.inf)
 
+    def open_at(self, now_s: float) -> tuple[Scope, ...]:
+        """What is worked on then."""
+        return tuple(scope for scope, until_s in self.windows.items() if until_s > now_s)
+
     def due(self, now_s: float) -> None:
         """Forget the windows that are over."""
         for scope in [scope for scope, until_s in self.windows.items() if until_s <= now_s]:

@@ -6,7 +6,7 @@ of its place explains joins it without a notice. While we are in doubt about our
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any, Final
 
 from gateway.incidents.agenda import Agenda
@@ -16,29 +16,13 @@ from gateway.incidents.hearing import Hearing, Transition
 from gateway.incidents.maintenance import Maintenance
 from gateway.incidents.model import Scope, Severity
 from gateway.incidents.ourselves import Ourselves
+from gateway.incidents.polls import Poll, Polls, Silence, explains
 from gateway.incidents.recovery import OUTAGE, UNSTABLE, Recovery
 from gateway.incidents.topology import Topology
-from gateway.incidents.vote import Ballot, Of, Vote, quota
+from gateway.incidents.vote import Ballot, quota
 
-_MOST: Final = 0.8
 _AGAIN_S: Final = 5.0
 """How soon a silence that is waited with is looked at again."""
-
-
-@dataclass(slots=True)
-class Silence:
-    """A device that is late or worse. `base_s`: from when it counts; `gone_s`: since when the device is gone.
-
-    `deferred_s`: since when its neighbours are waited for, once that began.
-    """
-
-    base_s: float
-    heard_s: float
-    hearing: Hearing
-    hinted: bool
-    unstable: bool = False
-    gone_s: float | None = None
-    deferred_s: float | None = None
 
 
 class Outages:
@@ -57,6 +41,7 @@ class Outages:
         self._doubted: dict[str, None] = {}
         self._poll_s = math.inf
         self.recovery = Recovery(rules, book, topology, self.silences, self._left_over)
+        self._polls = Polls(rules, topology, maintenance, self.silences, self.recovery.entry)
 
     @property
     def next_s(self) -> float:
@@ -100,6 +85,7 @@ class Outages:
 
     def due(self, now_s: float) -> None:
         """What is ripe, and what is over."""
+        self._polls.forget()
         if now_s >= self._poll_s:
             self._poll(now_s)
         while self._doubted and not self._ourselves.doubted():
@@ -139,50 +125,29 @@ class Outages:
 
     def _find(self, device: str, silence: Silence, now_s: float) -> None:
         """Find the cause of a silence that nothing open explains."""
-        ballots = self._ballots(silence.base_s, now_s)
-        many, late = self._many(), Vote(self._rules, self._topology, ballots, Ballot.LATE)
-        if (most_late := many and late.mass()) and not self._ourselves.proven(now_s):
+        poll, many = self._polls.about(silence.base_s, now_s), self._many()
+        if (most_late := many and poll.late.mass()) and not self._ourselves.proven(now_s):
             self._ourselves.suspect(True, now_s)
             self._doubted[device], self._poll_s = None, now_s + _AGAIN_S
             return
-        vote = Vote(self._rules, self._topology, ballots)
-        scope = vote.city(device) if many and vote.mass() else vote.group(device)
-        larger = late.city(device) if most_late else late.group(device)
-        ripe_s = now_s if scope is None else self._ripe_s(scope, silence, ballots)
+        scope = poll.silent.city(device) if many and poll.silent.mass() else poll.silent.group(device)
+        larger = poll.late.city(device) if most_late else poll.late.group(device)
+        ripe_s = now_s if scope is None else self._ripe_s(scope, silence, poll)
         if self._defers(silence, scope, larger, now_s):
             self._checks.put(device, now_s + _AGAIN_S)
         elif ripe_s > now_s:
             self._checks.put(device, ripe_s)
-        elif scope is None or not self._open(scope, silence.base_s, now_s):
+        elif scope is None or not self._open(scope, poll, now_s):
             self._alone(device, silence, now_s)
 
-    def _ripe_s(self, scope: Scope, silence: Silence, ballots: Of) -> float:
+    def _ripe_s(self, scope: Scope, silence: Silence, poll: Poll) -> float:
         """When a group may be told. A device whose last message was lost would call it a heartbeat too soon: most of
         the others must have been silent for as long, less the heartbeat within which they were all heard last."""
-        found = (device for device in self._topology.below(scope) if ballots(device) is Ballot.SILENT)
-        bases = sorted(self.silences[device].base_s for device in found)
-        most_s = bases[quota(_MOST, len(bases)) - 1]
-        return most_s - self._rules.spread_s + self._rules.silence_s(silence.hinted)
+        return self._polls.most_s(poll, scope) - self._rules.spread_s + self._rules.silence_s(silence.hinted)
 
     def _many(self) -> bool:
         """Whether a vote of all can be one of most, without a walk: who has no vote is silent too."""
         return len(self.silences) >= quota(self._rules.city_share, len(self._topology.spots))
-
-    def _ballots(self, base_s: float, now_s: float) -> Of:
-        """What each device says about a silence that began at `base_s`."""
-
-        def ballot(device: str) -> Ballot:
-            silence = self.silences.get(device)
-            if silence is None:
-                return Ballot.ALIVE
-            entry = self.recovery.entry(device)
-            if entry is not None and RANK[entry.incident.scope.level] > RANK["site"]:
-                return Ballot.ABSENT
-            if abs(silence.base_s - base_s) > self._rules.vote_s or self._maintenance.until_s(device) > now_s:
-                return Ballot.ABSENT
-            return Ballot.SILENT if silence.hearing >= Hearing.SILENT else Ballot.LATE
-
-        return ballot
 
     def _defers(self, silence: Silence, scope: Scope | None, larger: Scope | None, now_s: float) -> bool:
         """Whether to wait for neighbours that are late: with them it would be the larger cause."""
@@ -193,22 +158,23 @@ class Outages:
             silence.deferred_s = now_s
         return waits
 
-    def _open(self, scope: Scope, base_s: float, now_s: float) -> bool:
+    def _open(self, scope: Scope, poll: Poll, now_s: float) -> bool:
         """An outage of a place, with everybody in it who fell silent about then; False: nobody is free to join."""
-        joining, absorbed = self._joining(scope, base_s, now_s)
+        joining, absorbed = self._joining(scope, poll)
         if not joining:
             return False
         entry = self._book.open(OUTAGE, scope, "critical", min(joining.values()), now_s)
         for child in absorbed:
             self.recovery.absorb(entry, child, now_s)
         self.recovery.join(entry, joining.items())
+        self._polls.explained(entry, entry.incident.devices)
         self._book.tell("opened", entry, now_s)
         return True
 
-    def _joining(self, scope: Scope, base_s: float, now_s: float) -> tuple[dict[str, float], list[Entry]]:
+    def _joining(self, scope: Scope, poll: Poll) -> tuple[dict[str, float], list[Entry]]:
         """Who fell silent there about then, heard last when, and the outages that are part of it; others stay apart."""
-        ballots, absorbed = self._ballots(base_s, now_s), []
-        found = (device for device in self._topology.below(scope) if ballots(device) is Ballot.SILENT)
+        absorbed: list[Entry] = []
+        found = (device for device in self._topology.below(scope) if poll.of(device) is Ballot.SILENT)
         joining = {device: self.silences[device].heard_s for device in found}
         for number in sorted({self.recovery.members[each] for each in joining if each in self.recovery.members}):
             child = self._book.entries[number]
@@ -245,9 +211,13 @@ class Outages:
             if own.incident.kind == UNSTABLE or own.incident.missing:
                 return
             self.recovery.absorb(entry, own, now_s)
+            if explains(own):
+                self._polls.forget()
+            self._polls.explained(entry, own.incident.devices)
         self.recovery.join(entry, [(device, self.silences[device].heard_s)])
+        self._polls.explained(entry, [device])
         if now_s < entry.incident.opened_s + self._rules.settle_s:
-            entry.note()
+            entry.note_growth(self._topology.spots[device].site)
         elif worse := self._worse(entry, device):
             self._book.tell("worsened", entry, now_s, worse)
 
@@ -257,11 +227,11 @@ class Outages:
         missing = len(incident.devices) - len(incident.back)
         if missing >= 2 * entry.told_devices:
             return {"devices": str(missing), "before": str(entry.told_devices)}
+        if site in entry.told_sites:
+            return {}
         beside = self._topology.sites(incident.scope).get(site, {})
         dark = sum(each in incident.devices and each not in incident.back for each in beside)
-        if site not in entry.told_sites and dark >= quota(self._rules.site_share, len(beside)):
-            return {"site": site}
-        return {}
+        return {"site": site} if dark >= quota(self._rules.site_share, len(beside)) else {}
 
     def _left_over(self, entry: Entry, missing: list[str], now_s: float) -> None:
         """Who was not back: whole sites and single devices go on as incidents nobody is told of again."""

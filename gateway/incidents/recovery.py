@@ -64,7 +64,7 @@ class Recovery:
             if spot := self._topology.spots.get(device):
                 incident.sites.add(spot.site)
             self.members[device] = incident.number
-        incident.since_s = min([incident.since_s, *incident.devices.values()])
+            incident.since_s = min(incident.since_s, incident.devices[device])
         if not self._clearing(incident):
             entry.cleared_s = None
 
@@ -145,6 +145,7 @@ class Recovery:
     def absorb(self, entry: Entry, child: Entry, now_s: float) -> None:
         """`child` turns out to be part of `entry`."""
         self.close(child, now_s, part_of=entry.incident.number)
+        entry.incident.since_s = min([entry.incident.since_s, *child.incident.devices.values()])
         entry.incident.devices |= child.incident.devices
         entry.incident.back |= child.incident.back
         entry.incident.sites |= child.incident.sites

@@ -1,8 +1,12 @@
-"""The vote: which cause explains the silences best. Pure, of what it is given."""
+"""The vote: which cause explains the silences best. Pure, of what it is given.
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+Each place is counted once, by site; the votes of all who ask rest on that.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from enum import IntEnum
+from itertools import accumulate, islice
 from math import ceil
 
 from gateway.incidents.engine_rules import EngineRules
@@ -20,6 +24,8 @@ class Ballot(IntEnum):
 
 
 Of = Callable[[str], Ballot]
+Tally = list[int]
+"""By ballot: how many devices say it or worse; all who vote are ALIVE or worse."""
 _ALL_BUT_CHANCE = 0.95
 """A place where this share of the silent devices is explains them: one in twenty may be silent by chance."""
 
@@ -30,12 +36,50 @@ def quota(share: float, of: int) -> int:
 
 
 @dataclass(slots=True)
+class Counted:
+    """How a place voted: by site, and in all. `dark`: dark sites and score, by the ballots that count as silent."""
+
+    sites: Mapping[str, Tally]
+    total: Tally
+    dark: dict[Ballot, tuple[frozenset[str], int | None]] = field(default_factory=dict)
+
+
+class Count:
+    """The ballots of one moment."""
+
+    def __init__(self, topology: Topology, of: Of) -> None:
+        self._topology = topology
+        self._of = of
+        self._places: dict[Scope, Counted] = {}
+
+    def place(self, scope: Scope) -> Counted:
+        """How the devices below `scope` voted."""
+        known = self._places.get(scope)
+        if known is None:
+            sites = {site: self._tally(devices) for site, devices in self._topology.sites(scope).items()}
+            total = [sum(column) for column in zip([0] * len(Ballot), *sites.values(), strict=True)]
+            known = self._places[scope] = Counted(sites, total)
+        return known
+
+    def forget(self, scopes: Iterable[Scope]) -> None:
+        """Some devices below these have another ballot now."""
+        for scope in scopes:
+            self._places.pop(scope, None)
+
+    def _tally(self, devices: Iterable[str]) -> Tally:
+        said = [0] * len(Ballot)
+        for device in devices:
+            said[self._of(device)] += 1
+        return [*accumulate(reversed(said))][::-1]
+
+
+@dataclass(slots=True)
 class Vote:
     """One vote. `least`: the ballots that count as silent, from this one up."""
 
     rules: EngineRules
     topology: Topology
-    of: Of
+    count: Count
     least: Ballot = Ballot.SILENT
 
     def group(self, device: str) -> Scope | None:
@@ -45,50 +89,43 @@ class Vote:
             return None
         best, best_score = None, 0
         for scope in spot.scopes[1:-1]:
-            score = self._parent(scope, spot.site)
-            if score is not None and (best is None or score >= best_score):
+            dark, score = self._parent(scope)
+            if score is not None and spot.site in dark and (best is None or score >= best_score):
                 best, best_score = scope, score
         site = spot.scopes[0]
         return best or (site if self._site(site) else None)
 
-    def _tally(self, devices: Iterable[str]) -> tuple[int, int]:
-        """(silent, counted)"""
-        silent = counted = 0
-        for device in devices:
-            ballot = self.of(device)
-            counted += ballot is not Ballot.ABSENT
-            silent += ballot >= self.least
-        return silent, counted
-
     def _site(self, site: Scope) -> bool:
         """Whether the whole site is silent: `site_share` of its devices, at least two."""
-        silent, counted = self._tally(self.topology.below(site))
-        return silent >= max(2, quota(self.rules.site_share, counted))
+        total = self.count.place(site).total
+        return total[self.least] >= max(2, quota(self.rules.site_share, total[Ballot.ALIVE]))
 
-    def _parent(self, scope: Scope, site: str) -> int | None:
-        """How well this parent explains it: dark sites less bright ones; None: it does not, or not this site."""
-        dark = bright = 0
-        for name, devices in self.topology.sites(scope).items():
-            silent, counted = self._tally(devices)
-            is_dark = silent >= max(1, quota(self.rules.site_share, counted))
-            if name == site and not is_dark:
-                return None
-            dark += is_dark
-            bright += counted > 0 and not is_dark
-        needed = max(3 if dark + bright > 5 else 2, quota(self.rules.parent_share, dark + bright))
-        return dark - bright if dark >= needed else None
+    def _parent(self, scope: Scope) -> tuple[frozenset[str], int | None]:
+        """The dark sites of a parent, and how well it explains them: dark ones less bright ones; None: it does not."""
+        place = self.count.place(scope)
+        if self.least not in place.dark:
+            place.dark[self.least] = self._scored(place.sites)
+        return place.dark[self.least]
+
+    def _scored(self, sites: Mapping[str, Tally]) -> tuple[frozenset[str], int | None]:
+        share, voting = self.rules.site_share, {site: tally for site, tally in sites.items() if tally[Ballot.ALIVE]}
+        dark = frozenset(
+            site for site, tally in voting.items() if tally[self.least] >= max(1, quota(share, tally[Ballot.ALIVE]))
+        )
+        needed = max(3 if len(voting) > 5 else 2, quota(self.rules.parent_share, len(voting)))
+        return dark, 2 * len(dark) - len(voting) if len(dark) >= needed else None
 
     def mass(self) -> bool:
         """Whether so many are silent that we must suspect ourselves."""
-        silent, counted = self._tally(self.topology.spots)
-        return silent >= max(1, quota(self.rules.city_share, counted))
+        total = self.count.place(CITY).total
+        return total[self.least] >= max(1, quota(self.rules.city_share, total[Ballot.ALIVE]))
 
     def city(self, device: str) -> Scope | None:
         """The cause when most are silent and we are well: the city, or a smaller place where all the silent are."""
-        silent = [each for each in self.topology.spots if self.of(each) >= self.least]
-        smaller = self.group(device)
-        spots = [self.topology.spots[each] for each in silent]
-        inside = sum(smaller in each.scopes for each in spots)
-        if smaller is not None and inside >= quota(_ALL_BUT_CHANCE, len(silent)):
-            return smaller
-        return CITY if len({each.site for each in spots}) > 1 else smaller
+        city, smaller = self.count.place(CITY), self.group(device)
+        if smaller is not None:
+            inside = self.count.place(smaller).total[self.least]
+            if inside >= quota(_ALL_BUT_CHANCE, city.total[self.least]):
+                return smaller
+        silent = (site for site, tally in city.sites.items() if tally[self.least])
+        return CITY if len([*islice(silent, 2)]) > 1 else smaller
