@@ -3,10 +3,10 @@
 import copy
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Final
 
-from gateway.incidents.facts import facts_of, incident_of
+from gateway.incidents.facts import facts_of, flat, incident_of
 from gateway.incidents.model import Change, Incident, Scope, Severity, What
 from kewang.wire.state import Why
 
@@ -130,7 +130,8 @@ class Book:
 
 
 def _kept(entry: Entry) -> dict[str, Any]:
-    return asdict(entry) | {"incident": facts_of(entry.incident), "told_sites": sorted(entry.told_sites)}
+    known = {"incident": facts_of(entry.incident), "told_sites": sorted(entry.told_sites), "whys": dict(entry.whys)}
+    return flat(entry) | known
 
 
 def _restored(facts: Mapping[str, Any]) -> Entry:

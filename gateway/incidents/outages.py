@@ -6,12 +6,12 @@ of its place explains joins it without a notice. While we are in doubt about our
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any, Final
 
 from gateway.incidents.agenda import Agenda
 from gateway.incidents.book import Book, Entry
 from gateway.incidents.engine_rules import RANK, EngineRules
+from gateway.incidents.facts import flat
 from gateway.incidents.hearing import Hearing, Transition
 from gateway.incidents.maintenance import Maintenance
 from gateway.incidents.model import Scope, Severity
@@ -85,7 +85,7 @@ class Outages:
 
     def due(self, now_s: float) -> None:
         """What is ripe, and what is over."""
-        self._polls.forget()
+        self._polls.begin(now_s)
         if now_s >= self._poll_s:
             self._poll(now_s)
         while self._doubted and not self._ourselves.doubted():
@@ -125,7 +125,7 @@ class Outages:
 
     def _find(self, device: str, silence: Silence, now_s: float) -> None:
         """Find the cause of a silence that nothing open explains."""
-        poll, many = self._polls.about(silence.base_s, now_s), self._many()
+        poll, many = self._polls.about(silence.base_s), self._many()
         if (most_late := many and poll.late.mass()) and not self._ourselves.proven(now_s):
             self._ourselves.suspect(True, now_s)
             self._doubted[device], self._poll_s = None, now_s + _AGAIN_S
@@ -143,7 +143,7 @@ class Outages:
     def _ripe_s(self, scope: Scope, silence: Silence, poll: Poll) -> float:
         """When a group may be told. A device whose last message was lost would call it a heartbeat too soon: most of
         the others must have been silent for as long, less the heartbeat within which they were all heard last."""
-        return self._polls.most_s(poll, scope) - self._rules.spread_s + self._rules.silence_s(silence.hinted)
+        return poll.most_s(scope) - self._rules.spread_s + self._rules.silence_s(silence.hinted)
 
     def _many(self) -> bool:
         """Whether a vote of all can be one of most, without a walk: who has no vote is silent too."""
@@ -212,7 +212,7 @@ class Outages:
                 return
             self.recovery.absorb(entry, own, now_s)
             if explains(own):
-                self._polls.forget()
+                self._polls.begin(now_s)
             self._polls.explained(entry, own.incident.devices)
         self.recovery.join(entry, [(device, self.silences[device].heard_s)])
         self._polls.explained(entry, [device])
@@ -251,7 +251,7 @@ class Outages:
     def kept(self) -> dict[str, Any]:
         """JSON-able."""
         return {
-            "silences": {device: asdict(silence) for device, silence in self.silences.items()},
+            "silences": {device: flat(silence) for device, silence in self.silences.items()},
             "checks": self._checks.kept(),
             "doubted": list(self._doubted),
             "poll_s": None if self._poll_s == math.inf else self._poll_s,

@@ -6,7 +6,7 @@ would walk the whole city again.
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from gateway.incidents.book import Entry
@@ -41,19 +41,34 @@ def explains(entry: Entry | None) -> bool:
     return entry is not None and RANK[entry.incident.scope.level] > RANK["site"]
 
 
-@dataclass(slots=True)
 class Poll:
     """The ballots about silences that began about one time. `late`: votes in which who is only late counts too."""
 
-    of: Of
-    count: Count
-    late: Vote
-    silent: Vote
-    most_s: dict[Scope, float] = field(default_factory=dict)
+    def __init__(self, rules: EngineRules, topology: Topology, silences: Mapping[str, Silence], of: Of) -> None:
+        self._topology = topology
+        self._silences = silences
+        self.of = of
+        self._count = Count(topology, of)
+        self.late, self.silent = (Vote(rules, topology, self._count, least) for least in (Ballot.LATE, Ballot.SILENT))
+        self._most_s: dict[Scope, float] = {}
+
+    def most_s(self, scope: Scope) -> float:
+        """When most of those that are silent below `scope` had fallen silent."""
+        if scope not in self._most_s:
+            found = (device for device in self._topology.below(scope) if self.of(device) is Ballot.SILENT)
+            bases = sorted(self._silences[device].base_s for device in found)
+            self._most_s[scope] = bases[quota(_MOST, len(bases)) - 1]
+        return self._most_s[scope]
+
+    def forget(self, scopes: Iterable[Scope]) -> None:
+        """Some devices below these have another ballot now."""
+        self._count.forget(scopes)
+        for scope in scopes:
+            self._most_s.pop(scope, None)
 
 
 class Polls:
-    """Polls are good until `forget`; `explained` says what changes meanwhile."""
+    """The polls of a moment, from `begin` to the next one. `explained` says what changes meanwhile."""
 
     def __init__(
         self,
@@ -68,41 +83,34 @@ class Polls:
         self._maintenance = maintenance
         self._silences = silences
         self._entry = entry
+        self._now_s = 0.0
         self._bases: list[float] | None = None
-        self._polls: dict[tuple[int, int, tuple[Scope, ...]], Poll] = {}
+        self._polls: dict[tuple[int, int], Poll] = {}
 
-    def forget(self) -> None:
-        """Time goes on, devices have come, gone or moved."""
-        self._bases, self._polls = None, {}
+    def begin(self, now_s: float) -> None:
+        """Time goes on; devices may have come, gone or moved."""
+        self._now_s, self._bases, self._polls = now_s, None, {}
 
     def explained(self, entry: Entry, devices: Iterable[str]) -> None:
         """These devices have become part of `entry`."""
         if explains(entry) and self._polls:
             scopes = {scope for device in devices for scope in self._topology.scopes(device)}
             for poll in self._polls.values():
-                poll.count.forget(scopes)
-                for scope in scopes & poll.most_s.keys():
-                    del poll.most_s[scope]
+                poll.forget(scopes)
 
-    def about(self, base_s: float, now_s: float) -> Poll:
-        """What the devices say about a silence that began at `base_s`: the same for all between the same others."""
+    def about(self, base_s: float) -> Poll:
+        """What the devices say about a silence that began at `base_s`: the same for all with the same others around."""
         if self._bases is None:
             free = (silence.base_s for device, silence in self._silences.items() if not explains(self._entry(device)))
             self._bases = sorted(free)
         low = bisect_left(self._bases, -self._rules.vote_s, key=lambda each: each - base_s)
         high = bisect_right(self._bases, self._rules.vote_s, key=lambda each: each - base_s)
-        key = (low, high, self._maintenance.open_at(now_s))
-        if key not in self._polls:
-            self._polls[key] = self._poll(self._ballots(base_s, now_s))
-        return self._polls[key]
+        if (low, high) not in self._polls:
+            self._polls[low, high] = Poll(self._rules, self._topology, self._silences, self._ballots(base_s))
+        return self._polls[low, high]
 
-    def _poll(self, of: Of) -> Poll:
-        count = Count(self._topology, of)
-        late, silent = (Vote(self._rules, self._topology, count, least) for least in (Ballot.LATE, Ballot.SILENT))
-        return Poll(of, count, late, silent)
-
-    def _ballots(self, base_s: float, now_s: float) -> Of:
-        vote_s, silences, worked_on = self._rules.vote_s, self._silences, self._maintenance.open_at(now_s)
+    def _ballots(self, base_s: float) -> Of:
+        vote_s, silences, worked_on = self._rules.vote_s, self._silences, self._maintenance.until_s
 
         def ballot(device: str) -> Ballot:
             silence = silences.get(device)
@@ -110,16 +118,8 @@ class Polls:
                 return Ballot.ALIVE
             if abs(silence.base_s - base_s) > vote_s or explains(self._entry(device)):
                 return Ballot.ABSENT
-            if worked_on and self._maintenance.until_s(device) > now_s:
+            if worked_on(device) > self._now_s:
                 return Ballot.ABSENT
             return Ballot.SILENT if silence.hearing >= Hearing.SILENT else Ballot.LATE
 
         return ballot
-
-    def most_s(self, poll: Poll, scope: Scope) -> float:
-        """When most of those that are silent below `scope` had fallen silent."""
-        if scope not in poll.most_s:
-            found = (device for device in self._topology.below(scope) if poll.of(device) is Ballot.SILENT)
-            bases = sorted(self._silences[device].base_s for device in found)
-            poll.most_s[scope] = bases[quota(_MOST, len(bases)) - 1]
-        return poll.most_s[scope]

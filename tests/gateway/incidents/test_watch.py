@@ -1,6 +1,7 @@
 """Any story: never an end without a beginning, numbers once, and a restart in its middle changes nothing of it."""
 
 import json
+import random
 from collections.abc import Callable
 
 from hypothesis import given, settings
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 
 from gateway.incidents.engine import Engine
 from gateway.incidents.model import Change, Scope
+from gateway.incidents.polls import Poll, Polls
 from gateway.incidents.rules import load_rules
 from gateway.incidents.watch import Watch, WatchRules
 from kewang.wire.placement import Place
@@ -184,6 +186,32 @@ def test_a_restart_tells_nothing_again(story: list[tuple[float, Do]]) -> None:
         again.place(name, place, now_s)
     numbers = {change.incident.number for change in told(again, [], now_s) if change.what == "opened"}
     assert not numbers & before.keys()
+
+
+class Forgetful(Polls):
+    """Counts anew for each silence."""
+
+    def about(self, base_s: float) -> Poll:
+        self.begin(self._now_s)
+        return super().about(base_s)
+
+
+@settings(deadline=None)
+@given(st.randoms(use_true_random=False))
+def test_one_count_for_all_who_ask_judges_as_a_count_for_each(dice: random.Random) -> None:
+    """Devices come and go in a small city; deadlines are looked at each four minutes, so that many are over at once."""
+    heard = [(dice.choice(sorted(PLACES)), dice.randrange(25) * 240, dice.randrange(60, 900)) for _ in range(60)]
+    told_by: list[list[Change]] = []
+    for kind in (Polls, Forgetful):
+        watch, changes = fresh(), list[Change]()
+        watch.engine._outages._polls.__class__ = kind
+        for now_s in range(0, 7200, 240):
+            for name, from_s, span_s in heard:
+                if from_s == now_s:
+                    watch.heard(name, float(now_s), float(now_s + span_s))
+            changes += watch.due(now_s + 240.0)
+        told_by.append(changes)
+    assert told_by[0] == told_by[1]
 
 
 def test_a_clock_that_stands_still_changes_nothing() -> None:
