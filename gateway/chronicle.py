@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from gateway.incidents.facts import Step, facts_of, incident_of
 from gateway.incidents.model import Change, Incident
-from gateway.notify.outbox_file import OutboxRefused, check_whole, is_damaged, set_aside
+from gateway.notify.outbox_file import check_version, check_whole, is_damaged, open_to_read, set_aside
 from gateway.turns import KEPT_TURNS, TURN_SCHEMA, Turn, readable, row_of
 from kewang.wire.placement import Place
 
@@ -49,7 +49,7 @@ class Chronicle:
     def __init__(self, path: Path, kept: int = KEPT, kept_turns: int = KEPT_TURNS, *, read_only: bool = False) -> None:
         self._turn, self._kept, self._kept_turns = threading.Lock(), kept, kept_turns
         if read_only:
-            self._db = _open_to_read(path)
+            self._db = open_to_read(path, SCHEMA_VERSION)
             return
         try:
             self._db = _open(path)
@@ -74,14 +74,14 @@ class Chronicle:
             db.executemany("INSERT OR REPLACE INTO incident VALUES (?, ?, ?, ?)", map(_row, newest.values()))
             self._end_others(newest.keys(), now_s)
             db.executemany("INSERT OR IGNORE INTO change VALUES (?, ?, ?, ?, ?, ?)", map(_step, changes))
-            db.executemany("INSERT INTO turn (now_s, places, content) VALUES (?, ?, ?)", map(row_of, turns))
+            db.executemany("INSERT INTO turn (now_s, whole, content) VALUES (?, ?, ?)", map(row_of, turns))
             self._forget()
             return int(db.execute("SELECT coalesce(max(id), 0) FROM turn").fetchone()[0])
 
     def untold(self, told: int) -> None:
         """Nobody was told of the turns after number `told`: the gateway was killed before. They are taken back."""
         with self._commit() as db:
-            found = db.execute("SELECT now_s, places, content FROM turn WHERE id > ?", (told,)).fetchall()
+            found = db.execute("SELECT now_s, whole, content FROM turn WHERE id > ?", (told,)).fetchall()
             changes = [change for turn in readable(found) for change in turn.changes]
             taken_back = [(change.incident.number, change.at_s, change.what) for change in changes]
             db.executemany("DELETE FROM change WHERE number = ? AND at_s = ? AND what = ?", taken_back)
@@ -90,20 +90,24 @@ class Chronicle:
     def places(self) -> dict[str, Place]:
         """Where the devices were when it was written last."""
         with self._turn:
-            since = "SELECT coalesce(max(id), 0) FROM turn WHERE places = 'all'"
-            found = self._db.execute(f"SELECT now_s, places, content FROM turn WHERE id >= ({since})").fetchall()
+            since = "SELECT coalesce(max(id), 0) FROM turn WHERE whole = 1"
+            found = self._db.execute(f"SELECT now_s, whole, content FROM turn WHERE id >= ({since})").fetchall()
         known: dict[str, Place | None] = {}
         for turn in readable(found):
             known |= turn.places
         return {device: place for device, place in known.items() if place is not None}
 
+    def turn_before(self, before_s: float) -> int:
+        """The number of the newest whole turn before that time, with which who goes through them begins; else 0."""
+        wanted = "SELECT coalesce(max(id), 0) FROM turn WHERE whole = 1 AND now_s < ?"
+        with self._turn:
+            return int(self._db.execute(wanted, (before_s,)).fetchone()[0]) if self._has_turns() else 0
+
     def turns(self, after: int = 0, limit: int = 1000) -> list[tuple[int, Turn]]:
         """The oldest turns after that number, each with its own, in order."""
+        wanted = "SELECT id, now_s, whole, content FROM turn WHERE id > ? ORDER BY id LIMIT ?"
         with self._turn:
-            if self._db.execute("PRAGMA user_version").fetchone()[0] < 1:
-                return []
-            wanted = "SELECT id, now_s, places, content FROM turn WHERE id > ? ORDER BY id LIMIT ?"
-            found = self._db.execute(wanted, (after, limit)).fetchall()
+            found = self._db.execute(wanted, (after, limit)).fetchall() if self._has_turns() else []
         return [(number, turn) for number, *row in found for turn in readable([row])]
 
     def incidents(self, *, open_only: bool = False, limit: int = 200) -> list[Incident]:
@@ -125,6 +129,10 @@ class Chronicle:
         return incident_of(json.loads(found[0])), [
             Step(at_s, what, json.loads(why), devices, back) for at_s, what, why, devices, back in steps
         ]
+
+    def _has_turns(self) -> bool:
+        """Not of a file that an older gateway wrote and that is only read."""
+        return bool(self._db.execute("PRAGMA user_version").fetchone()[0] >= 1)
 
     def _end_others(self, known: Collection[int], now_s: float) -> None:
         rows = self._db.execute("SELECT number, facts FROM incident WHERE ended_s IS NULL").fetchall()
@@ -158,30 +166,13 @@ def _open(path: Path) -> sqlite3.Connection:
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     connection = sqlite3.connect(path, timeout=5.0, isolation_level=None, check_same_thread=False)
     try:
-        _check_version(connection, path)
+        check_version(connection, path, SCHEMA_VERSION)
         check_whole(connection)
         connection.executescript(f"PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; {_SCHEMA}")
     except BaseException:
         connection.close()
         raise
     return connection
-
-
-def _open_to_read(path: Path) -> sqlite3.Connection:
-    address = f"{path.absolute().as_uri()}?mode=ro"
-    connection = sqlite3.connect(address, timeout=5.0, isolation_level=None, check_same_thread=False, uri=True)
-    try:
-        _check_version(connection, path)
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def _check_version(connection: sqlite3.Connection, path: Path) -> None:
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version > SCHEMA_VERSION:
-        raise OutboxRefused(f"{path} has schema {version}, this program knows {SCHEMA_VERSION}: upgrade it")
 
 
 def _row(incident: Incident) -> tuple[Any, ...]:

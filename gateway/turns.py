@@ -12,64 +12,66 @@ from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
 from gateway.incidents.facts import facts_of, incident_of
-from gateway.incidents.model import Change, What
+from gateway.incidents.model import Change, Incident, What
 from kewang.wire.placement import Place
 
 log = logging.getLogger(__name__)
 
 KEPT_TURNS: Final = 100_000
 """So many of the newest are kept: years of a small city, months of 10,000 devices."""
-PLACES_EVERY_S: Final = 7 * 86_400.0
-"""All places are in a turn so often, so that older turns may be forgotten."""
+WHOLE_EVERY_S: Final = 7 * 86_400.0
+"""So often a turn holds all places and open incidents: who goes through them begins there."""
 TURN_SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS turn (
-    id INTEGER PRIMARY KEY, now_s REAL NOT NULL, places TEXT NOT NULL, content BLOB NOT NULL
+    id INTEGER PRIMARY KEY, now_s REAL NOT NULL, whole INTEGER NOT NULL, content BLOB NOT NULL
 );
-CREATE INDEX IF NOT EXISTS turn_places ON turn (id) WHERE places = 'all';
+CREATE INDEX IF NOT EXISTS turn_whole ON turn (id) WHERE whole = 1;
 """
-"""`places`: `all` or `new`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
     """At `now_s` the notifier was told `changes`.
 
-    `places`: where devices are, None nowhere: all of them (`all_places`) or those that have moved since the turn
-    before. `begins`: the gateway was started since the turn before, and until `last_s` it had run (None: nothing is
+    `places`: where devices are, None nowhere: those that have moved since the turn before, or all of them (`whole`);
+    then `open` are the incidents that were open already. `begins`: the gateway was started since the turn before, and until `last_s` it had run (None: nothing is
     known of that, and the notifier remembers nothing).
     """
 
     now_s: float
     changes: tuple[Change, ...] = ()
     places: Mapping[str, Place | None] = field(default_factory=dict)
-    all_places: bool = False
+    whole: bool = False
+    open: tuple[Incident, ...] = ()
     begins: bool = False
     last_s: float | None = None
 
 
-def row_of(turn: Turn) -> tuple[float, str, bytes]:
-    """`now_s`, `places` and `content` of its row: some 300 bytes for a device, 15 kB for a city of 1,000 devices."""
+def row_of(turn: Turn) -> tuple[float, bool, bytes]:
+    """`now_s`, `whole` and `content` of its row: some 300 bytes for a device, 15 kB for a city of 1,000 devices."""
     content = {
         "changes": [
             {"what": one.what, "incident": facts_of(one.incident), "at_s": one.at_s, "why": dict(one.why)}
             for one in turn.changes
         ],
         "places": {device: place and _told(place) for device, place in turn.places.items()},
+        "open": [facts_of(one) for one in turn.open],
         "begins": turn.begins,
         "last_s": turn.last_s,
     }
     told = json.dumps(content, separators=(",", ":")).encode()
-    return turn.now_s, "all" if turn.all_places else "new", zlib.compress(told)
+    return turn.now_s, turn.whole, zlib.compress(told)
 
 
-def turn_of(now_s: float, places: str, content: bytes) -> Turn:
+def turn_of(now_s: float, whole: int, content: bytes) -> Turn:
     """The inverse of `row_of`. Raises ValueError, KeyError, TypeError, zlib.error for what it did not make."""
     told = json.loads(zlib.decompress(content))
     return Turn(
         now_s,
         tuple(map(_change, told["changes"])),
         {device: place and Place.model_validate(place, strict=False) for device, place in told["places"].items()},
-        places == "all",
+        bool(whole),
+        tuple(map(incident_of, told["open"])),
         told["begins"],
         told["last_s"],
     )

@@ -24,7 +24,7 @@ from gateway.metrics import STUCK_S
 from gateway.notify.notifier import Notifier
 from gateway.notify.texts import Surroundings
 from gateway.ports import Clock, Misconfigured, RetryLater, Sink, SubscriptionLost, Table
-from gateway.turns import PLACES_EVERY_S, Turn
+from gateway.turns import WHOLE_EVERY_S, Turn
 from gateway.writer import write
 from kewang.wire.placement import Place, Placement
 from kewang.wire.state import State
@@ -88,7 +88,7 @@ class Watching:
         self._unwritten: list[Turn] = []
         self._newest = told[0] if told else 0
         self._last_s = told[1] if told else None
-        self._begins, self._all_places_s = True, -PLACES_EVERY_S
+        self._begins, self._whole_s = True, -WHOLE_EVERY_S
         self.points: deque[Table] = deque(maxlen=WAITING_POINTS)
         self._kept_s = -KEEP_S
         self._connected = True
@@ -213,12 +213,14 @@ class Watching:
 
     def _turn(self, changes: list[Change], now_s: float) -> Turn:
         """With all that has to be known to go through it once more."""
-        whole = self._begins or now_s >= self._all_places_s + PLACES_EVERY_S
-        places: dict[str, Place | None] = {**self._places} if whole else self._moved
-        turn = Turn(now_s, tuple(changes), places, whole, self._begins, self._last_s)
+        whole = self._begins or now_s >= self._whole_s + WHOLE_EVERY_S
+        new = {change.incident.number for change in changes if change.what == "opened"}
+        open_ = tuple(copied(one) for number, one in self._watch.open.items() if whole and number not in new)
+        places = dict[str, Place | None](self._places) if whole else self._moved
+        turn = Turn(now_s, tuple(changes), places, whole, open_, self._begins, self._last_s)
         self._begins, self._moved, self._last_s = False, {}, None
         if whole:
-            self._all_places_s = now_s
+            self._whole_s = now_s
         return turn
 
     def _write(self, turns: list[Turn], open_: list[Incident], now_s: float) -> None:

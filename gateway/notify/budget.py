@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal, Self
 
-from gateway.incidents.model import Change, Severity
+from gateway.incidents.model import Change, Incident, Severity
 from gateway.notify.budget_rules import BudgetRules, Sent, after
 
 __all__ = ["SEVERITIES", "Budget", "BudgetRules", "Kind", "Notice"]
@@ -87,6 +87,10 @@ class Budget:
         self._exact = False
         self._bound_s = self.next_s
         return notices
+
+    def knows(self, incidents: Iterable[Incident]) -> None:
+        """People were told of these open incidents: from now on of what is new."""
+        self._told |= {one.number: _Told(one.opened_s) for one in incidents}
 
     @property
     def next_s(self) -> float:

@@ -52,6 +52,12 @@ class Notifier:
         """What people are told now though nothing changed: call it when `next_s` is over. Raises sqlite3.Error."""
         return self._put(self._budget.due(now_s), around, now_s, kept)
 
+    def knows(self, incidents: Iterable[Incident]) -> None:
+        """People were told of these open incidents before this notifier's time."""
+        known = list(incidents)
+        self._incidents |= {one.number: one for one in known}
+        self._budget.knows(known)
+
     @property
     def next_s(self) -> float:
         """When `due` has something next; inf: only after another change."""

@@ -50,6 +50,27 @@ def open_file(path: Path) -> tuple[sqlite3.Connection, Path | None]:
     return _open(path), aside
 
 
+def open_to_read(path: Path, known: int) -> sqlite3.Connection:
+    """One of the gateway's files, which stays as it is, beside a gateway that runs. `known`: the newest schema we know.
+
+    Raises OutboxRefused for a newer one, sqlite3.Error.
+    """
+    address = f"{path.absolute().as_uri()}?mode=ro"
+    db = sqlite3.connect(address, timeout=BUSY_S, isolation_level=None, check_same_thread=False, uri=True)
+    try:
+        check_version(db, path, known)
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def check_version(db: sqlite3.Connection, path: Path, known: int) -> None:
+    """Raise OutboxRefused for a file of a newer program."""
+    if (version := db.execute("PRAGMA user_version").fetchone()[0]) > known:
+        raise OutboxRefused(f"{path} has schema {version}, this program knows {known}: upgrade it")
+
+
 def is_damaged(error: sqlite3.Error) -> bool:
     """Whether the file itself is broken, as against a full disk or a lock."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGED
@@ -94,12 +115,11 @@ def _set_up(db: sqlite3.Connection, path: Path) -> None:
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA synchronous = FULL")
     db.execute(f"PRAGMA journal_size_limit = {_JOURNAL_LIMIT_BYTES}")
-    owner, version = (db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version"))
+    owner = db.execute("PRAGMA application_id").fetchone()[0]
     empty = not db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
     if not empty and owner != APPLICATION_ID:
         raise OutboxRefused(f"{path} is another program's database: name another file for the outbox")
-    if version > SCHEMA_VERSION:
-        raise OutboxRefused(f"{path} has schema {version}, this gateway knows {SCHEMA_VERSION}: upgrade the gateway")
+    check_version(db, path, SCHEMA_VERSION)
     if empty:
         db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
     else:

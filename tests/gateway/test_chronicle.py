@@ -130,6 +130,7 @@ CHANGES = st.builds(
         st.lists(CHANGES, max_size=2).map(tuple),
         st.dictionaries(st.sampled_from(["amb-1", "amb-2"]), st.sampled_from([None, HERE, AWAY])),
         st.booleans(),
+        st.lists(st.builds(incident, st.integers(1, 10**6)), max_size=2).map(tuple),
         st.booleans(),
         st.none() | st.floats(0, 2e9),
     )
@@ -159,7 +160,7 @@ def test_what_nobody_was_told_of_before_a_kill_is_taken_back(chronicle: Chronicl
 
 
 def test_places_are_those_told_last(chronicle: Chronicle) -> None:
-    chronicle.write([Turn(T, places={"amb-9": AWAY}), Turn(T, places={"amb-1": HERE}, all_places=True)], [], T)
+    chronicle.write([Turn(T, places={"amb-9": AWAY}), Turn(T, places={"amb-1": HERE}, whole=True)], [], T)
     chronicle.write([Turn(T, places={"amb-2": AWAY, "amb-1": None}), Turn(T, places={"amb-3": HERE})], [], T)
     assert chronicle.places() == {"amb-2": AWAY, "amb-3": HERE}
 
