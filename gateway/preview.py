@@ -18,12 +18,12 @@ from gateway.notify.notifier import KEPT, Notifier
 from gateway.notify.outbox import Outbox
 from gateway.notify.routes import NotifySettings, Routes
 from gateway.notify.sent import Sent, sent
-from gateway.notify.texts import Surroundings
 from gateway.turns import Turn
 from gateway.watched import around
 from gateway.watching import TURN_S
 from kewang.ui.words import Language
 from kewang.wire.placement import Place
+from kewang.wire.roster import Roster
 
 WARM_S: Final = 30 * 86_400.0
 """Turns so long before are gone through too: what is open from then on is known as people knew it."""
@@ -82,6 +82,7 @@ class _Again:
         self._settings, self._kinds, self._outbox, self._from_s = settings, kinds, outbox, from_s
         self._routes = Routes(settings)
         self._places: dict[str, Place] = {}
+        self._roster: Roster | None = None
         self._around = around({}, kinds)
         self._incidents: dict[int, Incident] = {}
         self._notifier: Notifier | None = None
@@ -120,7 +121,7 @@ class _Again:
             self._notifier.knows(turn.open)
 
     def _move(self, turn: Turn) -> None:
-        """The places of devices as they were known then."""
+        """The places of devices and the office's list as they were known then."""
         if turn.whole:
             self._places = {}
         for device, place in turn.places.items():
@@ -128,8 +129,10 @@ class _Again:
                 self._places[device] = place
             else:
                 self._places.pop(device, None)
-        if turn.whole or turn.places:
-            self._around = around(dict(self._places), self._kinds)
+        if turn.whole or turn.roster:
+            self._roster = turn.roster
+        if turn.whole or turn.places or turn.roster:
+            self._around = around(dict(self._places), self._kinds, self._roster)
 
     def _until(self, until_s: float) -> None:
         """What is due before a turn that the gateway had: it looks once a second."""
@@ -140,5 +143,5 @@ class _Again:
     def _note(self, notices: Iterable[Notice]) -> None:
         for notice in notices:
             if notice.created_s >= self._from_s:
-                unheard = self._routes.nobody(notice, self._incidents)
+                unheard = self._routes.nobody(notice, self._incidents, self._around)
                 self.found.unheard |= {number: self._incidents[number] for number in unheard}

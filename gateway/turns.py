@@ -13,7 +13,9 @@ from typing import Any, Final, cast
 
 from gateway.incidents.facts import facts_of, incident_of
 from gateway.incidents.model import Change, Incident, What
+from kewang.wire.errors import WireError
 from kewang.wire.placement import Place
+from kewang.wire.roster import Roster
 
 log = logging.getLogger(__name__)
 
@@ -34,8 +36,9 @@ class Turn:
     """At `now_s` the notifier was told `changes`.
 
     `places`: where devices are, None nowhere: those that have moved since the turn before, or all of them (`whole`);
-    then `open` are the incidents that were open already. `begins`: the gateway was started since the turn before, and until `last_s` it had run (None: nothing is
-    known of that, and the notifier remembers nothing).
+    then `open` are the incidents that were open already. `roster`: of the office, if it is new or the turn whole.
+    `begins`: the gateway was started since the turn before, and
+    until `last_s` it had run (None: nothing is known of that, and the notifier remembers nothing).
     """
 
     now_s: float
@@ -43,6 +46,7 @@ class Turn:
     places: Mapping[str, Place | None] = field(default_factory=dict)
     whole: bool = False
     open: tuple[Incident, ...] = ()
+    roster: Roster | None = None
     begins: bool = False
     last_s: float | None = None
 
@@ -56,6 +60,7 @@ def row_of(turn: Turn) -> tuple[float, bool, bytes]:
         ],
         "places": {device: place and _told(place) for device, place in turn.places.items()},
         "open": [facts_of(one) for one in turn.open],
+        "roster": turn.roster and turn.roster.encode().decode(),
         "begins": turn.begins,
         "last_s": turn.last_s,
     }
@@ -64,7 +69,7 @@ def row_of(turn: Turn) -> tuple[float, bool, bytes]:
 
 
 def turn_of(now_s: float, whole: int, content: bytes) -> Turn:
-    """The inverse of `row_of`. Raises ValueError, KeyError, TypeError, zlib.error for what it did not make."""
+    """The inverse of `row_of`. Raises ValueError, KeyError, TypeError, WireError or zlib.error for anything else."""
     told = json.loads(zlib.decompress(content))
     return Turn(
         now_s,
@@ -72,6 +77,7 @@ def turn_of(now_s: float, whole: int, content: bytes) -> Turn:
         {device: place and Place.model_validate(place, strict=False) for device, place in told["places"].items()},
         bool(whole),
         tuple(map(incident_of, told["open"])),
+        told["roster"] and Roster.decode(told["roster"].encode()),
         told["begins"],
         told["last_s"],
     )
@@ -82,7 +88,7 @@ def readable(rows: Iterable[Sequence[Any]]) -> Iterator[Turn]:
     for row in rows:
         try:
             yield turn_of(*row)
-        except (ValueError, KeyError, TypeError, zlib.error) as error:
+        except (ValueError, KeyError, TypeError, WireError, zlib.error) as error:
             log.error("a turn of the chronicle can't be read and is passed over: %s", error)
 
 

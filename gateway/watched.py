@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
@@ -163,7 +163,7 @@ def open_watched(folder: Path, rules: WatchRules, notify: NotifySettings, clock:
         chronicle.untold(told[0])
     watch = _watch(outbox, rules, chronicle, steady.now_s())
     notifier = Notifier(notify, outbox, steady.now_s())
-    kinds: dict[str, Mapping[Language, str]] = {one.name: {"id": one.id, "en": one.en} for one in rules.conditions}
+    kinds = words_of(rules.conditions)
     office = Office(notify.office, outbox, steady.now_s) if notify.office else None
 
     def now_around(places: Mapping[str, Place]) -> Surroundings:
@@ -173,6 +173,11 @@ def open_watched(folder: Path, rules: WatchRules, notify: NotifySettings, clock:
     delivery = Delivery(outbox, ways, notify.delivery, steady.now_s)
     watching.wake = delivery.wake
     return Watched(watching, chronicle, outbox, delivery, kinds, office=office)
+
+
+def words_of(rules: Iterable[Rule]) -> dict[str, Mapping[Language, str]]:
+    """What people call the kinds of these rules."""
+    return {one.name: {"id": one.id, "en": one.en} for one in rules}
 
 
 def around(

@@ -27,6 +27,7 @@ from gateway.ports import Clock, Misconfigured, RetryLater, Sink, SubscriptionLo
 from gateway.turns import WHOLE_EVERY_S, Turn
 from gateway.writer import write
 from kewang.wire.placement import Place, Placement
+from kewang.wire.roster import Roster
 from kewang.wire.state import State
 
 log = logging.getLogger(__name__)
@@ -84,6 +85,7 @@ class Watching:
         """Called when there may be something to deliver."""
         self._places = chronicle.places()
         self._moved: dict[str, Place | None] = {}
+        self._roster: Roster | None = None
         self._untold: list[Change] = []
         self._unwritten: list[Turn] = []
         self._newest = told[0] if told else 0
@@ -202,23 +204,26 @@ class Watching:
         changes = self._watch.due(now_s)
         self.points += points_of(self._watch.moved, changes)
         self._untold += changes
-        if changes or self._begins or now_s >= self._notifier.next_s:
-            self._unwritten.append(self._turn(changes, now_s))
-            del self._unwritten[:-WAITING_TURNS]
-        if self._unwritten or self._untold or now_s >= self._kept_s + KEEP_S:
+        asked = bool(changes) or self._begins or now_s >= self._notifier.next_s
+        if asked or self._unwritten or self._untold or now_s >= self._kept_s + KEEP_S:
+            around = self._around(dict(self._places))
+            if asked:
+                self._unwritten.append(self._turn(changes, around.roster, now_s))
+                del self._unwritten[:-WAITING_TURNS]
             open_ = [copied(one) for one in self._watch.open.values()]
             await asyncio.to_thread(self._write, list(self._unwritten), open_, now_s)
-            await self._tell(now_s)
+            await self._tell(around, now_s)
         self._turned_s = self._steady.now_s()
 
-    def _turn(self, changes: list[Change], now_s: float) -> Turn:
+    def _turn(self, changes: list[Change], roster: Roster | None, now_s: float) -> Turn:
         """With all that has to be known to go through it once more."""
         whole = self._begins or now_s >= self._whole_s + WHOLE_EVERY_S
         new = {change.incident.number for change in changes if change.what == "opened"}
         open_ = tuple(copied(one) for number, one in self._watch.open.items() if whole and number not in new)
         places = dict[str, Place | None](self._places) if whole else self._moved
-        turn = Turn(now_s, tuple(changes), places, whole, open_, self._begins, self._last_s)
-        self._begins, self._moved, self._last_s = False, {}, None
+        new_roster = roster if whole or roster != self._roster else None
+        turn = Turn(now_s, tuple(changes), places, whole, open_, new_roster, self._begins, self._last_s)
+        self._begins, self._moved, self._last_s, self._roster = False, {}, None, roster
         if whole:
             self._whole_s = now_s
         return turn
@@ -234,11 +239,11 @@ class Watching:
             del self._unwritten[: len(turns)]
             self._unkept.pop("chronicle", None)
 
-    async def _tell(self, now_s: float) -> None:
+    async def _tell(self, around: Surroundings, now_s: float) -> None:
         told, kept = list(self._untold), {WATCH: self._watch.kept(), TOLD: (self._newest, now_s)}
         del self._untold[: len(told)]  # the notifier remembers, whatever becomes of this
         try:
-            await asyncio.to_thread(self._notifier.take, told, self._around(dict(self._places)), now_s, kept)
+            await asyncio.to_thread(self._notifier.take, told, around, now_s, kept)
         except (sqlite3.Error, OSError) as error:
             log.error("notices can't be kept, they wait in memory: %s", error)
             self._unkept["outbox"] = str(error)

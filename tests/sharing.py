@@ -7,6 +7,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 TOGETHER: Final = frozenset(
     {
+        "tests/bench/test_alerts_preview.py",
         "tests/bench/test_attacks.py",
         "tests/bench/test_attacks_broker.py",
         "tests/cli/test_edge_camera.py",

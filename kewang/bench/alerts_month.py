@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
-from kewang.bench.alerts_city import City
 from kewang.bench.alerts_drive import START_S, place_of
 from kewang.bench.alerts_world import Event, World
 from kewang.wire.placement import Placement
@@ -49,10 +48,7 @@ _NOTIFY: Final[dict[str, Any]] = {
         {"to": ["office"], "by": ["mail"], "at_least": "critical"},
         {"to": ["north"], "by": ["chat"], "sites": ["site-1*", "site-2*"], "kinds": ["outage", "box-*"]},
     ],
-    "quiet": [
-        {"channels": ["mail"], "below": "critical"},
-        {"channels": ["chat"], "below": "warning", "begin": "21:00"},
-    ],
+    "quiet": [{"channels": ["chat"], "below": "critical"}],
 }
 
 
@@ -99,10 +95,16 @@ class Month:
         self._seen: set[int] = set()
         self.restarts = 0
 
+    @property
+    def incidents(self) -> int:
+        """How many there were."""
+        return len(self._seen)
+
     async def live(self) -> None:
         """Live it to its end; the files are closed."""
         watched = self._started(START_S)
-        for event in sorted([*self._world.events, *_acts(self._world, self._rng)], key=lambda one: one.at_s):
+        story: list[Event | _Act] = [*self._world.events, *_acts(self._world, self._rng)]
+        for event in sorted(story, key=lambda one: one.at_s):
             at_s = START_S + event.at_s
             await self._until(watched, at_s)
             if event.what == "restart":

@@ -18,6 +18,7 @@ from gateway.incidents.model import Acknowledged, Change, Incident, Scope
 from gateway.notify.outbox_file import OutboxRefused
 from gateway.turns import Turn, row_of, turn_of
 from kewang.wire.placement import Place
+from kewang.wire.roster import Roster
 
 T = 1_785_000_000.0
 
@@ -131,6 +132,7 @@ CHANGES = st.builds(
         st.dictionaries(st.sampled_from(["amb-1", "amb-2"]), st.sampled_from([None, HERE, AWAY])),
         st.booleans(),
         st.lists(st.builds(incident, st.integers(1, 10**6)), max_size=2).map(tuple),
+        st.sampled_from([None, Roster(time_zone="Asia/Jayapura", districts={"mardika": "sirimau"})]),
         st.booleans(),
         st.none() | st.floats(0, 2e9),
     )
