@@ -37,12 +37,14 @@ Kinds = Mapping[str, Mapping[Language, str]]
 class Preview:
     """`messages` in order. `since_s`: before that no turn is known, or the gateway had lost its memory; None: never.
 
-    `unheard`: incidents that no route sends to anybody. `trouble`: why a template failed.
+    `unheard`: incidents that nobody is told of. `roster`: the office's list as it was at the end. `trouble`: why a
+    template failed.
     """
 
     messages: list[Sent] = field(default_factory=list)
     since_s: float | None = None
     unheard: dict[int, Incident] = field(default_factory=dict)
+    roster: Roster | None = None
     trouble: str | None = None
 
 
@@ -105,7 +107,7 @@ class _Again:
         """After the last turn: what is still due."""
         self._until(until_s)
         if self._notifier is not None:
-            self.found.trouble = self._notifier.trouble
+            self.found.trouble, self.found.roster = self._notifier.trouble, self._roster
 
     def _begin(self, turn: Turn) -> None:
         """A gateway is started: it goes on where the one before ended, if it could remember."""

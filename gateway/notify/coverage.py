@@ -1,4 +1,4 @@
-"""Who is told of what, looked over: what no route sends to anybody, and what no route uses."""
+"""Who is told of what, looked over: what nobody is told of, and what is not used."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
@@ -7,6 +7,7 @@ from typing import Final
 
 from gateway.incidents.model import Incident, Level, Scope, Severity
 from gateway.incidents.rules import Rule
+from gateway.notify.budget import SEVERITIES
 from gateway.notify.routes import NotifySettings
 
 ANY_SITE: Final = "\x7f"
@@ -25,7 +26,7 @@ _OWN: Final[tuple[tuple[str, Level, Severity], ...]] = (
 class Coverage:
     """`uncovered`: (kind, severity) -> the sites where nobody is told of it; none: nowhere is anybody.
 
-    The rest: names that stand in the file and that no route uses."""
+    The rest: names that stand in the file and lead nowhere."""
 
     uncovered: dict[tuple[str, Severity], list[str]]
     channels: list[str]
@@ -54,12 +55,17 @@ def coverage(settings: NotifySettings, rules: Iterable[Rule], sites: Collection[
         if missed:
             uncovered[incident.kind, incident.severity] = [] if len(missed) == len(places) else missed
     used = {channel for route in settings.routes for channel in route.by}
+    used |= {channel for by in (settings.office.by.values() if settings.office else ()) for channel in by}
     told = {name for route in settings.routes for name in route.to}
     unused = [name for name in settings.channels if name not in used]
     return Coverage(dict(uncovered), unused, [name for name in settings.recipients if name not in told])
 
 
 def _heard(settings: NotifySettings, incident: Incident, site: str) -> bool:
+    """By a route, or by the office's contacts: where a district has none, all of them are told."""
+    office = settings.office
+    if office and office.by and SEVERITIES.index(incident.severity) >= SEVERITIES.index(office.at_least):
+        return True
     incident.sites = {site} if site else set()
     return any(route.fits(incident) for route in settings.routes)
 

@@ -25,6 +25,7 @@ from kewang.bench.alerts_plan import (
     swept,
     tuning_seeds,
 )
+from kewang.bench.alerts_preview import preview_of, preview_shortfalls
 from kewang.bench.alerts_score import score
 from kewang.bench.alerts_world import WorldPlan, world_of
 from kewang.bench.envelope import envelope
@@ -53,6 +54,7 @@ class AlertsPlan:
     main: bool = True
     sweep: bool = False
     memory: bool = False
+    preview: bool = False
     sabotage: str = "none"
     jobs: int = 0
 
@@ -68,12 +70,14 @@ Result = dict[str, Tally]
 """By policy: ours, and the baselines."""
 
 
-def plan_of(*, full: bool = False, sweep: bool = False, memory: bool = False, **wanted: Any) -> AlertsPlan:
-    """The plan of the command's options: sweep and memory are runs of their own, `full` is everything."""
-    main = full or not (sweep or memory)
+def plan_of(
+    *, full: bool = False, sweep: bool = False, memory: bool = False, preview: bool = False, **wanted: Any
+) -> AlertsPlan:
+    """The plan of the command's options: sweep, memory and preview are runs of their own, `full` is everything."""
+    main = full or not (sweep or memory or preview)
     if full:
         wanted["seeds"] = max(wanted.get("seeds") or 0, FULL_SEEDS)
-    return AlertsPlan(**wanted, main=main, sweep=sweep or full, memory=memory or full)
+    return AlertsPlan(**wanted, main=main, sweep=sweep or full, memory=memory or full, preview=preview or full)
 
 
 def measure(plan: AlertsPlan, say: Say) -> dict[str, Any]:
@@ -93,6 +97,9 @@ def measure(plan: AlertsPlan, say: Say) -> dict[str, Any]:
     if plan.memory:
         figures["memory"] = [memory_of(devices, say) for devices in MEMORY_SIZES]
         failed += memory_shortfalls(figures["memory"])
+    if plan.preview:
+        figures["preview"] = preview_of(WorldPlan(plan.devices, plan.days, seeds[0], plan.loss), say)
+        failed += [*preview_shortfalls(figures["preview"]), *([] if plan.main else _small(plan, seeds=False))]
     figures["rules_sha256"] = rules_sha256()
     return envelope("bench alerts", seed=seeds[0], parts=(), started_s=started_s, failed=failed, figures=figures)
 
@@ -170,9 +177,9 @@ def _some(figures: Mapping[str, Any]) -> dict[str, Any]:
     return {key: figures[key] for key in keys} | spreads | {"compression": figures["compression"]}
 
 
-def _small(plan: AlertsPlan) -> Iterator[str]:
+def _small(plan: AlertsPlan, *, seeds: bool = True) -> Iterator[str]:
     for name, value, least in (
-        ("seeds", plan.seeds, LEAST_SEEDS),
+        *([("seeds", plan.seeds, LEAST_SEEDS)] if seeds else []),
         ("devices", plan.devices, LEAST_DEVICES),
         ("days", plan.days, LEAST_DAYS),
     ):

@@ -44,6 +44,8 @@ def show(result: Mapping[str, Any]) -> None:
     for name in ("by_seed", "sweep", "memory"):
         if result.get(name):
             console.print(_rows(name, result[name]))
+    if "preview" in result:
+        console.print(f"preview beside what was sent: {_word(result['preview'])}", markup=False)
     console.print(f"{result['seconds']:g} s on {result['cores']} cores, rules {result['rules_sha256'][:12]}")
     for reason in result["failed"]:
         console.print(f"FAILED: {reason}", style="bold red", markup=False)

@@ -12,9 +12,12 @@ def alerts(
     days: Annotated[float, typer.Option(min=0.5, max=120, help="Days of a city.")] = 30.0,
     seeds: Annotated[int, typer.Option(min=1, max=200, help="Cities, each from a seed of its own.")] = 10,
     loss: Annotated[float, typer.Option(min=0, max=0.2, help="Share of the single heartbeats that are lost.")] = 0.01,
-    full: Annotated[bool, typer.Option("--full", help="40 cities, sweep and memory, for the night.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="40 cities, sweep, memory and preview, for the night.")] = False,
     sweep: Annotated[bool, typer.Option("--sweep", help="Only: by loss, by size, by what each rule trades.")] = False,
     memory: Annotated[bool, typer.Option("--memory", help="Only: the cost of 10,000 and 100,000 devices.")] = False,
+    preview: Annotated[
+        bool, typer.Option("--preview", help="Only: does `kewang notify preview` agree with what was sent?")
+    ] = False,
     tune: Annotated[bool, typer.Option("--tune", help="The seeds for tuning, always the same; never ok.")] = False,
     sabotage: Annotated[
         str, typer.Option(help="none, impatient, no-votes, no-closings, deaf or forgets: spoilt, to be found out.")
@@ -44,5 +47,5 @@ def alerts(
     if sabotage not in SABOTAGES:
         raise typer.BadParameter(f"{sabotage!r} is none of {', '.join(SABOTAGES)}", param_hint="--sabotage")
     wanted = {"devices": devices, "days": days, "seeds": seeds, "loss": loss, "tune": tune, "seed": seed}
-    plan = plan_of(full=full, sweep=sweep, memory=memory, sabotage=sabotage, jobs=jobs, **wanted)
+    plan = plan_of(full=full, sweep=sweep, memory=memory, preview=preview, sabotage=sabotage, jobs=jobs, **wanted)
     emit(measure(plan, lambda text: typer.echo(text, err=True)), as_json, show)

@@ -24,6 +24,7 @@ from kewang.cli.notify_preview import preview
 from kewang.cli.notify_settings import NotifyFile, incident_settings, notify_settings
 
 if TYPE_CHECKING:
+    from gateway.notify.coverage import Coverage
     from gateway.notify.routes import NotifySettings
     from gateway.settings import IncidentSettings
     from kewang.ui.words import Language
@@ -82,19 +83,22 @@ def try_(
 def check(config: Config = None, file: NotifyFile = None, as_json: AsJson = False) -> None:
     """Look over who is told of what: the file, every secret, every route, without a network.
 
-    Told are kinds of incidents that no route sends to anybody, at which of the sites that the gateway knows, and names
-    that no route uses. Exit codes: 0 well; 1 something is left out; 2 the file or a secret can't be used.
+    Told are kinds of incidents that nobody is told of, at which of the sites that the gateway knows, and names
+    that are not used. Exit codes: 0 well; 1 something is left out; 2 the file or a secret can't be used.
 
     Example: kewang notify check --config gateway.toml
     """
     from gateway.incidents.rules import load_rules
     from gateway.notify.channels import channels
     from gateway.notify.coverage import coverage
+    from kewang.runtime.settings import secret
 
     settings = notify_settings(config, file)
     incidents = None if config is None and file is not None else incident_settings(config)
     with settings_errors():
         channels(settings.channels)
+        if settings.office:
+            secret(settings.office.token_file)
         rules = load_rules(incidents.rules if incidents else None)
     found = coverage(settings, rules, _sites(incidents))
     if as_json:
@@ -102,16 +106,22 @@ def check(config: Config = None, file: NotifyFile = None, as_json: AsJson = Fals
         told = {"channels": [*settings.channels], "recipients": [*settings.recipients], "uncovered": uncovered}
         print_json({"ok": found.well, **told, "unused": {"channels": found.channels, "recipients": found.recipients}})
         raise typer.Exit(0 if found.well else FOUND)
+    _show(settings, found)
+    raise typer.Exit(0 if found.well else FOUND)
+
+
+def _show(settings: "NotifySettings", found: "Coverage") -> None:
     for name, one in settings.channels.items():
         told_there = [who for who, each in settings.recipients.items() if name in each.addresses]
         typer.echo(f"channel {name} ({one.kind}): {', '.join(told_there) or 'nobody has an address on it'}")
+    if settings.office and settings.office.by:
+        typer.echo(f"the office's contacts: what is {settings.office.at_least} or worse")
     for sites, kinds in found.by_sites().items():
         some = f"{', '.join(sites[:_SITES])}{' and others' if len(sites) > _SITES else ''}"
         typer.echo(f"nobody is told {f'at {some} ' if sites else ''}of: {', '.join(kinds)}")
     for what, names in (("channel", found.channels), ("recipient", found.recipients)):
         for name in names:
-            typer.echo(f"no route uses the {what} {name}")
-    raise typer.Exit(0 if found.well else FOUND)
+            typer.echo(f"nothing uses the {what} {name}")
 
 
 def _sites(incidents: "IncidentSettings | None") -> set[str]:

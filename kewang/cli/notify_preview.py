@@ -134,6 +134,9 @@ class _Told:
             for name, one in settings.recipients.items()
             for channel, address in one.addresses.items()
         }
+        by = settings.office.by if settings.office else {}
+        for contact in found.roster.contacts if found.roster else ():
+            self._names |= {(channel, contact.address): contact.name for channel in by.get(contact.channel, ())}
 
     def json(self, *, compare: bool) -> dict[str, Any]:
         """All of it."""
@@ -166,7 +169,7 @@ class _Told:
             typer.echo(f"  {one['recipient']} by {one['channel']}: {one['messages']}, {worst}{held}")
         if unheard := self._found.unheard:
             kinds = Counter(f"{one.kind} ({one.severity})" for one in unheard.values())
-            typer.echo(f"No route sends these {len(unheard)} incidents to anybody:")
+            typer.echo(f"Nobody is told of these {len(unheard)} incidents:")
             for kind, count in kinds.most_common():
                 typer.echo(f"  {kind}: {count}, " + ", ".join(self._some(kind)))
         if self._found.trouble:

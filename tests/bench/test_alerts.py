@@ -153,6 +153,8 @@ def test_as_much_as_promised() -> None:
     assert not plan_of(sweep=True).main
     assert plan_of(full=True).sweep
     assert plan_of(full=True).memory
+    assert plan_of(full=True).preview
+    assert (plan_of(preview=True).main, plan_of(preview=True).memory) == (False, False)
     points = dict(swept([1, 2]))
     assert {"loss 0 %", "loss 5 %", "100 devices", "10000 devices", "as shipped"} <= {*points}
     assert all(len(cities) == 2 for cities in points.values())
