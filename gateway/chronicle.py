@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 
 KEPT: Final = 20_000
 """Incidents that are over and still remembered."""
+UNTOLD_S: Final = 3600.0
+"""What was written down longer after the last turn that is known as told, was told."""
 SCHEMA_VERSION: Final = 1
 """0: without turns."""
 _SCHEMA: Final = f"""
@@ -78,9 +80,13 @@ class Chronicle:
             self._forget()
             return int(db.execute("SELECT coalesce(max(id), 0) FROM turn").fetchone()[0])
 
-    def untold(self, told: int) -> None:
-        """Nobody was told of the turns after number `told`: the gateway was killed before. They are taken back."""
+    def untold(self, told: int, told_s: float) -> None:
+        """Nobody was told of the turns after number `told` at `told_s`: the gateway was killed before. They are taken
+        back, unless they are so many that the other file must be an older copy."""
         with self._commit() as db:
+            newest_s = db.execute("SELECT max(now_s) FROM turn WHERE id > ?", (told,)).fetchone()[0]
+            if newest_s is None or newest_s > told_s + UNTOLD_S:
+                return
             found = db.execute("SELECT now_s, whole, content FROM turn WHERE id > ?", (told,)).fetchall()
             changes = [change for turn in readable(found) for change in turn.changes]
             taken_back = [(change.incident.number, change.at_s, change.what) for change in changes]

@@ -160,7 +160,7 @@ def open_watched(folder: Path, rules: WatchRules, notify: NotifySettings, clock:
     outbox = Outbox(folder / OUTBOX_FILE)
     chronicle = Chronicle(folder / CHRONICLE_FILE)
     if (told := outbox.kept(TOLD)) is not None:
-        chronicle.untold(told[0])
+        chronicle.untold(*told)
     watch = _watch(outbox, rules, chronicle, steady.now_s())
     notifier = Notifier(notify, outbox, steady.now_s())
     kinds = words_of(rules.conditions)

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.chronicle import Chronicle
+from gateway.chronicle import UNTOLD_S, Chronicle
 from gateway.incidents.facts import facts_of
 from gateway.incidents.model import Acknowledged, Change, Incident, Scope
 from gateway.notify.outbox_file import OutboxRefused
@@ -153,8 +153,10 @@ def test_turns_come_back_in_order_and_the_oldest_are_forgotten(tmp_path: Path) -
 def test_what_nobody_was_told_of_before_a_kill_is_taken_back(chronicle: Chronicle) -> None:
     first, second = Change("opened", incident(), T), Change("worsened", incident(), T + 50)
     told = chronicle.write(turns(first), [incident()], T + 1)
-    chronicle.write(turns(second), [incident()], T + 51)
-    chronicle.untold(told)
+    chronicle.write([Turn(T + 51, (second,))], [incident()], T + 51)
+    chronicle.untold(told, T - UNTOLD_S)  # an older copy of the other file: this was told
+    assert len(chronicle.turns()) == 2
+    chronicle.untold(told, T + 1)
     assert [turn.changes for _, turn in chronicle.turns()] == [(first,)]
     found = chronicle.one(1)
     assert found is not None
