@@ -42,6 +42,12 @@ class GatewayMetrics:
         self._devices = self._gauge("devices_seen", "Devices heard since the start")
         self._ahead = self._gauge("devices_ahead", "Devices that obeyed a rewind the database does not know")
         self._connected = self._gauge("broker_connected", "1 while connected to the broker")
+        self._notices = self._counter("notices", "Notices by what became of them", "channel", "end")
+        self._waiting = self._gauge("notices_waiting", "Notices that should have gone and did not yet", "channel")
+        self._oldest = self._gauge("notices_oldest_seconds", "How long the oldest of them waits")
+        self._troubles = self._gauge("channel_trouble", "1 while nothing gets through by this channel", "channel")
+        self._incidents = self._gauge("incidents_open", "Incidents that are not over")
+        self._proven = self._gauge("proven", "1 while the gateway that watches is proven to be well")
         self._write_s = Histogram(
             "kewang_gateway_write_seconds",
             "How long the store took for a write",
@@ -55,8 +61,8 @@ class GatewayMetrics:
     def _counter(self, name: str, what: str, *labels: str) -> Counter:
         return Counter(f"kewang_gateway_{name}", what, labels, registry=self._registry)
 
-    def _gauge(self, name: str, what: str) -> Gauge:
-        return Gauge(f"kewang_gateway_{name}", what, registry=self._registry)
+    def _gauge(self, name: str, what: str, *labels: str) -> Gauge:
+        return Gauge(f"kewang_gateway_{name}", what, labels, registry=self._registry)
 
     def took(self, messages: int = 1) -> None:
         """Messages came from the broker."""
@@ -91,6 +97,24 @@ class GatewayMetrics:
     def office(self, answer: str) -> None:
         """The office was asked who gets alerts (`new`, `same`, `refused`, `away`)."""
         self._office.labels(answer).inc()
+
+    def notice(self, channel: str, end: str) -> None:
+        """A notice was `delivered`, `refused` or `expired`."""
+        self._notices.labels(channel, end).inc()
+
+    def channel(self, name: str, waiting: int, trouble: bool) -> None:
+        """How a channel of notices is now."""
+        self._waiting.labels(name).set(waiting)
+        self._troubles.labels(name).set(trouble)
+
+    def oldest(self, waits_s: float) -> None:
+        """How long the oldest notice waits."""
+        self._oldest.set(waits_s)
+
+    def watch(self, incidents: int, proven: bool) -> None:
+        """Open incidents, and whether all of us is proven to be well."""
+        self._incidents.set(incidents)
+        self._proven.set(proven)
 
     def broker(self, connected: bool) -> None:
         """Whether the broker is connected now; told again or only when it changes."""
@@ -141,12 +165,12 @@ class GatewayMetrics:
     def snapshot(self) -> dict[str, float]:
         """All signals by short name (`rows_stored`, `dropped_queue`, `write_s_sum`, ...), for a `gw` point.
 
-        A labelled counter is given as its sum (`dropped`) and per label (`dropped_queue`).
+        What has labels is given as its sum (`dropped`) and per label (`dropped_queue`), but not per channel.
         """
         values: dict[str, float] = {}
         for family in self._registry.collect():
-            short = family.name.removeprefix("kewang_gateway_").replace("write_seconds", "write_s")
-            if family.type == "counter":
+            short = family.name.removeprefix("kewang_gateway_").replace("_seconds", "_s")
+            if family.type != "histogram":
                 values[short] = 0.0
             for sample in family.samples:
                 if sample.name.endswith(("_created", "_bucket")):
@@ -154,7 +178,8 @@ class GatewayMetrics:
                 end = sample.name.removeprefix(family.name).removesuffix("_total")
                 total = short + end
                 values[total] = values.get(total, 0.0) + sample.value
-                values.update({f"{total}_{label}": sample.value for label in sample.labels.values()})
+                for label in (f"{total}_{word}" for name, word in sample.labels.items() if name != "channel"):
+                    values[label] = values.get(label, 0.0) + sample.value
         return values
 
     def text(self) -> bytes:

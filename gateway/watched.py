@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from gateway.chronicle import Chronicle
+from gateway.delivery_figures import DeliveryFigures
 from gateway.household import Household
 from gateway.incidents.engine_rules import EngineRules
 from gateway.incidents.facts import Step
@@ -85,6 +86,9 @@ class Watched:
             told = {"database": pipeline.health.failing, "notify": self._away(), "ping": ping, "office": office}
             return {**told, **own}
 
+        now_s = self.watching.now_s
+        figures = DeliveryFigures(gateway, self.outbox, self.delivery, pipeline.clock, now_s)
+
         async def loop() -> None:
             await subscription.publish(topics.gateway(gateway), said, retain=True)
 
@@ -93,6 +97,9 @@ class Watched:
             "watch loop": self.watching.keep_looping(loop),
             "watch points": self.watching.keep_writing(pipeline.store),
             "deliver": self.delivery.run(),
+            "delivery figures": figures.keep_telling(
+                pipeline.metrics, self.watching.points.extend, lambda: (len(self.watching.open), doubt() is None)
+            ),
         }
         if self.ping is not None:
             work["ping"] = self.ping.run(doubt)

@@ -9,7 +9,8 @@ import contextlib
 import logging
 import random
 import sqlite3
-from collections.abc import Awaitable, Callable, Mapping
+from collections import Counter
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Final, ParamSpec, TypeVar
@@ -29,6 +30,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 OUTBOX: Final = "outbox"
 """Its name among the troubles; no channel has it."""
+ENDS: Final = ("delivered", "refused", "expired")
+"""What becomes of a message, as it is counted."""
 _SHORTEST_REST_S: Final = 0.01
 _LONGEST_REST_S: Final = 60.0
 _TROUBLE_FAILURES: Final = 3
@@ -59,6 +62,15 @@ class Delivery:
         self._pool = ThreadPoolExecutor(1, "outbox")
         self.troubles: dict[str, str] = {}
         """Channel -> why nothing gets through there, while that is so."""
+        self.ended: Counter[tuple[str, str]] = Counter()
+        """(channel, one of ENDS) -> messages, since the start."""
+        self.count: Callable[[str, str], None] = lambda channel, end: None
+        """Told of each."""
+
+    @property
+    def channels(self) -> Collection[str]:
+        """By name."""
+        return self._channels.keys()
 
     def wake(self) -> None:
         """Something was put into the outbox."""
@@ -111,6 +123,7 @@ class Delivery:
         if await self._surely(self._outbox.instead, self._now_s()):
             self.wake()
         for row in await self._surely(self._outbox.expire, self._now_s()):
+            self._end(row.channel, "expired")
             log.error("%s to %s by %s expired: %s", row.key, row.recipient, row.channel, row.said or "never tried")
         return await self._rest("")
 
@@ -141,6 +154,7 @@ class Delivery:
         except Exception as error:  # noqa: BLE001 - as above
             return await self._unexpected(name, claimed, error)
         await self._surely(self._outbox.delivered, claimed.row, receipt, self._now_s())
+        self._end(name, "delivered")
         self._worked(name)
         return 0.0
 
@@ -168,10 +182,15 @@ class Delivery:
     async def _refused(self, name: str, claimed: Claimed, error: Poison) -> float:
         message = claimed.message
         instead = await self._surely(self._outbox.refused, claimed.row, str(error), self._now_s())
+        self._end(name, "refused")
         log.error("%s to %s by %s is refused: %s", message.key, message.recipient, name, error)
         if instead:
             self.wake()
         return 0.0
+
+    def _end(self, channel: str, end: str) -> None:
+        self.ended[channel, end] += 1
+        self.count(channel, end)
 
     async def _again(self, claimed: Claimed, wait_s: float, error: Exception) -> None:
         now_s = self._now_s()

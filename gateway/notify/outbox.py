@@ -191,6 +191,16 @@ class Outbox:
         with self._turn:
             return _rows(self._db, "key LIKE ? ORDER BY id DESC LIMIT ?", key, limit)
 
+    def waiting(self, now_s: float) -> dict[str, tuple[int, float]]:
+        """Channel -> (messages that should have gone, how long the oldest waits in s), not those for the morning."""
+        with self._turn:
+            found = self._db.execute(
+                f"SELECT channel, count(*), min(created_s) FROM message WHERE {_OPEN} AND (tries > 0 OR due_s <= ?) "
+                "GROUP BY channel",
+                (now_s,),
+            ).fetchall()
+        return {channel: (count, max(0.0, now_s - oldest_s)) for channel, count, oldest_s in found}
+
     def counts(self) -> dict[tuple[str, State], int]:
         """(channel, state) -> messages."""
         with self._turn:

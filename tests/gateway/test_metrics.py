@@ -4,6 +4,8 @@ import pytest
 
 from gateway.metrics import GatewayMetrics
 
+WATCH = ("notices", "notices_waiting", "notices_oldest_s", "channel_trouble", "incidents_open", "proven")
+
 
 def test_everything_counted_is_in_the_snapshot() -> None:
     metrics = GatewayMetrics()
@@ -44,8 +46,24 @@ def test_everything_counted_is_in_the_snapshot() -> None:
         "devices_seen": 5,
         "devices_ahead": 2,
         "broker_connected": 1,
+        **dict.fromkeys(WATCH, 0),
         "write_s_count": 1,
     }
+
+
+def test_figures_of_the_watch_are_sums_over_its_channels() -> None:
+    metrics = GatewayMetrics()
+    metrics.notice("chat", "delivered")
+    metrics.notice("mail", "delivered")
+    metrics.notice("mail", "expired")
+    metrics.channel("chat", 2, True)
+    metrics.channel("mail", 5, False)
+    metrics.oldest(90)
+    metrics.watch(4, True)
+    told = metrics.snapshot()
+    assert [told[name] for name in WATCH] == [3, 7, 90, 1, 4, 1]
+    assert (told["notices_delivered"], told["notices_expired"]) == (2, 1)
+    assert [name for name in told if "chat" in name or "mail" in name] == []
 
 
 def test_a_new_gateway_tells_zeros_for_everything() -> None:
