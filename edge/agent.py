@@ -196,7 +196,7 @@ class Agent:
 
     async def _connect(self) -> None:
         """Keep a connection; while it lasts, send and listen."""
-        backoff = Backoff("connecting", log, longest_s=30)
+        backoff = Backoff("connecting", log, longest_s=self.timers.heartbeat_s)
         while True:
             self.connects += 1
             try:

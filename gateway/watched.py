@@ -29,7 +29,7 @@ from gateway.ping import Ping
 from gateway.pipeline import Pipeline
 from gateway.ports import Clock
 from gateway.settings import IncidentSettings
-from gateway.watching import TOLD, WATCH, Steady, Watching
+from gateway.watching import LOOP_S, TOLD, WATCH, Steady, Watching
 from kewang.runtime.settings import SettingsError, secret
 from kewang.ui.words import Language
 from kewang.wire import topics
@@ -55,6 +55,7 @@ class Watched:
     ping: Ping | None = None
     household: Household | None = None
     office: Office | None = None
+    loop_s: float = LOOP_S
 
     def listed(self, limit: int) -> list[Incident]:
         """The newest incidents, those that are open first."""
@@ -94,7 +95,7 @@ class Watched:
 
         work = {
             "watch": self.watching.run(lambda: subscription.connected, troubles),
-            "watch loop": self.watching.keep_looping(loop),
+            "watch loop": self.watching.keep_looping(loop, self.loop_s),
             "watch points": self.watching.keep_writing(pipeline.store),
             "deliver": self.delivery.run(),
             "delivery figures": figures.keep_telling(
@@ -142,6 +143,7 @@ def watched_of(settings: IncidentSettings, clock: Clock, faster: float = 1.0) ->
     except (OutboxRefused, OSError, sqlite3.Error) as error:
         raise SettingsError(f"incidents.folder: {error}") from None
     watched.ping = ping
+    watched.loop_s /= faster
     return watched
 
 

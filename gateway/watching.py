@@ -252,12 +252,12 @@ class Watching:
         self._kept_s = now_s
         self.wake()
 
-    async def keep_looping(self, loop: Callable[[], Any]) -> None:
+    async def keep_looping(self, loop: Callable[[], Any], every_s: float = LOOP_S) -> None:
         """Says something to ourselves through the broker, for ever (`loop` publishes it)."""
         while True:
             with suppress(SubscriptionLost):
                 await loop()
-            await asyncio.sleep(LOOP_S)
+            await asyncio.sleep(every_s)
 
     async def keep_writing(self, sink: Sink) -> None:
         """Points for the boards, for ever; while the store is away the newest wait."""

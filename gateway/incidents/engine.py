@@ -136,6 +136,10 @@ class Engine:
             "maintenance": self._maintenance.kept(),
         }
 
+    def restarted(self, now_s: float) -> None:
+        """We were away until now: what we had not told of ourselves is held anew."""
+        self._ourselves.restarted(now_s)
+
     @classmethod
     def restored(
         cls, kept: Mapping[str, Any], rules: EngineRules, now_s: float, conditions: Iterable[Rule] = ()

@@ -120,3 +120,9 @@ class Ourselves:
         for kind, since_s in self._since_s.items():
             hold_s = self._rules.own_hold_s if kind in self.troubles else self._rules.own_recovery_s
             self.agenda.put(kind, since_s + hold_s)
+
+    def restarted(self, now_s: float) -> None:
+        """Trouble that was not told before our end is held anew: a start has not reached everything yet."""
+        for kind in self.troubles:
+            if self._book.find(SELF, Scope("gateway", kind)) is None:
+                self._since_s[kind] = now_s

@@ -131,4 +131,5 @@ class Watch:
         presence = not_ahead(kept["presence"], math.nextafter(started_s, -math.inf))
         watch.presence = Presence.restored(presence, watch._rules.presence, started_s)
         watch.engine = Engine.restored(kept["engine"], watch._rules.engine, started_s, watch._rules.conditions)
+        watch.engine.restarted(started_s)
         return watch

@@ -34,15 +34,15 @@ THIS_MACHINE: Final = Spot("mesin-ini", "pusat-komando", -3.6956, 128.1814, "", 
 
 SPOTS: Final = (
     Spot("mardika-1", "pasar-mardika", -3.6927, 128.1842, "market-env", "fo-2", "pln-7", camera=True),
-    Spot("batumerah-1", "pasar-batu-merah", -3.6898, 128.1889, "market-env", "fo-2", "pln-7"),
-    Spot("galala-1", "jembatan-galala", -3.6852, 128.2107, "river", "gsm-1", "pln-3", "cellular", "river", True),
-    Spot("pattimura-1", "taman-pattimura", -3.6949, 128.1829, "market-env", "fo-1", "pln-2"),
     Spot("mardika-2", "pasar-mardika", -3.6931, 128.1847, "bin", "fo-2", "pln-7", kind="bin"),
+    Spot("galala-1", "jembatan-galala", -3.6852, 128.2107, "river", "gsm-1", "pln-3", "cellular", "river", True),
+    Spot("batumerah-1", "pasar-batu-merah", -3.6898, 128.1889, "market-env", "fo-2", "pln-7"),
+    Spot("pattimura-1", "taman-pattimura", -3.6949, 128.1829, "market-env", "fo-1", "pln-2"),
     Spot("batumerah-2", "pasar-batu-merah", -3.6901, 128.1893, "bin", "fo-2", "pln-7", kind="bin"),
     Spot("wayame-1", "terminal-wayame", -3.6666, 128.1766, "market-env", "gsm-1", "pln-5", "cellular"),
     Spot("passo-1", "simpang-passo", -3.6331, 128.2456, "market-env", "fo-4", "pln-9"),
 )
-"""Devices in the order in which a demo takes them."""
+"""Devices in the order in which a demo takes them; the first two are of one site, which it switches off."""
 
 
 def spots(count: int) -> tuple[Spot, ...]:

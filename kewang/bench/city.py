@@ -27,7 +27,7 @@ from kewang.bench.disk import SmallDisk
 from kewang.bench.guard import Guard
 from kewang.bench.houses import House, InfluxHouse, SqliteHouse
 from kewang.bench.keeper import PlacementKeeper
-from kewang.bench.link import Links
+from kewang.bench.link import Line, Links
 from kewang.bench.parts import Amqtt, Broker, Mosquitto
 from kewang.bench.process import READY_LIMIT_S, MissingPart, Part, find_program, wait_for
 from kewang.bench.programs import Attached, BoardsProgram, EdgeProgram, GatewayProgram
@@ -78,8 +78,8 @@ class CityPlan:
     keepalive_s: int = 30
     linked: bool = False
     """Each agent has a link to the broker that can be cut."""
-    notify: Path | None = None
-    """Settings of notices; None: incidents are on the page alone."""
+    notify: str = ""
+    """Settings of notices (notify.toml); empty: incidents are on the page alone."""
     seed: int = 1
     board_faults: str = "none"
     sabotage: str | None = None
@@ -100,6 +100,8 @@ class City:
         self.guard = Guard(self.folder)
         self.started_s = time.monotonic()
         self.endings: list[Ending] = []
+        self.off: set[str] = set()
+        """Agents that are cut off."""
         self.excused: dict[Series, set[int]] = defaultdict(set)
         self.broker = self._broker()
         self.house: House = (InfluxHouse if plan.store == "influxd" else SqliteHouse)(self.folder / "store")
@@ -166,6 +168,17 @@ class City:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def cut(self, names: Iterable[str], cut: bool) -> None:
+        """Take these agents their connection, or give it back. Without links they stand still as long (SIGSTOP)."""
+        for name in names:
+            (self.off.add if cut else self.off.discard)(name)
+            if self.links:
+                self.links.switch(name, Line.CUT if cut else Line.UP)
+            elif cut:
+                self.edges[name].freeze()
+            else:
+                self.edges[name].thaw()
 
     def end_edge(self, name: str, *, kill: bool) -> None:
         """Kill an agent, or stop it by SIGTERM; either is written down, for what it could not commit."""
@@ -263,10 +276,14 @@ class City:
     def _broker(self) -> Broker:
         return self._make_broker(self.folder / "broker")
 
-    def _gateway(self) -> GatewayProgram:
-        notify = {"notify": str(self.plan.notify)} if self.plan.notify else {}
-        rules = self.folder / "rules.toml"
+    def _incidents(self) -> dict[str, str]:
+        """Section `[incidents]` of the gateway, its files written."""
+        rules, notify = self.folder / "rules.toml", self.folder / "notify.toml"
         rules.write_text(_RULES)
+        notify.write_text(self.plan.notify)
+        return {"folder": str(self.folder / "incidents"), "rules": str(rules), "notify": str(notify)}
+
+    def _gateway(self) -> GatewayProgram:
         return GatewayProgram(
             self.folder / "gateway",
             self.broker.port,
@@ -275,7 +292,7 @@ class City:
             faster=self.plan.faster,
             language=self.plan.language,
             sabotage=self.plan.sabotage,
-            incidents={"folder": str(self.folder / "incidents"), "rules": str(rules), **notify},
+            incidents=self._incidents(),
         )
 
     def _boards(self) -> BoardsProgram:

@@ -1,13 +1,14 @@
 """The demo: a city to look at, hurt a little if wanted, and at its end the proof that nothing is missing."""
 
 import json
+import os
 import random
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from rich.console import Console
 from rich.panel import Panel
@@ -15,18 +16,26 @@ from rich.status import Status
 
 from kewang.bench.ambon import THIS_MACHINE, Spot, spots
 from kewang.bench.city import City, CityPlan, Device
+from kewang.bench.demo_outage import Outage, Rehearsal
 from kewang.bench.demo_rounds import Blackout, Killer, Misbehaviour, Technician
+from kewang.bench.ear import Ear
 from kewang.bench.envelope import envelope
+from kewang.bench.keys import Keys
 from kewang.bench.process import free_port, is_free
+from kewang.bench.programs import HOST
+from kewang.bench.says import Says, _
 from kewang.bench.truth import Truth, summed
 from kewang.runtime.clock import kernel_synchronised
+from kewang.ui.words import Language
 
 PAGE_PORT: Final = 8080
 LEAST_DEVICES: Final = 4
 _TICK_S: Final = 0.5
 _FIRST_READING_LIMIT_S: Final = 30.0
 _DRAIN_LIMIT_S: Final = 60.0
-_CHAOS_FASTER: Final = 10.0
+_FASTER: Final = 10.0
+"""How much faster than in a city it all goes: nobody watches for two minutes that nothing happens."""
+_KEEPALIVE_S: Final = 10
 
 
 class PortTaken(Exception):
@@ -42,10 +51,12 @@ class DemoOptions:
     chaos: bool = False
     devices: int = 5
     port: int | None = None
-    language: str = "id"
+    language: Language = "id"
     seed: int = 1
     secure: bool = False
     """With certificates: authority, guarded broker, and the technician's page for a spare box."""
+    outage: bool = False
+    """Switch a site off and on by itself, for who has no keys to press."""
 
 
 class Demo:
@@ -54,16 +65,20 @@ class Demo:
     def __init__(self, options: DemoOptions, stopping: threading.Event, console: Console | None = None) -> None:
         self.options, self.stopping = options, stopping
         self.console = console or Console(stderr=True, highlight=False)
+        self.says = Says(self.console, options.language)
         self.spots = spots(options.devices)
+        self.page_port = page_port(options.port)
         self.first_reading_s: float | None = None
+        self.keys: Keys | None = None
 
     def run(self) -> dict[str, Any]:
-        """The result. Raises PortTaken, MissingPart, PartFailed, TimeoutError."""
+        """The result. Raises MissingPart, PartFailed, TimeoutError."""
         started_s = time.monotonic()
-        with self._city() as city:
+        with Ear() as ear, self._city(ear) as city:
+            self.outage = Outage(city, ear, self.says)
+            self.rehearsal = Rehearsal(self.outage, lambda: self.first_reading_s is not None)
             if not kernel_synchronised():
-                told = "This machine's clock is not synchronised: the demo trusts it all the same (clock = trusted)."
-                self.console.print(told, style="yellow")
+                self.says(_("This machine's clock is not synchronised: the demo trusts it all the same."), "yellow")
             self._show_address(city)
             if self.options.secure:
                 self._show_office(city)
@@ -71,12 +86,18 @@ class Demo:
             drained = self._finish(city)
             return self._result(city, summed(city.truth().values()), drained, started_s)
 
-    def _city(self) -> City:
+    def leave(self) -> NoReturn:
+        """At once and without any proof; the guard ends the parts."""
+        if self.keys:
+            self.keys.give_back()
+        os._exit(130)
+
+    def _city(self, ear: Ear) -> City:
         if not self.options.secure:
-            return City(self._plan())
+            return City(self._plan(ear))
         from kewang.bench.secured_city import SecuredCity
 
-        return SecuredCity(self._plan())
+        return SecuredCity(self._plan(ear))
 
     def _show_office(self, city: City) -> None:
         """The spare box's label as a QR code, and who may log in."""
@@ -85,40 +106,79 @@ class Demo:
         assert isinstance(city, SecuredCity)
         self.console.print(Panel(invitation(city), title="kewang provision", expand=False, padding=(1, 3)))
 
-    def _plan(self) -> CityPlan:
-        options = self.options
+    def _plan(self, ear: Ear) -> CityPlan:
+        options, page = self.options, f"http://{HOST}:{self.page_port}"
         return CityPlan(
             tuple(_device(spot) for spot in self.spots),
             store="influxd" if options.influx else "sqlite",
-            page_port=page_port(options.port),
+            page_port=self.page_port,
             language=options.language,
-            faster=_CHAOS_FASTER if options.chaos else 1.0,
+            faster=_FASTER,
             box_interval_s=2.0,
+            keepalive_s=_KEEPALIVE_S,
+            linked=not options.secure,
+            notify=ear.notify_toml(page, options.language, _FASTER),
             seed=options.seed,
         )
 
     def _show_address(self, city: City) -> None:
-        counts = f"{len(self.spots)} devices, {len(city.with_camera)} cameras"
-        text = f"[bold]{city.gateway.page}[/bold]\n\n{counts}, {city.broker.name}, {city.plan.store}"
+        devices = self.says.ngettext("%(num)s device", "%(num)s devices", len(self.spots))
+        cameras = self.says.ngettext("%(num)s camera", "%(num)s cameras", len(city.with_camera))
+        pace = self.says.filled(_("Waiting times: a tenth of a city's"))
+        text = (
+            f"[bold]{city.gateway.page}[/bold]\n\n{devices}, {cameras}, {city.broker.name}, {city.plan.store}\n{pace}"
+        )
         self.console.print(Panel(text, title="Kewang", expand=False, padding=(1, 6), style="green"))
 
     def _watch(self, city: City) -> None:
         """Let it run; one line tells how it is going."""
         with ExitStack() as stack:
             status = stack.enter_context(self.console.status("")) if self.console.is_terminal else None
+            keys = self.keys = stack.enter_context(self._keys(city, status))
             rounds = self._rounds(city)
             while not self._over(time.monotonic() - city.started_s):
                 for turn in rounds:
                     turn(time.monotonic())
-                self._tell(status, city, time.monotonic() - city.started_s)
-                self.stopping.wait(_TICK_S if self.first_reading_s is not None else 0.05)
+                self._tell(status, keys, city, time.monotonic() - city.started_s)
+                self._obey(keys, _TICK_S if self.first_reading_s is not None else 0.05)
+
+    def _keys(self, city: City, status: Status | None) -> Keys:
+        """Held by Ctrl-Z, the whole city stands still: without us it has no links, and nobody who is told."""
+
+        def hold() -> None:
+            if status:
+                status.stop()
+            for part in city.parts():
+                part.freeze()
+
+        def go_on() -> None:
+            for part in city.parts():
+                part.thaw()
+            self.outage.again()
+            if status:
+                status.start()
+
+        return Keys(hold, go_on)
+
+    def _obey(self, keys: Keys, limit_s: float) -> None:
+        """Wait for the next key, but no longer than a tick."""
+        if not keys.available:
+            self.stopping.wait(limit_s)
+            return
+        key = keys.read(limit_s)
+        if key == "s":
+            self.outage.press()
+        elif key == "q":
+            self.stopping.set()
 
     def _rounds(self, city: City) -> list[Callable[[float], None]]:
         """What happens to the city while it runs."""
-        rounds: list[Callable[[float], None]] = [Misbehaviour(city).turn]
-        rounds += [Technician(city, self._say).turn, Blackout(city, self._say).turn]
+        rounds: list[Callable[[float], None]] = [Misbehaviour(city).turn, self.outage.turn]
+        rounds += [Technician(city, self.says).turn, Blackout(city, self.says).turn]
         if self.options.chaos:
-            rounds.append(Killer(city, random.Random(self.options.seed), self._say).turn)
+            rounds.append(Killer(city, random.Random(self.options.seed), self.says).turn)
+        if self.options.outage:
+            rounds.append(self.rehearsal.turn)
         return rounds
 
     def _over(self, elapsed_s: float) -> bool:
@@ -126,23 +186,26 @@ class Demo:
         if self.stopping.is_set() or self.options.seconds is None:
             return self.stopping.is_set()
         first_s = _FIRST_READING_LIMIT_S if self.first_reading_s is None else self.first_reading_s
-        return elapsed_s >= first_s + self.options.seconds
+        if elapsed_s < first_s + self.options.seconds or self.first_reading_s is None:
+            return elapsed_s >= first_s + self.options.seconds
+        return not self.options.outage or self.rehearsal.over(time.monotonic())
 
-    def _tell(self, status: Status | None, city: City, elapsed_s: float) -> None:
+    def _tell(self, status: Status | None, keys: Keys, city: City, elapsed_s: float) -> None:
         if self.first_reading_s is None and page_shows_reading(city):
             self.first_reading_s = round(time.monotonic() - city.started_s, 2)
-            self._say(f"First reading on the page after {self.first_reading_s:g} s")
+            self.says(_("First reading on the page after %(seconds)s s"), seconds=self.first_reading_s)
         if status is not None:
             count = city.database.count()
-            stored = f"{count} readings stored" if count >= 0 else "the database does not answer"
-            status.update(f"{stored}, {len(self.spots)} devices, {elapsed_s:.0f} s. Ctrl-C ends it.")
-
-    def _say(self, text: str) -> None:
-        self.console.print(text)
+            stored = self.says.ngettext("%(num)s reading stored", "%(num)s readings stored", count)
+            stored = stored if count >= 0 else self.says.filled(_("the database does not answer"))
+            how = self.outage.key if keys.available else self.says.filled(_("Ctrl-C ends it"))
+            status.update(f"{stored}, {elapsed_s:.0f} s. {how}")
 
     def _finish(self, city: City) -> bool:
         """Everybody up again, the boards quiet, the outboxes empty, the agents stopped."""
-        self._say("Ending: the boards fall silent, what is still on the way arrives ...")
+        self.says(_("Ending: the boards fall silent, what is still on the way arrives ..."))
+        if self.outage.off_s is not None:
+            self.outage.press()
         for part in city.parts():
             part.start()
         drained = city.drain(_DRAIN_LIMIT_S)
@@ -165,15 +228,25 @@ class Demo:
             "broker": city.broker.name,
             "store": city.plan.store,
             "first_reading_s": self.first_reading_s,
+            **self.outage.figures(),
         }
         return envelope(
             "demo",
             seed=self.options.seed,
             parts=[city.broker.name, city.plan.store],
             started_s=started_s,
-            failed=[*truth.examples, *self._failures(truth, stored, drained), *camera_failures(cameras, heard=heard)],
+            failed=[
+                *truth.examples,
+                *self._failures(truth, stored, drained),
+                *camera_failures(cameras, heard=heard),
+                *self._outage_failures(),
+            ],
             figures=figures,
         )
+
+    def _outage_failures(self) -> list[str]:
+        rehearsed = self.rehearsal.failures() if self.options.outage and not self.stopping.is_set() else []
+        return rehearsed if self.options.chaos else rehearsed + self.outage.doubled()
 
     def _failures(self, truth: Truth, stored: set[str], drained: bool) -> list[str]:
         too_early = self.first_reading_s is None and self.stopping.is_set()

@@ -10,7 +10,11 @@ from edge.status import NotRunning, ask, socket_path
 from firmware_sim.faults import Fault
 from kewang.bench.city import CAMERA, City
 from kewang.bench.process import Part
+from kewang.bench.says import _
 from kewang.wire.command import ACCEPT_VIEW
+
+Say = Callable[..., None]
+"""Called with a text and the names to fill in: see Says."""
 
 _FAULT_EVERY_S: Final = 40.0
 _FAULT_FROM_S: Final = 3.0
@@ -20,6 +24,8 @@ _ACCEPT_AGAIN_S: Final = 5.0
 _BLACK_FROM_S: Final = 60.0
 _BLACK_LENGTH_S: Final = 120.0
 _WELL_LENGTH_S: Final = 180.0
+_BLACK: Final = _("The picture of the camera of %(device)s goes black: its card says so within half a minute.")
+_WELL: Final = _("The picture of the camera of %(device)s is well again.")
 _KILL_EVERY_S: Final = 6.0
 _DOWN_S: Final = 2.0
 
@@ -44,7 +50,7 @@ class Misbehaviour:
 class Technician:
     """Accepts the view of each camera, as a person does who has just put it up: else it would learn for a while."""
 
-    def __init__(self, city: City, say: Callable[[str], None]) -> None:
+    def __init__(self, city: City, say: Say) -> None:
         self._city, self._say = city, say
         self._open = set(city.with_camera)
         self._next_s = time.monotonic() + _ACCEPT_FROM_S
@@ -54,18 +60,18 @@ class Technician:
         if now_s < self._next_s:
             return
         self._next_s = now_s + _ACCEPT_AGAIN_S
-        for device in sorted(self._open):
+        for device in sorted(self._open - self._city.off):
             with suppress(NotRunning):
                 args = {"source": CAMERA, "clean": True}
                 if ask(socket_path(self._city.edges[device].outbox), {"do": ACCEPT_VIEW, "args": args})["ok"]:
                     self._open.discard(device)
-                    self._say(f"A technician accepts the view of the camera of {device} (kewang edge camera accept)")
+                    self._say(_("A technician accepts the view of the camera of %(device)s."), device=device)
 
 
 class Blackout:
     """The last camera's picture goes black after a minute, and comes back: the page says so within half a minute."""
 
-    def __init__(self, city: City, say: Callable[[str], None]) -> None:
+    def __init__(self, city: City, say: Say) -> None:
         self._city, self._say = city, say
         self._next_s = time.monotonic() + _BLACK_FROM_S
         self._black = False
@@ -77,15 +83,14 @@ class Blackout:
             return
         self._black = not self._black
         cameras.switch(cameras.count - 1, "black" if self._black else None)
-        state = "goes black: its card says so within half a minute" if self._black else "is well again"
-        self._say(f"The picture of the camera of {self._city.with_camera[-1]} {state}")
+        self._say(_BLACK if self._black else _WELL, device=self._city.with_camera[-1])
         self._next_s = now_s + (_BLACK_LENGTH_S if self._black else _WELL_LENGTH_S)
 
 
 class Killer:
     """Kills one part after the other while you watch, and starts it again."""
 
-    def __init__(self, city: City, rng: random.Random, say: Callable[[str], None]) -> None:
+    def __init__(self, city: City, rng: random.Random, say: Say) -> None:
         self._city, self._rng, self._say = city, rng, say
         self._next_s = time.monotonic() + _KILL_EVERY_S
         self._down: Part | None = None
@@ -100,14 +105,14 @@ class Killer:
             self._next_s = time.monotonic() + _DOWN_S
         else:
             down.start()
-            self._say(f"{_name(down)} is back")
+            self._say(_("%(part)s is back"), part=_name(down))
             self._next_s = time.monotonic() + _KILL_EVERY_S - _DOWN_S
 
     def _kill(self) -> Part:
         city = self._city
         kinds = [city.broker, city.gateway, *filter(None, [city.house.part]), *city.edges.values()]
         part = self._rng.choice(kinds)
-        self._say(f"kill -9: {_name(part)}")
+        self._say("kill -9: %(part)s", part=_name(part))
         if part.name == "edge":
             city.end_edge(_name(part), kill=True)
         else:

@@ -7,6 +7,7 @@ from collections.abc import Coroutine
 from enum import StrEnum
 from typing import Any, Final
 
+from kewang.bench.process import free_port
 from kewang.bench.programs import HOST
 
 _CHUNK_BYTES: Final = 16 * 1024
@@ -32,7 +33,7 @@ class Link:
 
     def __init__(self, target: int) -> None:
         self.target = target
-        self.port = 0
+        self.port = free_port()
         self.line = Line.UP
         self._passing = asyncio.Event()
         self._passing.set()
@@ -40,9 +41,8 @@ class Link:
         self._open: set[asyncio.StreamWriter] = set()
 
     async def listen(self) -> None:
-        """Take connections, on a port of the system's choice."""
-        self._server = await asyncio.start_server(self._carry, HOST, 0)
-        self.port = self._server.sockets[0].getsockname()[1]
+        """Take connections."""
+        self._server = await asyncio.start_server(self._carry, HOST, self.port)
 
     async def switch(self, line: Line) -> None:
         """Be in this state from now on."""
@@ -52,13 +52,16 @@ class Link:
         else:
             self._passing.set()
         if line is Line.CUT:
-            self._reset()
+            await self.close()
+        elif self._server is None:
+            await self.listen()
 
     async def close(self) -> None:
-        """End it, with everything it carries."""
+        """End it, with everything it carries: who connects is refused."""
         if self._server is not None:
             self._server.close()
-            self._reset()
+            self._server = None
+        self._reset()
 
     def _reset(self) -> None:
         for writer in list(self._open):

@@ -87,8 +87,11 @@ class SecuredGateway(GatewayProgram):
         port: int | None = None,
         faster: float = 1.0,
         language: str = "id",
+        incidents: Mapping[str, Any] | None = None,
     ) -> None:
-        super().__init__(folder, broker.port, store_url, port=port, faster=faster, language=language)
+        super().__init__(
+            folder, broker.port, store_url, port=port, faster=faster, language=language, incidents=incidents
+        )
         self.broker, self.console = broker, dict(console or {})
 
     def values(self) -> dict[str, Any]:

@@ -49,8 +49,11 @@ class SecuredCity(City):
         return [*super().parts(), self.office.program]
 
     def start(self) -> None:
-        """As City's; then the spare box is switched on."""
+        """As City's; then what enrolled is accepted, for only that alerts, and the spare box is switched on."""
         super().start()
+        with self.office.inventory() as inventory, inventory.writing(BENCH) as work:
+            for device in self.plan.devices:
+                devices.accept(work, device.name, reason="put up by the demo")
         self.spare.start()
 
     def close(self, *, keep_folder: bool = False) -> None:
@@ -74,6 +77,7 @@ class SecuredCity(City):
             port=self._page_port,
             faster=plan.faster,
             language=plan.language,
+            incidents=self._incidents(),
         )
 
     def _edge(self, device: Device, kind: type[EdgeProgram] = EdgeProgram) -> EdgeProgram:

@@ -26,7 +26,7 @@ from kewang.bench.process import free_port, wait_for
 LIMIT_S = 120.0
 KEYS = """schema command version commit seed cores parts seconds ok failed devices sites readings_produced
     readings_stored lost duplicates wrong unflushed dropped_declared in_outbox quarantined broker store
-    first_reading_s"""
+    first_reading_s outages incidents notices alert_s closing_s"""
 
 
 @contextmanager
@@ -66,9 +66,10 @@ def test_a_city_has_this_machine_and_three_sites() -> None:
         assert THIS_MACHINE in chosen
 
 
-def test_it_proves_that_nothing_is_missing_and_leaves_nothing(folder: Path) -> None:
-    with demo(folder, "--seconds", "15", "--json", "--devices", "4") as process:
-        result = result_of(process)
+def test_it_shows_an_outage_proves_that_nothing_is_missing_and_leaves_nothing(folder: Path) -> None:
+    with demo(folder, "--seconds", "5", "--outage", "--json", "--devices", "4", "--lang", "en") as process:
+        out, told = process.communicate(timeout=LIMIT_S)
+    result = json.loads(out.splitlines()[-1])
     assert result.keys() >= set(KEYS.split())
     assert result["ok"], result["failed"]
     assert (result["lost"], result["duplicates"], result["wrong"], result["in_outbox"]) == (0, 0, 0, 0)
@@ -79,14 +80,22 @@ def test_it_proves_that_nothing_is_missing_and_leaves_nothing(folder: Path) -> N
     assert result["this_machine_readings"] > 0
     assert result["cameras"] == 2
     assert result["camera_readings"] > 2
+    assert (result["outages"], result["incidents"], result["notices"]) == (1, 1, 2)
+    assert result["alert_s"] > 0 < result["closing_s"]
+    for said in ("Site Pasar Mardika is not heard", "Over: Site Pasar Mardika is not heard", "connection was away"):
+        assert said in told
     assert not list(folder.iterdir())
 
 
 @pytest.mark.slow
 def test_a_camera_goes_black_on_the_page_and_its_readings_are_all_there() -> None:
     said: list[str] = []
+
+    def say(text: str, **known: object) -> None:
+        said.append(text % known)
+
     with City(CityPlan((Device("kali-1", camera=True),), faster=10, flush_s=0.5, box_interval_s=1)) as city:
-        technician, blackout = Technician(city, said.append), Blackout(city, said.append)
+        technician, blackout = Technician(city, say), Blackout(city, say)
         wait_for(lambda: state_on(city) is not None, LIMIT_S)
         wait_for(lambda: accepted(technician, said), LIMIT_S)
         wait_for(lambda: state_on(city) == "ok", LIMIT_S)

@@ -21,13 +21,11 @@ LIMIT_S = 150.0
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(480)]
 
 
-def notify_toml(folder: Path, chat: Messenger, mail: MailServer) -> Path:
+def notify_toml(folder: Path, chat: Messenger, mail: MailServer) -> str:
     token = folder / "token"
     token.write_text(TOKEN)
     token.chmod(0o600)
-    file = folder / "notify.toml"
-    file.write_text(
-        f"""
+    return f"""
 [channels.chat]
 kind = "telegram"
 token_file = "{token}"
@@ -48,11 +46,9 @@ by = ["chat"]
 to = ["shift"]
 by = ["mail"]
 """
-    )
-    return file
 
 
-def city_of(notify: Path) -> City:
+def city_of(notify: str) -> City:
     devices = tuple(
         Device(name, placement={"site": name.partition("-")[0], "uplink": "fo-1" if name in SITE else "fo-2"})
         for name in (*SITE, *OTHER)

@@ -138,3 +138,29 @@ def test_a_clock_set_back_between_two_runs_neither_proves_our_loop_nor_holds_an_
     again.away(devices, 5000.0, 9000.0, will=False)
     told = [each for each in story(again.play(6000.0)) if each[0] != "cause"]
     assert told == [("resolved", "outage", "site a"), ("opened", "self", "gateway loop")]
+
+
+def test_trouble_of_a_start_that_was_killed_is_held_anew_by_the_next_one() -> None:
+    """At a start nothing is connected yet; what was kept then must not be told at once by the start after."""
+    first, _ = town()
+    first.watch.broker(False, 0.0)
+    first.watch.own("database", "the store has not answered yet", 0.0)
+    kept, (again, _) = json.loads(json.dumps(first.watch.kept())), town()
+    again.now_s = DOWN_S
+    again.watch = Watch.restored(kept, WatchRules(), again.now_s)
+    again.event(DOWN_S + 2, lambda now_s: again.watch.broker(True, now_s))
+    again.event(DOWN_S + 2, lambda now_s: again.watch.own("database", None, now_s))
+    assert story(again.play(DOWN_S + 3000)) == []
+
+
+def test_trouble_that_was_told_is_not_told_again_by_the_next_start() -> None:
+    first, _ = town()
+    first.watch.own("database", "refused", 0.0)
+    assert story(first.play(100.0)) == [("opened", "self", "gateway database")]
+    kept, (again, _) = json.loads(json.dumps(first.watch.kept())), town()
+    again.now_s = DOWN_S
+    again.watch = Watch.restored(kept, WatchRules(), again.now_s)
+    again.event(DOWN_S + 2, lambda now_s: again.watch.own("database", "refused", now_s))
+    assert story(again.play(DOWN_S + 500)) == []
+    again.event(DOWN_S + 600, lambda now_s: again.watch.own("database", None, now_s))
+    assert story(again.play(DOWN_S + 3000)) == [("resolved", "self", "gateway database")]
