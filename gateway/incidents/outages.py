@@ -137,7 +137,7 @@ class Outages:
             self._checks.put(device, now_s + _AGAIN_S)
         elif ripe_s > now_s:
             self._checks.put(device, ripe_s)
-        elif scope is None or not self._open(scope, poll, now_s):
+        elif scope is None or not self._open(scope, poll, now_s) or not self.recovery.missing(device):
             self._alone(device, silence, now_s)
 
     def _ripe_s(self, scope: Scope, silence: Silence, poll: Poll) -> float:
@@ -205,11 +205,11 @@ class Outages:
             self._book.tell("worsened", entry, now_s, {"kind": UNSTABLE})
 
     def _join(self, entry: Entry, device: str, now_s: float) -> None:
-        """What is open explains this device too."""
+        """What is open explains this device too, unless it falls again in another outage that is not over."""
         own = self.recovery.entry(device)
-        if own is not None and own is not entry:
-            if own.incident.kind == UNSTABLE or own.incident.missing:
-                return
+        if own is not None and (own.incident.kind == UNSTABLE or own.incident.missing):
+            entry = own
+        elif own is not None and own is not entry:
             self.recovery.absorb(entry, own, now_s)
             if explains(own):
                 self._polls.begin(now_s)

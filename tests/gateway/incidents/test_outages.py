@@ -237,19 +237,39 @@ def test_a_straggler_that_was_back_and_falls_again_is_told() -> None:
     assert told[2:] == [("opened", "outage", "device s9-0"), ("resolved", "outage", "device s9-0")]
 
 
-def test_who_belongs_to_an_older_outage_elsewhere_opens_nothing_new() -> None:
-    """Site s3 is out, one is back, then a person corrects the site of two of it; both fall silent again."""
+@pytest.mark.parametrize("neighbours", [0, 1])
+def test_who_belongs_to_an_older_outage_elsewhere_opens_nothing_new(neighbours: int) -> None:
+    """Site s3 is out, one is back, then a person corrects the site of two of it; both fall silent again, alone or with
+    who stands at their new site."""
     stage, placed = town(per_site=3)
+    beside = stage.place([f"t-{box}" for box in range(neighbours)], at("t"))
     stage.away(placed["s3"], DOWN_S, DOWN_S + 400)
     stage.play(DOWN_S + 400)
     stage.away(["s3-1", "s3-2"], DOWN_S + 400, DOWN_S + 6000)
     stage.play(DOWN_S + 800)
     stage.place(["s3-0", "s3-1"], at("t"))
     stage.watch.heard("s3-1", stage.now_s)
-    stage.away(placed["s3"], stage.now_s, DOWN_S + 6000, will=False)
+    stage.away([*placed["s3"], *beside], stage.now_s, DOWN_S + 6000, will=False)
     told = stage.play(DOWN_S + 5000)
-    assert [each for each in story(told) if each[0] == "opened"] == []
-    assert [one.missing for one in stage.watch.open.values()] == [placed["s3"]]
+    assert [each for each in story(told) if each[0] == "opened"] == [("opened", "outage", "site t")] * neighbours
+    assert [one.missing for one in stage.watch.open.values()] == [placed["s3"], beside][: 1 + neighbours]
+
+
+def test_who_falls_again_beside_another_open_outage_is_missing_in_its_own() -> None:
+    """Three of site s5 are out when its feeder fails; s5-3 is back, and falls again while both outages are open."""
+    stage, placed = town()
+    beside = [one for one in under(placed, range(5, 10)) if one not in (*placed["s5"][:3], "s5-3")]
+    stage.away(placed["s5"][:3], DOWN_S, DOWN_S + 20_000)
+    stage.away(["s5-3"], DOWN_S + 1200, DOWN_S + 2400)
+    stage.away(["s5-3"], DOWN_S + 3000, DOWN_S + 20_000)
+    stage.away(beside, DOWN_S + 1200, DOWN_S + 20_000)
+    changes = stage.play(DOWN_S + 5000)
+    assert [each for each in story(changes) if each[0] != "cause"] == [
+        ("opened", "outage", "site s5"),
+        ("opened", "outage", "feeder f1"),
+    ]
+    first, second = stage.watch.open.values()
+    assert (first.missing, second.missing) == (placed["s5"][:3], sorted([*beside, "s5-3"]))
 
 
 def test_a_device_that_is_born_often_decides_no_cause_and_its_last_word_counts() -> None:

@@ -242,3 +242,16 @@ def test_ten_thousand_events_in_one_second() -> None:
         ("cause", "city", 10_000),
         ("resolved", "city", 10_000),
     ]
+
+
+@settings(deadline=None)
+@given(STORIES)
+def test_who_is_down_for_long_is_missing_in_one_open_outage(story: list[tuple[float, Do]]) -> None:
+    watch = fresh()
+    now_s = acted(watch, story)
+    watch.broker(True, now_s)
+    watch.looped(now_s, now_s + 90_000.0)
+    until(watch, now_s, now_s + 5000.0)
+    down = sorted(name for name in PLACES if watch.word(name) == "down")
+    outages = [one for one in watch.open.values() if one.kind in ("outage", "unstable")]
+    assert down == sorted(name for one in outages for name in one.missing)
