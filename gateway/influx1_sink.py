@@ -1,17 +1,14 @@
-"""InfluxDB 1 (Debian's package) by /write: raw line protocol, ms, two retention policies."""
+"""InfluxDB 1 (Debian's package) by /write: raw line protocol, ms, a retention policy for each bucket."""
 
 import base64
 from collections.abc import Sequence
 
 from gateway.influx_history import InfluxHistory
-from gateway.influx_http import MAX_BODY_BYTES, TIMEOUT_S, InfluxHttp, answered, by_bucket
-from gateway.influxql import KEPT_FOR_EVER, RAW, ask, identifier
+from gateway.influx_http import MAX_BODY_BYTES, TIMEOUT_S, InfluxHttp, answered, by_bucket, shard_days
+from gateway.influxql import ask, identifier
 from gateway.line_protocol import encode
 from gateway.points import refusal
-from gateway.ports import Misconfigured, Table
-
-_FOR_EVER = "DURATION INF REPLICATION 1 SHARD DURATION"
-"""Quarantine holds any date from 1970 to 2200: long shards keep their number small."""
+from gateway.ports import BUCKETS, Lives, Misconfigured, Table
 
 
 class Influx1Store(InfluxHistory):
@@ -31,32 +28,33 @@ class Influx1Store(InfluxHistory):
         super().__init__(database, lambda statement: ask(self._http, database, statement))
 
     async def write(self, tables: Sequence[Table]) -> None:
-        for policy, part in zip((KEPT_FOR_EVER, RAW), by_bucket(tables), strict=True):
-            if any(table.rows for table in part):
-                await self._write(policy, part, tables)
+        for bucket, part in by_bucket(tables):
+            await self._write(bucket, part, tables)
 
-    async def prepare(self, raw_days: int) -> None:
+    async def prepare(self, lives: Lives) -> None:
         database = identifier(self.database)
         await self._ask(f"CREATE DATABASE {database}")
         policies = await self._policies()
-        raw = f"DURATION {raw_days}d REPLICATION 1 SHARD DURATION 1d" if raw_days else f"{_FOR_EVER} 7d"
-        for name, lasting in ((RAW, f"{raw} DEFAULT"), (KEPT_FOR_EVER, f"{_FOR_EVER} 364d")):
-            verb = "ALTER" if name in policies else "CREATE"
-            await self._ask(f"{verb} RETENTION POLICY {identifier(name)} ON {database} {lasting}")
-        if not await self._policies() >= {RAW, KEPT_FOR_EVER}:
+        for bucket in BUCKETS:
+            days = lives.of(bucket)
+            life = f"{days}d" if days else "INF"
+            lasting = f"DURATION {life} REPLICATION 1 SHARD DURATION {shard_days(bucket, days)}d"
+            verb, default = "ALTER" if bucket in policies else "CREATE", " DEFAULT" if bucket == "raw" else ""
+            await self._ask(f"{verb} RETENTION POLICY {identifier(bucket)} ON {database} {lasting}{default}")
+        if not await self._policies() >= set(BUCKETS):
             raise Misconfigured("the server keeps no retention policies: is it InfluxDB 1? Try 'kewang gateway check'")
 
     async def close(self) -> None:
         await self._http.close()
 
-    async def _write(self, policy: str, part: Sequence[Table], tables: Sequence[Table]) -> None:
+    async def _write(self, bucket: str, part: Sequence[Table], tables: Sequence[Table]) -> None:
         try:
             body = encode(part)
         except ValueError as error:
             raise refusal(tables, str(error)) from None
         if len(body) > MAX_BODY_BYTES:
             raise refusal(tables, f"a write of {len(body)} bytes, the limit is {MAX_BODY_BYTES}")
-        query = {"db": self.database, "rp": policy, "precision": "ms"}
+        query = {"db": self.database, "rp": bucket, "precision": "ms"}
         if refused := answered(*await self._http.post("/write", query, body), tables):
             raise refused
 

@@ -1,7 +1,7 @@
 """InfluxDB 2 (and 3 behind its v2 interface): raw line protocol through influxdb-client, which never retries here.
 
-Readings go to the bucket of the address, quarantine and rewinds to `<bucket>_kept`. Two mappings (database = bucket;
-policies `raw` and `kept`) let InfluxQL read both.
+Readings go to the bucket of the address, the rest to `<bucket>_months`, `<bucket>_years` and `<bucket>_kept`. Mappings
+(database = bucket; policy = how long it lives) let InfluxQL read them all.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -23,16 +23,23 @@ from influxdb_client.client.influxdb_client_async import InfluxDBClientAsync
 from influxdb_client.rest import ApiException
 
 from gateway.influx_history import InfluxHistory
-from gateway.influx_http import CONNECTIONS, MAX_BODY_BYTES, TIMEOUT_S, InfluxHttp, answered, by_bucket, unanswered
-from gateway.influxql import KEPT_FOR_EVER, RAW, ask
+from gateway.influx_http import (
+    CONNECTIONS,
+    MAX_BODY_BYTES,
+    TIMEOUT_S,
+    InfluxHttp,
+    answered,
+    by_bucket,
+    shard_days,
+    unanswered,
+)
+from gateway.influxql import ask
 from gateway.line_protocol import encode
 from gateway.points import refusal
-from gateway.ports import Misconfigured, Table
+from gateway.ports import BUCKETS, Bucket, Lives, Misconfigured, Table
 
 T = TypeVar("T")
 _DAY_S: Final = 86_400
-_LONG_SHARD_S: Final = 364 * _DAY_S
-"""Quarantine holds any date from 1970 to 2200: long shards keep their number small."""
 
 
 class Influx2Store(InfluxHistory):
@@ -46,15 +53,17 @@ class Influx2Store(InfluxHistory):
         self._open: Any = None
 
     async def write(self, tables: Sequence[Table]) -> None:
-        for bucket, part in zip((f"{self.database}_kept", self.database), by_bucket(tables), strict=True):
-            if any(table.rows for table in part):
-                await self._write(bucket, part, tables)
+        for bucket, part in by_bucket(tables):
+            await self._write(self._named(bucket), part, tables)
 
-    async def prepare(self, raw_days: int) -> None:
-        raw = await self._bucket(self.database, raw_days * _DAY_S, _DAY_S if raw_days else 7 * _DAY_S)
-        kept = await self._bucket(f"{self.database}_kept", 0, _LONG_SHARD_S)
-        await self._map(RAW, raw, default=True)
-        await self._map(KEPT_FOR_EVER, kept, default=False)
+    async def prepare(self, lives: Lives) -> None:
+        for name in BUCKETS:
+            days = lives.of(name)
+            bucket = await self._bucket(self._named(name), days * _DAY_S, shard_days(name, days) * _DAY_S)
+            await self._map(name, bucket, default=name == "raw")
+
+    def _named(self, bucket: Bucket) -> str:
+        return self.database if bucket == "raw" else f"{self.database}_{bucket}"
 
     async def close(self) -> None:
         await self._http.close()

@@ -2,14 +2,16 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from dataclasses import replace
 from functools import wraps
 from itertools import pairwise
 from typing import Any, Final, ParamSpec, TypeVar
 
-from gateway.influxql import KEPT_FOR_EVER, RAW, Ask, Series, identifier, ms, string
+from gateway import rollup_fields, rollup_statements
+from gateway.influxql import Ask, Series, identifier, ms, string
 from gateway.points import MAX_DATE_MS
-from gateway.ports import Misconfigured, Point, Refused, Rewind, SeriesId, Span
+from gateway.ports import Late, Misconfigured, Point, Refused, Rewind, SeriesId, Span, bucket_of
 from kewang.runtime.clock import SystemClock
 from kewang.wire.names import BOX_SOURCE, STREAMS
 from kewang.wire.tally import HOUR_MS
@@ -43,14 +45,14 @@ def _understood(read: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Corout
 
 
 class InfluxHistory:
-    """Reads of `database`, whose raw points are in policy `raw`, quarantine and rewinds in `kept`."""
+    """Reads of `database`."""
 
     def __init__(self, database: str, ask: Ask, now_ms: Callable[[], int] = _wall_ms) -> None:
         self.database, self._ask, self._now_ms = database, ask, now_ms
 
     @_understood
     async def rewinds(self) -> list[Rewind]:
-        found = await self._select(f"SELECT rw, rf FROM {self._kept('rewind')}")
+        found = await self._select(f"SELECT rw, rf FROM {self._of('rewind')}")
         rows = [row for series in found for row in series.dicts()]
         return sorted(
             (Rewind(int(r["rw"]), int(r.get("rf", 0))) for r in rows if "rw" in r), key=lambda r: (r.number, r.since_ms)
@@ -76,7 +78,7 @@ class InfluxHistory:
     @_understood
     async def values(self, series: SeriesId, metric: str, from_ms: int, to_ms: int) -> list[tuple[int, float]]:
         found = await self._select(
-            f"SELECT {identifier(metric)} FROM {self._raw(series.stream)} WHERE {_of(series)} AND "
+            f"SELECT {identifier(metric)} FROM {self._of(series.stream)} WHERE {_one(series)} AND "
             f"{_between(from_ms, to_ms)} ORDER BY time DESC LIMIT {MAX_VALUES}"
         )
         rows = [(date_ms, value) for one in found for date_ms, value in reversed(one.rows)]
@@ -84,11 +86,11 @@ class InfluxHistory:
 
     @_understood
     async def dates(self, series: SeriesId, from_ms: int, to_ms: int) -> list[int]:
-        quarantined = f"{_of(series)} AND stream = {string(series.stream)}"
+        quarantined = f"{_one(series)} AND stream = {string(series.stream)}"
         found = await _together(
             [
-                self._dates(f"SELECT * FROM {self._raw(series.stream)} WHERE {_of(series)}", from_ms, to_ms),
-                self._dates(f"SELECT reason FROM {self._kept('quarantine')} WHERE {quarantined}", from_ms, to_ms),
+                self._dates(f"SELECT * FROM {self._of(series.stream)} WHERE {_one(series)}", from_ms, to_ms),
+                self._dates(f"SELECT reason FROM {self._of('quarantine')} WHERE {quarantined}", from_ms, to_ms),
             ]
         )
         return sorted(set().union(*found))
@@ -96,8 +98,8 @@ class InfluxHistory:
     @_understood
     async def counts(self, from_ms: int, to_ms: int) -> dict[tuple[str, str, int], int]:
         each = f"WHERE {_between(from_ms, to_ms)} GROUP BY device, source, "
-        stored = (f"SELECT count(*) FROM {self._raw(stream)} {each} time(1h) fill(none)" for stream in STREAMS)
-        refused = f"SELECT count(reason) FROM {self._kept('quarantine')} {each} stream, time(1h) fill(none)"
+        stored = (f"SELECT count(*) FROM {self._of(stream)} {each} time(1h) fill(none)" for stream in STREAMS)
+        refused = f"SELECT count(reason) FROM {self._of('quarantine')} {each} stream, time(1h) fill(none)"
         answers = await _together(self._select(statement) for statement in (*stored, refused))
         cells: dict[_Cell, int] = {}
         for answer in answers:
@@ -118,7 +120,7 @@ class InfluxHistory:
         of = f" AND device = {string(device)}" if device is not None else ""
         for span in spans:
             found = await self._select(
-                f"SELECT run, hour, made, dropped FROM {self._raw('tally')} WHERE {_between(*span)} "
+                f"SELECT run, hour, made, dropped FROM {self._of('tally')} WHERE {_between(*span)} "
                 f"AND hour >= {from_hour} AND hour < {to_hour}{of} GROUP BY device, source"
             )
             for device, source, run, hour, made, dropped in _whole_tallies(found):
@@ -129,7 +131,7 @@ class InfluxHistory:
     @_understood
     async def tally_points(self, span: Span, step_ms: int) -> dict[int, int]:
         found = await self._select(
-            f"SELECT count(made) FROM {self._raw('tally')} WHERE {_between(*span)} "
+            f"SELECT count(made) FROM {self._of('tally')} WHERE {_between(*span)} "
             f"GROUP BY time({ms(step_ms)}) fill(none)"
         )
         return {start_ms: count for series in found for start_ms, count in series.rows if count}
@@ -137,7 +139,7 @@ class InfluxHistory:
     @_understood
     async def held(self) -> dict[str, int]:
         found = await self._select(
-            f"SELECT last(held) FROM {self._raw('sys')} WHERE source = {string(BOX_SOURCE)} GROUP BY device"
+            f"SELECT last(held) FROM {self._of('sys')} WHERE source = {string(BOX_SOURCE)} GROUP BY device"
         )
         return {series.tags["device"]: int(series.dicts()[0]["last"]) for series in found}
 
@@ -147,10 +149,32 @@ class InfluxHistory:
             return []
         of = f" AND device = {string(device)}" if device is not None else ""
         found = await self._select(
-            f"SELECT * FROM {self._kept('quarantine')} WHERE {_between(from_ms, to_ms)}{of} "
+            f"SELECT * FROM {self._of('quarantine')} WHERE {_between(from_ms, to_ms)}{of} "
             f"ORDER BY time DESC LIMIT {limit}"
         )
         return [_refused(row) for series in found for row in series.dicts()]
+
+    @_understood
+    async def summaries(
+        self, stream: str, from_ms: int, to_ms: int, step_ms: int, devices: Sequence[str] = ()
+    ) -> list[Point]:
+        where = f"WHERE {_between(from_ms, to_ms)}{_of_devices(devices)}"
+        each = f"GROUP BY device, source, time({ms(step_ms)}) fill(none)"
+        asked = rollup_statements.summaries(stream, self._of(stream), where, each)
+        return _merged(stream, await _together(map(self._select, asked)))
+
+    @_understood
+    async def summed(self, stream: str, from_ms: int, to_ms: int, devices: Sequence[str] = ()) -> list[Point]:
+        where = f"WHERE {_between(from_ms, to_ms)}{_of_devices(devices)}"
+        found = await self._select(rollup_statements.summed(stream, self._of(f"{stream}_5m"), where))
+        return [replace(point, date_ms=from_ms) for point in rollup_fields.divided(_merged(stream, [found]))]
+
+    @_understood
+    async def late(self, from_ms: int, to_ms: int) -> list[Late]:
+        found = await self._select(
+            f"SELECT from_ms, to_ms FROM {self._of('late')} WHERE {_between(from_ms, to_ms)} GROUP BY device"
+        )
+        return [Late(one.tags["device"], int(low), int(high)) for one in found for _, low, high in one.rows]
 
     async def _select(self, statement: str) -> list[Series]:
         found = await self._ask(statement)
@@ -160,7 +184,7 @@ class InfluxHistory:
 
     async def _last(self, stream: str, where: str, limit: int = 1) -> list[Series]:
         return await self._select(
-            f"SELECT * FROM {self._raw(stream)} {where} GROUP BY device, source ORDER BY time DESC LIMIT {limit}"
+            f"SELECT * FROM {self._of(stream)} {where} GROUP BY device, source ORDER BY time DESC LIMIT {limit}"
         )
 
     async def _dates(self, selection: str, from_ms: int, to_ms: int) -> set[int]:
@@ -173,11 +197,9 @@ class InfluxHistory:
                 return dates
             from_ms = max(page) + 1
 
-    def _raw(self, measurement: str) -> str:
-        return f"{identifier(self.database)}.{identifier(RAW)}.{identifier(measurement)}"
-
-    def _kept(self, measurement: str) -> str:
-        return f"{identifier(self.database)}.{identifier(KEPT_FOR_EVER)}.{identifier(measurement)}"
+    def _of(self, measurement: str) -> str:
+        """The measurement in its bucket; to InfluxQL that is a retention policy (InfluxDB 2 maps it to a bucket)."""
+        return f"{identifier(self.database)}.{identifier(bucket_of(measurement))}.{identifier(measurement)}"
 
 
 async def _together(reads: Iterable[Coroutine[Any, Any, Any]]) -> list[Any]:
@@ -201,7 +223,21 @@ def _steps(first_ms: int, end_ms: int) -> list[tuple[int, int]]:
     return list(pairwise([-MAX_DATE_MS, *range(first_ms, end_ms, step_ms), end_ms, MAX_DATE_MS]))
 
 
-def _of(series: SeriesId) -> str:
+def _of_devices(devices: Sequence[str]) -> str:
+    return f" AND ({' OR '.join(f'device = {string(device)}' for device in devices)})" if devices else ""
+
+
+def _merged(stream: str, answers: list[list[Series]]) -> list[Point]:
+    """The points of several answers about the same series and times, made one each."""
+    fields: dict[tuple[SeriesId, int], dict[str, float | int | str]] = {}
+    for series in (one for answer in answers for one in answer):
+        for point in _points(stream, series):
+            told = {name: value for name, value in point.fields.items() if value or not name.endswith("_count")}
+            fields.setdefault((point.series, point.date_ms), {}).update(told)
+    return [Point(series, date_ms, found) for (series, date_ms), found in sorted(fields.items()) if found]
+
+
+def _one(series: SeriesId) -> str:
     return f"device = {string(series.device)} AND source = {string(series.source)}"
 
 

@@ -10,7 +10,7 @@ from typing import Final
 import aiohttp
 
 from gateway.points import refusal
-from gateway.ports import KEPT, Misconfigured, Poison, RetryLater, Split, Table
+from gateway.ports import BUCKETS, Bucket, Misconfigured, Poison, RetryLater, Split, Table, bucket_of
 
 TIMEOUT_S: Final = 10.0
 READ_TIMEOUT_S: Final = 60.0
@@ -99,10 +99,18 @@ def error_text(body: bytes) -> str:
     return body.decode(errors="replace").strip()[:500]
 
 
-def by_bucket(tables: Sequence[Table]) -> tuple[list[Table], list[Table]]:
-    """(kept for ever, raw)."""
-    kept = [table for table in tables if table.measurement in KEPT]
-    return kept, [table for table in tables if table.measurement not in KEPT]
+def by_bucket(tables: Sequence[Table]) -> list[tuple[Bucket, list[Table]]]:
+    """The tables that have rows, by where they live; what is kept for ever first, readings last."""
+    parts: dict[Bucket, list[Table]] = {}
+    for table in tables:
+        if table.rows:
+            parts.setdefault(bucket_of(table.measurement), []).append(table)
+    return [(bucket, parts[bucket]) for bucket in BUCKETS if bucket in parts]
+
+
+def shard_days(bucket: Bucket, days: int) -> int:
+    """Length of a shard: quarantine holds any date from 1970 to 2200, long ones keep their number small."""
+    return {"kept": 364, "years": 28, "months": 7, "raw": 1 if days else 7}[bucket]
 
 
 def _after_s(headers: Mapping[str, str]) -> float:

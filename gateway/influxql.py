@@ -3,14 +3,11 @@
 import json
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from gateway.influx_http import READ_TIMEOUT_S, InfluxHttp, answered
 from gateway.ports import Misconfigured, RetryLater
 
-RAW: Final = "raw"
-KEPT_FOR_EVER: Final = "kept"
-"""Retention policies; InfluxDB 2 maps (database, policy) to a bucket."""
 Ask = Callable[[str], Coroutine[Any, Any, list["Series"]]]
 """Sends one statement, gives its series. Raises RetryLater or Misconfigured."""
 

@@ -14,8 +14,9 @@ from typing import Final
 from gateway.acks import Acks
 from gateway.health import StoreHealth
 from gateway.intake import Intake, Work
+from gateway.late import LateMarks
 from gateway.metrics import GatewayMetrics
-from gateway.ports import Clock, Misconfigured, Onlooker, RetryLater, Store, Subscription, SubscriptionLost
+from gateway.ports import Clock, Lives, Misconfigured, Onlooker, RetryLater, Store, Subscription, SubscriptionLost
 from gateway.quarantine import quarantine_tables, refused_by_store
 from gateway.queue import WorkQueue
 from gateway.registry import Registry
@@ -47,7 +48,7 @@ class Pipeline:
         clock: Clock,
         *,
         timers: Timers | None = None,
-        raw_days: int = 14,
+        lives: Lives | None = None,
         credit: int = 20,
         queue_batches: int = 2000,
         writers: int = 2,
@@ -56,12 +57,13 @@ class Pipeline:
     ) -> None:
         self.subscription, self.store, self.clock = subscription, store, clock
         self.credit, self.writers, self.write_rows = credit, writers, write_rows
-        timers = timers or Timers()
+        timers, lives = timers or Timers(), lives or Lives()
         self.metrics, self.registry = GatewayMetrics(), Registry()
         self.health = StoreHealth(clock, self.metrics)
         self.acks = Acks(gateway, int(timers.ack_interval_s * 1000))
-        self.intake = Intake(self.acks, self.registry, clock, timers, raw_days, self.metrics, onlooker)
-        self.rewinds = RewindWatch(store, self.acks, self.health, clock, timers.rewind_poll_s, raw_days)
+        self.intake = Intake(self.acks, self.registry, clock, timers, lives.raw, self.metrics, onlooker)
+        self.rewinds = RewindWatch(store, self.acks, self.health, clock, timers.rewind_poll_s, lives)
+        self.late = LateMarks(store, clock, gateway)
         self.report = Report(gateway, store, self.registry, self.metrics, self.health, clock)
         self.queue = WorkQueue(queue_batches)
         self._told_of_clock = False
@@ -126,7 +128,7 @@ class Pipeline:
         tables = [table for work in works for table in work.tables]
         refused = [row for work in works for row in work.refused]
         with self.metrics.write():
-            outcome = await write(self.store, [*tables, *quarantine_tables(refused)])
+            outcome = await self.late.write([*tables, *quarantine_tables(refused)])
             also = [refused_by_store(table, why) for table, why in outcome]
             for table, why in await write(self.store, quarantine_tables(also)):
                 raise RetryLater(f"the store refuses a row even in quarantine: {table}: {why}")

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, Literal, Protocol, get_args
 
 from kewang.wire.placement import Placement
 from kewang.wire.state import State
@@ -16,8 +16,34 @@ Span = tuple[int, int]
 Tags = tuple[tuple[str, str], ...]
 """(key, value) by key, no empty values."""
 
-KEPT: Final = frozenset({"quarantine", "rewind"})
-"""Measurements that live in the bucket that never expires; all others in the raw one."""
+Bucket = Literal["kept", "years", "months", "raw"]
+"""Where points live, by how long: for ever, or as `Lives` says."""
+
+BUCKETS: Final[tuple[Bucket, ...]] = get_args(Bucket)
+_KEPT: Final = frozenset({"quarantine", "rewind", "rollup"})
+_HAPPENED: Final = frozenset({"incident", "device_event"})
+
+
+def bucket_of(measurement: str) -> Bucket:
+    """Quarantine and rewinds never expire; what happened, and days, live longer than five minutes, these than raw."""
+    if measurement in _KEPT:
+        return "kept"
+    if measurement in _HAPPENED or measurement.endswith("_1d"):
+        return "years"
+    return "months" if measurement.endswith("_5m") else "raw"
+
+
+@dataclass(frozen=True, slots=True)
+class Lives:
+    """Days after which a bucket's points are deleted; 0 = never."""
+
+    raw: int = 14
+    months: int = 180
+    years: int = 1826
+
+    def of(self, bucket: Bucket) -> int:
+        """Of one bucket."""
+        return 0 if bucket == "kept" else int(getattr(self, bucket))
 
 
 class RetryLater(Exception):
@@ -81,6 +107,15 @@ class Point:
     series: SeriesId
     date_ms: int
     fields: dict[str, float | int | str]
+
+
+@dataclass(frozen=True, slots=True)
+class Late:
+    """Readings of `device` of this span came after their roll-ups may have been made."""
+
+    device: str
+    from_ms: int
+    to_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,9 +209,10 @@ class Sink(Protocol):
 
     async def write(self, tables: Sequence[Table]) -> None: ...
 
-    async def prepare(self, raw_days: int) -> None:
-        """Create what is missing: the raw bucket with its time to live (days, 0 = keep for ever) and the one that
-        never expires. Repeatable. Raises RetryLater or Misconfigured."""
+    async def prepare(self, lives: Lives) -> None:
+        """Create the buckets that are missing, and set how long each one's points live. Repeatable.
+
+        Raises RetryLater or Misconfigured."""
 
     async def close(self) -> None: ...
 
@@ -222,6 +258,19 @@ class History(Protocol):
 
     async def refused(self, from_ms: int, to_ms: int, device: str | None = None, limit: int = 1000) -> list[Refused]:
         """Rows in quarantine, newest first, by the row's own time (an unreadable message's time is its CRC)."""
+
+    async def summaries(
+        self, stream: str, from_ms: int, to_ms: int, step_ms: int, devices: Sequence[str] = ()
+    ) -> list[Point]:
+        """Of each series of `stream` (of these devices; none named: of all) and step that has readings, its roll-up:
+        `temp_c_min`, `_mean`, `_max` and `_count`, and of a camera's state how often each was told,
+        `camera_state_1_count`. Steps begin at multiples of `step_ms`. By series and time."""
+
+    async def summed(self, stream: str, from_ms: int, to_ms: int, devices: Sequence[str] = ()) -> list[Point]:
+        """The same over all of a span, dated `from_ms`, made of the roll-ups of five minutes in it."""
+
+    async def late(self, from_ms: int, to_ms: int) -> list[Late]:
+        """What was written late, as noted at that time; in any order."""
 
 
 class Store(Sink, History, Protocol):

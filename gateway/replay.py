@@ -12,10 +12,12 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from gateway.late import LateMarks
 from gateway.judge import Verdict, Window, judge
 from gateway.ports import History, Refused, SeriesId, Sink, Store, Table
 from gateway.quarantine import quarantine_tables
 from gateway.writer import write
+from kewang.runtime.clock import SystemClock
 from kewang.wire.batch import Batch, decode
 from kewang.wire.catalogue import BY_NAME
 from kewang.wire.errors import WireError
@@ -74,7 +76,8 @@ async def replay(store: Store, rows: Sequence[Refused], window: Window) -> Repla
     """
     verdicts = [(row, judged(row, window)) for row in rows]
     good = [(row, verdict) for row, verdict in verdicts if isinstance(verdict, Verdict)]
-    poisoned = await write(store, [table for _, verdict in good for table in verdict.tables])
+    marks = LateMarks(store, SystemClock(), "replay")
+    poisoned = await marks.write([table for _, verdict in good for table in verdict.tables])
     await write(store, quarantine_tables([row for _, verdict in good for row in verdict.refused]))
     why_not = {(table.measurement, table.tags, table.rows[0][0]): why for table, why in poisoned}
     done, left = [], [(row, verdict) for row, verdict in verdicts if isinstance(verdict, str)]

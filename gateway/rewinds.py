@@ -5,7 +5,7 @@ import logging
 
 from gateway.acks import Acks
 from gateway.health import StoreHealth
-from gateway.ports import Clock, Misconfigured, RetryLater, Rewind, Store, Table
+from gateway.ports import Clock, Lives, Misconfigured, RetryLater, Rewind, Store, Table
 from kewang.runtime.backoff import Backoff
 from kewang.wire.batch import MAX_DATE_MS, MAX_REWIND
 
@@ -16,10 +16,10 @@ class RewindWatch:
     """Keeps `acks.rewinds` as the database has them; `known` is set once they have been read."""
 
     def __init__(
-        self, store: Store, acks: Acks, health: StoreHealth, clock: Clock, poll_s: float, raw_days: int
+        self, store: Store, acks: Acks, health: StoreHealth, clock: Clock, poll_s: float, lives: Lives
     ) -> None:
         self._store, self._acks, self._health, self._clock = store, acks, health, clock
-        self._poll_s, self._raw_days = poll_s, raw_days
+        self._poll_s, self._lives = poll_s, lives
         self.known = asyncio.Event()
         self._odd: list[Rewind] = []
 
@@ -39,7 +39,7 @@ class RewindWatch:
     async def read(self) -> None:
         """Read them now; a database without any is new and gets one. Raises RetryLater or Misconfigured."""
         if self._health.failing:
-            await self._store.prepare(self._raw_days)
+            await self._store.prepare(self._lives)
         found = await self._store.rewinds()
         rewinds = [rewind for rewind in found if _can_be(rewind)]
         self._tell_odd([rewind for rewind in found if rewind not in rewinds])

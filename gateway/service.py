@@ -16,6 +16,7 @@ from gateway.household import Household
 from gateway.metrics import STUCK_S
 from gateway.pipeline import Pipeline
 from gateway.ports import Store
+from gateway.rollups import Rollups
 from gateway.settings import ConsoleSettings, GatewaySettings, IncidentSettings
 from gateway.stores import folder_of, open_settings_store
 from gateway.subscription import MqttSubscription
@@ -120,7 +121,7 @@ async def serve(settings: GatewaySettings, stopping: asyncio.Event, pipeline_cla
         store,
         clock,
         timers=timers,
-        raw_days=settings.store.raw_days,
+        lives=settings.store.lives(),
         credit=settings.credit,
         queue_batches=settings.queue_batches,
         writers=settings.store.writers,
@@ -135,6 +136,8 @@ async def serve(settings: GatewaySettings, stopping: asyncio.Event, pipeline_cla
         async with asyncio.TaskGroup() as group:
             serving = group.create_task(console.serve([listening]), name="console")
             watching = watched.start(group, pipeline, settings.shards, facts.doubt) if watched else []
+            if settings.makes_rollups():
+                watching.append(group.create_task(_rollups(settings, pipeline), name="rollups"))
             await pipeline.run(stopping)
             for task in watching:
                 task.cancel()
@@ -150,6 +153,13 @@ def _household(settings: GatewaySettings, incidents: IncidentSettings, clock: Sy
     database = folder_of(settings.store.url)
     certificate = settings.broker.tls.cert_file if settings.broker.tls else None
     return Household(incidents.own, [incidents.folder, *([database] if database else [])], certificate, clock)
+
+
+async def _rollups(settings: GatewaySettings, pipeline: Pipeline) -> None:
+    """Roll-ups, once the database is known to be there."""
+    await pipeline.rewinds.known.wait()
+    zone = ZoneInfo(settings.console.time_zone)
+    await Rollups(pipeline.store, pipeline.clock, zone, settings.store.raw_days).run()
 
 
 def page_address(listening: socket.socket) -> str:

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 from pydantic import Field, field_validator, model_validator
 
 from gateway.notify.channel_settings import Networks
+from gateway.ports import Lives
 from kewang.runtime.broker import BrokerSettings
 from kewang.runtime.settings import Settings, load
 from kewang.wire import topics
@@ -25,8 +26,18 @@ class StoreSettings(Settings):
         None, description="File with the password (InfluxDB 1) or token (InfluxDB 2), readable by its owner only."
     )
     raw_days: int = Field(14, ge=0, le=36500, description="Readings are deleted after so many days; 0 = never.")
+    months_days: int = Field(
+        180, ge=0, le=36500, description="Roll-ups of five minutes are deleted after so many days; 0 = never."
+    )
+    years_days: int = Field(
+        1826, ge=0, le=36500, description="Roll-ups of days, and incidents, are deleted after so many days; 0 = never."
+    )
     writers: int = Field(2, ge=1, le=16, description="Writes to the database at one time.")
     write_rows: int = Field(5000, ge=1, le=50_000, description="Rows of one write, at most.")
+
+    def lives(self) -> Lives:
+        """How long points live."""
+        return Lives(self.raw_days, self.months_days, self.years_days)
 
 
 class ConsoleSettings(Settings):
@@ -136,6 +147,9 @@ class GatewaySettings(Settings):
         None, description="The watch for outages; without this section nobody is told of any."
     )
     timers: TimerSettings = TimerSettings()
+    rollups: bool | None = Field(
+        None, description="Make the roll-ups of the whole city, as one of several gateways does; default: serves all 16 shards."
+    )
     credit: int = Field(20, ge=1, le=1000, description="Batches of its backlog a device may have on the way.")
     queue_batches: int = Field(2000, ge=16, le=100_000, description="Batches waiting for the database, at most.")
 
@@ -144,6 +158,10 @@ class GatewaySettings(Settings):
         if self.incidents is not None and set(self.shards) != set(topics.SHARDS):
             raise ValueError("incidents: a gateway that serves only some shards can't watch: take the section out here")
         return self
+
+    def makes_rollups(self) -> bool:
+        """Whether this gateway does it."""
+        return set(self.shards) == set(topics.SHARDS) if self.rollups is None else self.rollups
 
     def times(self) -> Timers:
         """The protocol's times as set."""

@@ -2,13 +2,14 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
 from gateway import sqlite_queries as queries
-from gateway.ports import Point, Refused, Rewind, SeriesId, Span
+from gateway import sqlite_rollups as rollups
+from gateway.ports import Late, Point, Refused, Rewind, SeriesId, Span
 from gateway.sqlite_file import has_schema, identity, mapped, open_file
 
 T = TypeVar("T")
@@ -58,6 +59,18 @@ class SqliteHistory:
 
     async def refused(self, from_ms: int, to_ms: int, device: str | None = None, limit: int = 1000) -> list[Refused]:
         return await self._read(lambda db: queries.refused(db, from_ms, to_ms, device, limit), [])
+
+    async def summaries(
+        self, stream: str, from_ms: int, to_ms: int, step_ms: int, devices: Sequence[str] = ()
+    ) -> list[Point]:
+        span = (from_ms, to_ms)
+        return await self._read(lambda db: rollups.summaries(db, stream, span, step_ms, devices), [])
+
+    async def summed(self, stream: str, from_ms: int, to_ms: int, devices: Sequence[str] = ()) -> list[Point]:
+        return await self._read(lambda db: rollups.summed(db, stream, (from_ms, to_ms), devices), [])
+
+    async def late(self, from_ms: int, to_ms: int) -> list[Late]:
+        return await self._read(lambda db: rollups.late(db, (from_ms, to_ms)), [])
 
     async def close_reader(self) -> None:
         """Close the reading connection."""

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, TypeVar
 
-from gateway.ports import Poison, Split, Table
+from gateway.ports import Lives, Poison, Split, Table
 from gateway.sqlite_file import BUSY_S, mapped
 from gateway.sqlite_history import SqliteHistory
 from gateway.sqlite_writer import SqliteWriter
@@ -62,9 +62,9 @@ class SqliteStore(SqliteHistory):
         if answer is not None:
             raise answer
 
-    async def prepare(self, raw_days: int) -> None:
+    async def prepare(self, lives: Lives) -> None:
         async with self._committing:
-            await self._in_thread(lambda: self._writer.keep_raw(raw_days))
+            await self._in_thread(lambda: self._writer.keep(lives))
 
     async def close(self) -> None:
         async with self._committing:

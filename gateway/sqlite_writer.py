@@ -3,13 +3,13 @@
 import json
 import re
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import NoneType
 from typing import Final
 
 from gateway.points import KINDS, refusal, shape
-from gateway.ports import KEPT, Poison, RetryLater, Split, Table
+from gateway.ports import BUCKETS, Lives, Poison, RetryLater, Split, Table, bucket_of
 from gateway.sqlite_file import identity, open_file, quoted
 
 DAY_MS: Final = 86_400_000
@@ -49,20 +49,21 @@ class SqliteWriter:
             raise
         return answers
 
-    def keep_raw(self, days: int) -> None:
-        """From now on raw rows live `days` days; 0 = for ever."""
+    def keep(self, lives: Lives) -> None:
+        """From now on rows live so long."""
+        settings = [(f"{bucket}_days", lives.of(bucket)) for bucket in BUCKETS]
         with self._opened() as db:
-            db.execute("INSERT OR REPLACE INTO setting VALUES ('raw_days', ?)", (days,))
+            db.executemany("INSERT OR REPLACE INTO setting VALUES (?, ?)", settings)
 
     def expire(self) -> int:
-        """Delete at most EXPIRE_ROWS raw rows that are too old, a few series on at each call; how many it deleted."""
+        """Delete at most EXPIRE_ROWS rows that are too old, a few series on at each call; how many it deleted."""
         db = self._opened()
-        found = db.execute("SELECT value FROM setting WHERE name = 'raw_days'").fetchone()
-        if not found or not found[0]:
+        days = dict(db.execute("SELECT name, value FROM setting WHERE name LIKE '%_days'"))
+        if not any(days.values()):
             return 0
         if not self._to_expire:
             self._to_expire = [row[0] for row in db.execute("SELECT id FROM series ORDER BY id")]
-        return self._expire_before(db, self._now_ms() - found[0] * DAY_MS)
+        return self._expire_some(db, days)
 
     def close(self) -> None:
         """Close the file and forget what is known of it."""
@@ -155,13 +156,14 @@ class SqliteWriter:
         db.execute(f"ALTER TABLE {quoted(table)} ADD COLUMN {quoted(column)} {_SQL_TYPES[kind]}")
         self._fields[measurement, field] = kind
 
-    def _expire_before(self, db: sqlite3.Connection, date_ms: int) -> int:
+    def _expire_some(self, db: sqlite3.Connection, days: Mapping[str, int]) -> int:
         deleted = 0
         while self._to_expire and deleted < EXPIRE_ROWS:
             series = self._to_expire[-1]
             measurement = db.execute("SELECT measurement FROM series WHERE id = ?", (series,)).fetchone()[0]
-            table = None if measurement in KEPT else table_of(db, measurement)
-            gone = _delete_before(db, table, series, date_ms, EXPIRE_ROWS - deleted) if table else 0
+            lives_days, table = days.get(f"{bucket_of(measurement)}_days"), table_of(db, measurement)
+            date_ms = self._now_ms() - (lives_days or 0) * DAY_MS
+            gone = _delete_before(db, table, series, date_ms, EXPIRE_ROWS - deleted) if lives_days and table else 0
             deleted += gone
             if deleted < EXPIRE_ROWS:
                 self._to_expire.pop()

@@ -4,13 +4,17 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from dataclasses import replace
 from itertools import groupby
 from types import NoneType
 from typing import cast
 
+import numpy as np
+
 from gateway.points import refusal, shape
 from gateway.ports import (
-    KEPT,
+    Late,
+    Lives,
     Message,
     Point,
     Refused,
@@ -22,7 +26,9 @@ from gateway.ports import (
     SubscriptionLost,
     Table,
     Value,
+    bucket_of,
 )
+from kewang.wire.catalogue import BY_NAME
 from kewang.wire.names import STREAMS
 
 
@@ -38,7 +44,7 @@ class MemoryStore:
         self.refuse: Callable[[Table, Sequence[Value]], bool] = lambda _table, _row: False
         self.limit_rows = 10**9
         self.away = False
-        self.raw_days = 0
+        self.lives = Lives(0, 0, 0)
         self.writes = 0
         self._kinds: dict[tuple[str, str], type] = {}
         self._failures: list[Exception] = []
@@ -68,9 +74,9 @@ class MemoryStore:
                 points.setdefault(cast(int, date_ms), {}).update({k: v for k, v in named if v is not None})
         self._expire()
 
-    async def prepare(self, raw_days: int) -> None:
+    async def prepare(self, lives: Lives) -> None:
         await self._answer()
-        self.raw_days = raw_days
+        self.lives = lives
 
     async def close(self) -> None:
         """Nothing to close."""
@@ -169,6 +175,40 @@ class MemoryStore:
         ]
         return sorted(found, key=lambda r: -r.date_ms)[:limit]
 
+    async def summaries(
+        self, stream: str, from_ms: int, to_ms: int, step_ms: int, devices: Sequence[str] = ()
+    ) -> list[Point]:
+        await self._answer()
+        values: dict[tuple[SeriesId, int], dict[str, list[float]]] = {}
+        for series, date_ms, fields in self._dated_fields(stream, from_ms, to_ms, devices):
+            into = values.setdefault((series, date_ms // step_ms * step_ms), {})
+            for name, value in fields.items():
+                if name in BY_NAME and not isinstance(value, str):
+                    into.setdefault(name, []).append(float(value))
+        return [
+            Point(series, start_ms, _summary(stream, found)) for (series, start_ms), found in sorted(values.items())
+        ]
+
+    async def summed(self, stream: str, from_ms: int, to_ms: int, devices: Sequence[str] = ()) -> list[Point]:
+        await self._answer()
+        parts: dict[SeriesId, list[dict[str, float]]] = {}
+        for series, _, fields in self._dated_fields(f"{stream}_5m", from_ms, to_ms, devices):
+            told = {name: float(value) for name, value in fields.items()}
+            parts.setdefault(replace(series, stream=stream), []).append(told)
+        return [Point(series, from_ms, _sum(found)) for series, found in sorted(parts.items())]
+
+    async def late(self, from_ms: int, to_ms: int) -> list[Late]:
+        await self._answer()
+        marks = [(tags, fields) for tags, date_ms, fields in self._of("late") if from_ms <= date_ms < to_ms]
+        return [Late(tags["device"], int(fields["from_ms"]), int(fields["to_ms"])) for tags, fields in marks]
+
+    def _dated_fields(
+        self, measurement: str, from_ms: int, to_ms: int, devices: Sequence[str]
+    ) -> Iterator[tuple[SeriesId, int, dict[str, float | int | str]]]:
+        for tags, date_ms, fields in self._of(measurement):
+            if from_ms <= date_ms < to_ms and (not devices or tags["device"] in devices):
+                yield _series(measurement, tags), date_ms, fields
+
     async def _answer(self) -> None:
         await asyncio.sleep(0)
         if self._failures:
@@ -192,10 +232,9 @@ class MemoryStore:
         return kinds
 
     def _expire(self) -> None:
-        oldest_ms = self._now_ms() - self.raw_days * 86_400_000
         for (measurement, _), points in self.points.items():
-            if self.raw_days and measurement not in KEPT:
-                for date_ms in [d for d in points if d < oldest_ms]:
+            if days := self.lives.of(bucket_of(measurement)):
+                for date_ms in [d for d in points if d < self._now_ms() - days * 86_400_000]:
                     del points[date_ms]
 
     def _of(self, measurement: str) -> Iterator[tuple[dict[str, str], int, dict[str, float | int | str]]]:
@@ -218,6 +257,32 @@ class MemoryStore:
 
 def _series(stream: str, tags: dict[str, str]) -> SeriesId:
     return SeriesId(stream, tags.get("device", ""), tags.get("source", ""))
+
+
+def _summary(stream: str, values: dict[str, list[float]]) -> dict[str, float | int | str]:
+    """By numpy, not by the stores' own ways."""
+    made: dict[str, float | int | str] = {}
+    for name, found in values.items():
+        column = np.array(found)
+        made |= {f"{name}_min": float(column.min()), f"{name}_mean": float(column.mean())}
+        made |= {f"{name}_max": float(column.max()), f"{name}_count": float(column.size)}
+        if stream == "cam" and name == "camera_state":
+            codes, counts = np.unique(column, return_counts=True)
+            made |= {f"{name}_{int(code)}_count": float(count) for code, count in zip(codes, counts, strict=True)}
+    return made
+
+
+def _sum(parts: list[dict[str, float]]) -> dict[str, float | int | str]:
+    made: dict[str, float | int | str] = {}
+    for name in {name for part in parts for name in part}:
+        stem, _, function = name.rpartition("_")
+        found = np.array([part[name] for part in parts if name in part])
+        if function == "mean":
+            counts = np.array([part[f"{stem}_count"] for part in parts if name in part])
+            made[name] = float((found * counts).sum() / counts.sum())
+        else:
+            made[name] = float(found.min() if function == "min" else found.max() if function == "max" else found.sum())
+    return made
 
 
 def _refused(tags: dict[str, str], date_ms: int, fields: dict[str, float | int | str]) -> Refused:

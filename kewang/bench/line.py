@@ -25,7 +25,6 @@ StoreKind = Literal["influxd", "sqlite"]
 DATABASE: Final = "kewang"
 BROKER_OPTIONS: Final = {"max_inflight_messages": 1000, "max_queued_messages": 100_000}
 """Mosquitto holds what is on its way to the gateway; with its own 20 and 1000 it would throttle and drop here."""
-_RAW_DAYS: Final = StoreSettings().raw_days
 
 
 class MeasuredGateway(GatewayProgram):
@@ -167,7 +166,7 @@ def prepare(store_url: str) -> None:
     async def run() -> None:
         store = open_store(store_url)
         try:
-            await store.prepare(_RAW_DAYS)
+            await store.prepare(StoreSettings().lives())
         finally:
             await store.close()
 

@@ -28,6 +28,7 @@ _PROGRAMS: Final = {
     "ledger": ("kewang.cli.ledger", "Is every reading accounted for? From the database alone."),
     "quarantine": ("kewang.cli.quarantine", "Refused readings: list them, store them after all, mark them deleted."),
     "rewind": ("kewang.cli.rewind", "After a restore: let the devices send again what the database has lost."),
+    "rollup": ("kewang.cli.rollup", "Roll-ups of five minutes and days: how far they are, make them again."),
     "bench": ("kewang.cli.bench", "Measure: chaos, ingest, alerts, cameras, attacks and more."),
 }
 _EXTRAS: Final = {

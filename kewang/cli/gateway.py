@@ -71,7 +71,9 @@ def _can_be_used(settings: "GatewaySettings") -> None:
 
 @app.command()
 def init(config: Config = None, as_json: AsJson = False) -> None:
-    """Create what the database lacks: raw readings with a time to live, and what never expires. Repeatable."""
+    """Create what the database lacks: readings and roll-ups with their times to live, and what stays. Repeatable."""
+    from dataclasses import asdict
+
     from gateway.ports import Misconfigured, RetryLater
     from gateway.settings import read_settings
     from gateway.stores import open_settings_store
@@ -82,7 +84,7 @@ def init(config: Config = None, as_json: AsJson = False) -> None:
 
     async def prepare() -> None:
         try:
-            await store.prepare(settings.store.raw_days)
+            await store.prepare(settings.store.lives())
         finally:
             await store.close()
 
@@ -91,9 +93,13 @@ def init(config: Config = None, as_json: AsJson = False) -> None:
     except (RetryLater, Misconfigured) as error:
         fail(f"{settings.store.url}: {error}", UNREACHABLE)
     if as_json:
-        print_json({"ok": True, "store": settings.store.url, "raw_days": settings.store.raw_days})
+        print_json({"ok": True, "store": settings.store.url, "days": asdict(settings.store.lives())})
     else:
-        typer.echo(f"{settings.store.url}: ready; raw readings are kept {settings.store.raw_days} days")
+        lives = {name: f"{days} days" if days else "for ever" for name, days in asdict(settings.store.lives()).items()}
+        typer.echo(
+            f"{settings.store.url}: ready; readings are kept {lives['raw']}, roll-ups of five minutes "
+            f"{lives['months']}, those of days and incidents {lives['years']}, quarantine for ever"
+        )
 
 
 @app.command()

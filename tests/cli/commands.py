@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
-from gateway.ports import Store
+from gateway.ports import Lives, Store
 from gateway.stores import open_store
 
 T = TypeVar("T")
@@ -42,7 +42,7 @@ async def using(url: str, *works: Callable[[Store], Awaitable[T]]) -> Sequence[T
     """The results of `works` on the prepared store at `url`."""
     store = open_store(url)
     try:
-        await store.prepare(14)
+        await store.prepare(Lives(14))
         return [await work(store) for work in works]
     finally:
         await store.close()

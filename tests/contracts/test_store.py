@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from gateway.ports import Point, Poison, Refused, Rewind, SeriesId, Split, Store, Table
+from gateway.ports import Lives, Point, Poison, Refused, Rewind, SeriesId, Split, Store, Table
 from gateway.stores import open_store
 from gateway.writer import write
 from kewang.bench.parts import Influxd
@@ -33,7 +33,7 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     """Each store in turn, empty and prepared."""
     async with AsyncExitStack() as stack:
         made = await _made(request, tmp_path, stack)
-        await made.prepare(30)
+        await made.prepare(Lives(30))
         yield made
         await made.close()
 
@@ -323,6 +323,6 @@ async def test_quarantine_gives_rows_back_as_they_came_newest_first(store: Store
 async def test_preparing_again_keeps_what_is_there(store: Store) -> None:
     await store.write([env((T0, 1.0, 2.0)), quarantined(1000)])
     for raw_days in (0, 1, 3650, 30):
-        await store.prepare(raw_days)
+        await store.prepare(Lives(raw_days))
     assert await everything(store, "temp_c") == [(T0, 1.0)]
     assert len(await store.refused(0, 2000)) == 1

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from gateway.influx1_sink import Influx1Store
-from gateway.ports import KEPT, Misconfigured, RetryLater, SeriesId, Store, Table
+from gateway.ports import Lives, Misconfigured, RetryLater, SeriesId, Store, Table
 from gateway.sqlite_sink import SqliteStore
 from gateway.stores import open_store
 from kewang.bench.parts import Influxd
@@ -30,7 +30,7 @@ DAY_MS = 24 * HOUR_MS
 @pytest.fixture
 async def influx1(influxd: Influxd) -> AsyncIterator[Influx1Store]:
     store = Influx1Store(influxd.url, "kota", timeout_s=5)
-    await store.prepare(0)
+    await store.prepare(Lives(0))
     yield store
     await store.close()
 
@@ -38,7 +38,7 @@ async def influx1(influxd: Influxd) -> AsyncIterator[Influx1Store]:
 @pytest.fixture
 async def sqlite(tmp_path: Path) -> AsyncIterator[SqliteStore]:
     store = SqliteStore(tmp_path / "kewang.db", busy_s=0.05)
-    await store.prepare(0)
+    await store.prepare(Lives(0))
     yield store
     await store.close()
 
@@ -81,7 +81,7 @@ async def test_a_full_disk_of_influxd_is_a_reason_to_wait(influxd: Influxd, infl
 
 async def test_a_frozen_influxd_is_a_reason_to_wait(influxd: Influxd) -> None:
     store = Influx1Store(influxd.url, "kota", timeout_s=0.3)
-    await store.prepare(0)
+    await store.prepare(Lives(0))
     influxd.freeze()
     with pytest.raises(RetryLater):
         await store.write([env((T0, 1.0, 2.0))])
@@ -94,7 +94,7 @@ async def test_an_influxd_that_is_not_there_is_a_reason_to_wait() -> None:
     store = Influx1Store(f"http://127.0.0.1:{free_port()}", "kota")
     await fails(store, RetryLater)
     with pytest.raises(RetryLater):
-        await store.prepare(0)
+        await store.prepare(Lives(0))
     await store.close()
 
 
@@ -108,7 +108,7 @@ async def test_a_database_without_our_policies_is_misconfigured(influxd: Influxd
     store = Influx1Store(influxd.url, "foreign")
     await store._ask('CREATE DATABASE "foreign"')
     await fails(store, Misconfigured)
-    await store.prepare(0)
+    await store.prepare(Lives(0))
     await store.write([env((T0, 1.0, 2.0))])
     await store.close()
 
@@ -119,7 +119,7 @@ async def test_a_wrong_password_is_misconfigured(tmp_path: Path) -> None:
         await first._ask("CREATE USER admin WITH PASSWORD 'right' WITH ALL PRIVILEGES")
         wrong = open_store(f"influx1+{influxd.url}/kota", username="admin", secret="wrong")
         right = open_store(f"influx1+{influxd.url}/kota", username="admin", secret="right")
-        await right.prepare(0)
+        await right.prepare(Lives(0))
         await fails(wrong, Misconfigured)
         await fails(first, Misconfigured)
         await right.write([env((T0, 1.0, 2.0))])
@@ -129,11 +129,11 @@ async def test_a_wrong_password_is_misconfigured(tmp_path: Path) -> None:
 
 WRITES_AND_TELLS = """
 import asyncio, pathlib, sys
-from gateway.ports import Table
+from gateway.ports import Lives, Table
 from gateway.sqlite_sink import SqliteStore
 async def main():
     store = SqliteStore(pathlib.Path(sys.argv[1]))
-    await store.prepare(0)
+    await store.prepare(Lives(0))
     tags = (("device", "pasar-1"), ("source", "env-1"))
     for number in range(10**9):
         await store.write([Table("env", tags, ("temp_c",), [(number, float(number))])])
@@ -246,7 +246,7 @@ async def test_a_file_that_is_not_ours_is_misconfigured_and_untouched(
     with pytest.raises(Misconfigured, match=advice):
         await store.write([env((T0, 1.0, 2.0))])
     with pytest.raises(Misconfigured):
-        await store.prepare(1)
+        await store.prepare(Lives(1))
     assert (file.read_bytes() if file.is_file() else b"") == before
     await store.close()
 
@@ -295,12 +295,16 @@ async def test_a_read_only_file_is_misconfigured_and_can_still_be_read(tmp_path:
 
 
 @pytest.mark.parametrize("kind", ["memory", "sqlite"])
-async def test_raw_rows_expire_and_kept_ones_never(tmp_path: Path, kind: str) -> None:
+async def test_rows_expire_by_their_bucket_and_kept_ones_never(tmp_path: Path, kind: str) -> None:
     now_ms = T0
     store: Store = (
         MemoryStore(lambda: now_ms) if kind == "memory" else SqliteStore(tmp_path / "a.db", lambda: now_ms, expire_s=0)
     )
-    await store.prepare(2)
+    await store.prepare(Lives(2, 10, 0))
+    old = [(T0 - 20 * DAY_MS, 1.0), (T0 - 5 * DAY_MS, 1.0)]
+    tags = (("device", "pasar-1"), ("source", "env-1"))
+    rolled = [Table(name, tags, ("temp_c_min",), old) for name in ("env_5m", "env_1d")]
+    await store.write(rolled)
     for device in ("pasar-1", "pasar-2"):
         await store.write([env(*((T0 - DAY_MS + i, 1.0, 2.0) for i in range(3_000)), device=device)])
     await store.write([quarantined(T0 - 900 * DAY_MS), Table("rewind", (), ("rw", "rf"), [(1000, 1, 0)])])
@@ -310,7 +314,9 @@ async def test_raw_rows_expire_and_kept_ones_never(tmp_path: Path, kind: str) ->
     for device in ("pasar-1", "pasar-2"):
         assert len(await store.dates(SeriesId("env", device, "env-1"), T0 - DAY_MS, T0)) == 1_500
     assert len(await store.refused(0, 2**43)) == len(await store.rewinds()) == 1
-    assert {"quarantine", "rewind"} == KEPT
+    months, years = (SeriesId(one.measurement, "pasar-1", "env-1") for one in rolled)
+    assert await store.values(months, "temp_c_min", 0, 2**43) == old[1:]
+    assert await store.values(years, "temp_c_min", 0, 2**43) == old
     await store.close()
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from gateway.influx1_sink import Influx1Store
-from gateway.ports import Store
+from gateway.ports import Lives, Store
 from gateway.sqlite_sink import SqliteStore
 from tests.fakes import MemoryStore
 
@@ -19,6 +19,6 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         made = Influx1Store(request.getfixturevalue("influxd").url, "kota")
     else:
         made = MemoryStore() if request.param == "memory" else SqliteStore(tmp_path / "kewang.db")
-    await made.prepare(14)
+    await made.prepare(Lives(14))
     yield made
     await made.close()

@@ -14,7 +14,7 @@ from gateway.influx2_sink import Influx2Store
 from gateway.influx_history import InfluxHistory
 from gateway.influx_http import LONGEST_AFTER_S, answered
 from gateway.influxql import Series, parse
-from gateway.ports import Misconfigured, Poison, RetryLater, SeriesId, Split, Table
+from gateway.ports import Lives, Misconfigured, Poison, RetryLater, SeriesId, Split, Table
 from gateway.writer import write
 from kewang.bench.parts import Influxd
 from tests.influx2_server import ORGANISATION, TOKEN, Influx2Server, Scripted
@@ -33,7 +33,7 @@ async def server(influxd: Influxd) -> AsyncIterator[Influx2Server]:
 @pytest.fixture
 async def store(server: Influx2Server) -> AsyncIterator[Influx2Store]:
     made = Influx2Store(server.url, ORGANISATION, "kota", TOKEN, timeout_s=5)
-    await made.prepare(14)
+    await made.prepare(Lives(14))
     yield made
     await made.close()
 
@@ -110,22 +110,22 @@ async def test_an_answer_that_is_no_json_is_still_told(store: Influx2Store) -> N
 
 async def test_preparing_makes_buckets_retention_and_mappings_once(server: Influx2Server, store: Influx2Store) -> None:
     for raw_days in (14, 14, 3, 0):
-        await store.prepare(raw_days)
-    raw, kept = server.buckets.values()
-    assert (raw["name"], raw["retentionRules"]) == ("kota", [])
-    assert (kept["name"], kept["retentionRules"]) == ("kota_kept", [])
+        await store.prepare(Lives(raw_days))
+    made = {bucket["name"]: bucket for bucket in server.buckets.values()}
+    lives_s = {name: [rule["everySeconds"] for rule in bucket["retentionRules"]] for name, bucket in made.items()}
+    assert lives_s == {"kota": [], "kota_months": [180 * 86_400], "kota_years": [1826 * 86_400], "kota_kept": []}
     mappings = {(one["database"], one["retention_policy"], one["bucketID"]) for one in server.dbrps.values()}
-    assert mappings == {("kota", "raw", raw["id"]), ("kota", "kept", kept["id"])}
-    await store.prepare(7)
-    assert [rule["everySeconds"] for rule in raw["retentionRules"]] == [7 * 86_400]
-    made = [request for request in server.requests if request == "POST /api/v2/buckets"]
-    assert len(made) == 2
+    names = {"kota": "raw", "kota_months": "months", "kota_years": "years", "kota_kept": "kept"}
+    assert mappings == {("kota", names[name], bucket["id"]) for name, bucket in made.items()}
+    await store.prepare(Lives(7))
+    assert [rule["everySeconds"] for rule in made["kota"]["retentionRules"]] == [7 * 86_400]
+    assert server.requests.count("POST /api/v2/buckets") == 4
 
 
 async def test_a_mapping_to_a_bucket_that_is_gone_is_replaced(server: Influx2Server, store: Influx2Store) -> None:
     old = next(one for one in server.dbrps.values() if one["retention_policy"] == "raw")
     old["bucketID"] = "f" * 16
-    await store.prepare(14)
+    await store.prepare(Lives(14))
     raw = next(bucket for bucket in server.buckets.values() if bucket["name"] == "kota")
     assert [one["bucketID"] for one in server.dbrps.values() if one["retention_policy"] == "raw"] == [raw["id"]]
 
@@ -146,7 +146,7 @@ async def test_wrong_names_and_tokens_are_misconfigured(
     server: Influx2Server, store: Influx2Store, organisation: str, token: str
 ) -> None:
     wrong = Influx2Store(server.url, organisation, "new", token)
-    for attempt in (wrong.write(ONE), wrong.prepare(1), wrong.rewinds()):
+    for attempt in (wrong.write(ONE), wrong.prepare(Lives(1)), wrong.rewinds()):
         with pytest.raises(Misconfigured):
             await attempt
     await wrong.close()
@@ -171,7 +171,7 @@ async def test_a_failing_read_or_preparation_says_what_to_do(
         await store.rewinds()
     server.script(*[Scripted(status)] * 2)
     with pytest.raises(wanted):
-        await store.prepare(14)
+        await store.prepare(Lives(14))
 
 
 async def test_an_answer_that_is_not_influxql_is_misconfigured() -> None:
@@ -214,8 +214,8 @@ async def test_a_row_that_is_no_row_is_misconfigured(row: list[Any]) -> None:
 async def test_a_server_that_is_gone_is_a_reason_to_wait(influxd: Influxd) -> None:
     async with Influx2Server(influxd.url) as serving:
         store = Influx2Store(serving.url, ORGANISATION, "kota", TOKEN)
-        await store.prepare(1)
-    for attempt in (store.write(ONE), store.prepare(1), store.rewinds()):
+        await store.prepare(Lives(1))
+    for attempt in (store.write(ONE), store.prepare(Lives(1)), store.rewinds()):
         with pytest.raises(RetryLater):
             await attempt
     await store.close()

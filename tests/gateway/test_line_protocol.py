@@ -13,7 +13,7 @@ from gateway.influx1_sink import Influx1Store
 from gateway.influxql import identifier
 from gateway.line_protocol import encode
 from gateway.points import shape
-from gateway.ports import Table
+from gateway.ports import Lives, Table
 from kewang.bench.parts import Influxd
 
 T0 = 1_785_000_000_000
@@ -96,7 +96,7 @@ def test_what_influxd_stores_reads_back_equal(influxd: Influxd) -> None:
     """One loop for all examples, so that connections and the database are made once."""
     with asyncio.Runner() as runner:
         store = Influx1Store(influxd.url, "kota")
-        runner.run(store.prepare(0))
+        runner.run(store.prepare(Lives(0)))
         number = 0
 
         @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from gateway.acks import Acks
 from gateway.health import StoreHealth
 from gateway.metrics import GatewayMetrics
-from gateway.ports import Misconfigured, Rewind, Table
+from gateway.ports import Lives, Misconfigured, Rewind, Table
 from gateway.rewinds import RewindWatch, add_rewind
 from tests.fakes import MemoryStore
 from tests.virtual_time import WALL_MS, LoopClock, in_virtual_time, until
@@ -21,7 +21,7 @@ class Watched:
         clock = LoopClock(asyncio.get_running_loop())
         self.acks = Acks("gw1", 1000)
         self.health = StoreHealth(clock, GatewayMetrics())
-        self.watch = RewindWatch(store, self.acks, self.health, clock, poll_s=15, raw_days=14)
+        self.watch = RewindWatch(store, self.acks, self.health, clock, poll_s=15, lives=Lives(14))
         self.task = asyncio.create_task(self.watch.follow(), name="rewinds")
 
     async def stop(self) -> None:
@@ -36,7 +36,7 @@ async def test_a_new_database_gets_one_that_reopens_all() -> None:
     await until(watched.watch.known.is_set)
     await watched.stop()
     assert await store.rewinds() == watched.acks.rewinds == [Rewind(NOW_S, 0)]
-    assert store.raw_days == 14, "and its buckets are made"
+    assert store.lives == Lives(14), "and its buckets are made"
 
 
 @in_virtual_time

@@ -1,0 +1,86 @@
+"""The roll-ups that History asks for, as SQL over the store's tables."""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from gateway.ports import Late, Point, SeriesId, Span
+from gateway.rollup_fields import FUNCTIONS, codes, divided, metrics
+from gateway.sqlite_file import quoted
+from gateway.sqlite_writer import columns_of, table_of
+
+_SQL = {"min": "min(p.{0})", "mean": "avg(p.{0})", "max": "max(p.{0})", "count": "count(p.{0}) * 1.0"}
+
+
+def summaries(
+    db: sqlite3.Connection, stream: str, span: Span, step_ms: int, devices: Sequence[str] = ()
+) -> list[Point]:
+    """See History."""
+    known, chosen = columns_of(db, stream), {}
+    for name in metrics(stream):
+        for function in FUNCTIONS if name in known else ():
+            chosen[f"{name}_{function}"] = _SQL[function].format(quoted(known[name]))
+    for name, code, field in codes(stream):
+        if name in known:
+            chosen[field] = f"nullif(sum(p.{quoted(known[name])} = {code}), 0) * 1.0"
+    return _points(db, stream, stream, chosen, span, f"p.date_ms / {step_ms} * {step_ms}", devices)
+
+
+def summed(db: sqlite3.Connection, stream: str, span: Span, devices: Sequence[str] = ()) -> list[Point]:
+    """See History."""
+    known, chosen = columns_of(db, f"{stream}_5m"), {}
+    for name in metrics(stream):
+        low, mean, high, count = (f"{name}_{function}" for function in FUNCTIONS)
+        if count in known:
+            chosen[low] = f"min(p.{quoted(known[low])})"
+            chosen[mean] = f"sum(p.{quoted(known[mean])} * p.{quoted(known[count])})"
+            chosen[high] = f"max(p.{quoted(known[high])})"
+            chosen[count] = f"sum(p.{quoted(known[count])})"
+    chosen |= {field: f"sum(p.{quoted(known[field])})" for _, _, field in codes(stream) if field in known}
+    return divided(_points(db, f"{stream}_5m", stream, chosen, span, str(span[0]), devices))
+
+
+def late(db: sqlite3.Connection, span: Span) -> list[Late]:
+    """See History."""
+    table, known = table_of(db, "late"), columns_of(db, "late")
+    if table is None or not known.keys() >= {"from_ms", "to_ms"}:
+        return []
+    rows = db.execute(
+        f"SELECT s.device, p.{quoted(known['from_ms'])}, p.{quoted(known['to_ms'])} FROM series s "
+        f"JOIN {quoted(table)} p ON p.series_id = s.id "
+        "WHERE s.measurement = 'late' AND p.date_ms >= ? AND p.date_ms < ?",
+        span,
+    )
+    return [Late(device, int(low), int(high)) for device, low, high in rows]
+
+
+def _points(
+    db: sqlite3.Connection,
+    measurement: str,
+    stream: str,
+    chosen: dict[str, str],
+    span: Span,
+    start: str,
+    devices: Sequence[str],
+) -> list[Point]:
+    """One for each series of `measurement` and `start`, with the fields that have a value."""
+    table = table_of(db, measurement)
+    if table is None or not chosen:
+        return []
+    of_some = "AND s.device IN (SELECT value FROM json_each(?))" if devices else "AND ? IS NOT NULL"
+    rows = db.execute(
+        f"SELECT s.device, s.source, {start}, {', '.join(chosen.values())} "
+        f"FROM series s JOIN {quoted(table)} p ON p.series_id = s.id "
+        f"WHERE s.measurement = ? {of_some} AND p.date_ms >= ? AND p.date_ms < ? GROUP BY s.id, 3",
+        (measurement, json.dumps(devices), *span),
+    )
+    found = (_point(stream, chosen, row) for row in rows)
+    return sorted((point for point in found if point.fields), key=lambda point: (point.series, point.date_ms))
+
+
+def _point(stream: str, chosen: Iterable[str], row: Sequence[Any]) -> Point:
+    device, source, start_ms, *values = row
+    fields = {name: value for name, value in zip(chosen, values, strict=True) if value is not None}
+    told = {name: value for name, value in fields.items() if value or not name.endswith("_count")}
+    return Point(SeriesId(stream, device or "", source or ""), start_ms, told)

@@ -1,0 +1,121 @@
+"""The contract of roll-ups, over every store: equal to what numpy makes of the readings."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from gateway.ports import Late, Point, SeriesId, Store, Table
+from kewang.wire.cameras import CameraState
+from tests.contracts.test_store import T0, store, table
+
+__all__ = ["store"]
+STEP_MS = 300_000
+SPAN = (T0, T0 + 12 * STEP_MS)
+
+
+def told(points: Sequence[Point], field: str) -> dict[tuple[str, int], float | int | str | None]:
+    return {(point.series.device, point.date_ms): point.fields.get(field) for point in points}
+
+
+async def readings(store: Store, device: str, seed: int) -> list[tuple[int, float, float | None]]:
+    """An hour of readings at odd times; one in five lacks the second metric."""
+    dice = random.Random(seed)
+    dates = sorted(dice.sample(range(*SPAN), 500))
+    rows = [(date, dice.gauss(29, 3), None if dice.random() < 0.2 else dice.uniform(0, 100)) for date in dates]
+    await store.write([table("env", ("temp_c", "rh_pct"), rows, device)])
+    return rows
+
+
+async def test_a_roll_up_is_what_numpy_makes_of_the_readings(store: Store) -> None:
+    """Least, most and count exactly; the mean to 1e-12 of itself, which is the order of the sum."""
+    written = {device: await readings(store, device, seed) for seed, device in enumerate(("pasar-1", "pasar-2"))}
+    points = await store.summaries("env", *SPAN, STEP_MS)
+    assert [point.series.device for point in points] == ["pasar-1"] * 12 + ["pasar-2"] * 12
+    for point in points:
+        within = [row for row in written[point.series.device] if point.date_ms <= row[0] < point.date_ms + STEP_MS]
+        for place, metric in ((1, "temp_c"), (2, "rh_pct")):
+            values = np.array([row[place] for row in within if row[place] is not None])
+            made = [point.fields[f"{metric}_{function}"] for function in ("min", "max", "count")]
+            assert made == [values.min(), values.max(), values.size]
+            assert math.isclose(float(point.fields[f"{metric}_mean"]), values.mean(), rel_tol=1e-12)
+
+
+async def test_what_has_no_reading_has_no_roll_up(store: Store) -> None:
+    assert await store.summaries("env", *SPAN, STEP_MS) == []
+    await store.write([table("env", ("temp_c",), [(T0, 1.0), (T0 + 2 * STEP_MS, 2.0)])])
+    points = await store.summaries("env", *SPAN, STEP_MS)
+    assert [point.date_ms for point in points] == [T0, T0 + 2 * STEP_MS]
+    assert points[0].fields == {"temp_c_min": 1.0, "temp_c_mean": 1.0, "temp_c_max": 1.0, "temp_c_count": 1.0}
+    assert all(type(value) is float for value in points[0].fields.values())
+
+
+async def test_steps_begin_where_they_should_and_the_end_is_left_out(store: Store) -> None:
+    edges = [(T0 - 1, 1.0), (T0, 2.0), (T0 + STEP_MS - 1, 3.0), (T0 + STEP_MS, 4.0)]
+    await store.write([table("env", ("temp_c",), edges)])
+    points = await store.summaries("env", T0, T0 + STEP_MS, STEP_MS)
+    assert told(points, "temp_c_mean") == {("pasar-1", T0): 2.5}
+
+
+async def test_only_the_devices_that_were_named(store: Store) -> None:
+    for device in ("pasar-1", "pasar-2", "pasar-3"):
+        await store.write([table("env", ("temp_c",), [(T0, 1.0)], device)])
+    points = await store.summaries("env", *SPAN, STEP_MS, ["pasar-3", "pasar-1"])
+    assert [point.series.device for point in points] == ["pasar-1", "pasar-3"]
+    await rolled_up(store)
+    assert [point.series.device for point in await store.summed("env", *SPAN, ["pasar-2"])] == ["pasar-2"]
+
+
+async def test_states_of_a_camera_are_counted(store: Store) -> None:
+    states = [CameraState.OK] * 5 + [CameraState.DOWN] * 2
+    rows = [(T0 + number, float(state)) for number, state in enumerate(states)]
+    await store.write([table("cam", ("camera_state",), rows, source="cam-1")])
+    (point,) = await store.summaries("cam", *SPAN, STEP_MS)
+    counts = {name: value for name, value in point.fields.items() if name.endswith("_count")}
+    assert counts == {"camera_state_count": 7.0, "camera_state_1_count": 5.0, "camera_state_3_count": 2.0}
+    await rolled_up(store, "cam")
+    (day,) = await store.summed("cam", *SPAN)
+    assert {name: value for name, value in day.fields.items() if name.endswith("_count")} == counts
+
+
+async def rolled_up(store: Store, stream: str = "env") -> None:
+    points = await store.summaries(stream, *SPAN, STEP_MS)
+    for point in points:
+        tags = (("device", point.series.device), ("source", point.series.source))
+        row = (point.date_ms, *point.fields.values())
+        await store.write([Table(f"{stream}_5m", tags, tuple(point.fields), [row])])
+
+
+async def test_five_minutes_add_up_to_the_whole(store: Store) -> None:
+    rows = await readings(store, "pasar-1", 7)
+    await rolled_up(store)
+    (whole,) = await store.summed("env", *SPAN)
+    assert (whole.series, whole.date_ms) == (SeriesId("env", "pasar-1", "env-1"), T0)
+    for place, metric in ((1, "temp_c"), (2, "rh_pct")):
+        values = np.array([row[place] for row in rows if row[place] is not None])
+        made = [whole.fields[f"{metric}_{function}"] for function in ("min", "max", "count")]
+        assert made == [values.min(), values.max(), values.size]
+        assert math.isclose(float(whole.fields[f"{metric}_mean"]), values.mean(), rel_tol=1e-12)
+
+
+@pytest.mark.parametrize("devices", [[], ["pasar-1"]])
+async def test_nothing_adds_up_to_nothing(store: Store, devices: list[str]) -> None:
+    assert await store.summed("env", *SPAN, devices) == []
+
+
+async def test_what_came_late_is_found_by_when_it_came(store: Store) -> None:
+    fields = ("from_ms", "to_ms")
+    marks = [
+        Table("late", (("device", device),), fields, [(T0 + number, float(number), float(number + 1))])
+        for number, device in enumerate(("pasar-1", "pasar-2", "pasar-1"))
+    ]
+    await store.write(marks)
+    assert sorted(await store.late(T0 + 1, T0 + 3), key=lambda one: one.from_ms) == [
+        Late("pasar-2", 1, 2),
+        Late("pasar-1", 2, 3),
+    ]
+    assert await store.late(T0 + 3, T0 + 9) == []
