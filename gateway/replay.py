@@ -12,8 +12,8 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from gateway.late import LateMarks
 from gateway.judge import Verdict, Window, judge
+from gateway.late import LateMarks
 from gateway.ports import History, Refused, SeriesId, Sink, Store, Table
 from gateway.quarantine import quarantine_tables
 from gateway.writer import write

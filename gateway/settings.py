@@ -148,7 +148,8 @@ class GatewaySettings(Settings):
     )
     timers: TimerSettings = TimerSettings()
     rollups: bool | None = Field(
-        None, description="Make the roll-ups of the whole city, as one of several gateways does; default: serves all 16 shards."
+        None,
+        description="Make the whole city's roll-ups, as one of several gateways does; default: the one of all shards.",
     )
     credit: int = Field(20, ge=1, le=1000, description="Batches of its backlog a device may have on the way.")
     queue_batches: int = Field(2000, ge=16, le=100_000, description="Batches waiting for the database, at most.")

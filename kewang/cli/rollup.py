@@ -79,7 +79,9 @@ def status(
     elif result["steps"] is None:
         typer.echo("none were made yet: a gateway that serves all shards makes them while it runs")
     else:
-        typer.echo(f"five minutes up to {result['steps']}, days up to {result['days']}, late ones up to {result['late']}")
+        typer.echo(
+            f"five minutes up to {result['steps']}, days up to {result['days']}, late ones up to {result['late']}"
+        )
 
 
 def _rollups(store: "Store", settings: "StoreSettings", zone: str) -> "Rollups":
@@ -91,13 +93,15 @@ def _rollups(store: "Store", settings: "StoreSettings", zone: str) -> "Rollups":
 
 def _zone(config: Path | None, zone: str | None) -> str:
     """The city's, by its name. Leaves the program if it is none."""
-    from gateway.settings import ConsoleSettings, read_settings
+    from gateway.settings import read_settings
 
     if zone is None:
         with settings_errors():
             return read_settings(config).console.time_zone
-    with settings_errors():
-        return ConsoleSettings(time_zone=zone).time_zone
+    try:
+        return ZoneInfo(zone).key
+    except (ValueError, OSError, KeyError):
+        fail(f"--zone {zone!r} is no time zone: write Asia/Jayapura (WIT) or Asia/Makassar (WITA)", USAGE)
 
 
 async def _rebuild(store: "Store", settings: "StoreSettings", zone: str, span: tuple[int, int]) -> dict[str, Any]:
