@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from gateway.incidents.hearing import Transition
-from gateway.incidents.model import Change
+from gateway.incidents.model import Change, Incident
 from gateway.ports import Table
 
 
@@ -24,15 +24,25 @@ def _incident(change: Change) -> Table:
     facts: dict[str, Any] = {
         "what": change.what,
         "severity": incident.severity,
-        "name": incident.scope.name or "-",
         "devices": float(len(incident.devices)),
         "back": float(len(incident.back)),
         "cause": incident.cause,
         "since_ms": float(_ms(incident.since_s)),
+        "lost_s": None if incident.ended_s is None else incident.ended_s - incident.since_s,
+        "device_lost_s": None if incident.ended_s is None else _lost_s(incident),
+        "by": incident.acknowledged.by if incident.acknowledged else None,
     }
     given = {name: value for name, value in facts.items() if value is not None}
-    tags = (("kind", incident.kind), ("level", incident.scope.level), ("number", str(incident.number)))
+    name = incident.scope.name or "-"
+    tags = (("kind", incident.kind), ("level", incident.scope.level), ("name", name), ("number", str(incident.number)))
     return Table("incident", tags, tuple(given), [(_ms(change.at_s), *given.values())])
+
+
+def _lost_s(incident: Incident) -> float:
+    """What its devices were away, added up; of those that did not come back their own incidents tell."""
+    return sum(
+        back_s - heard_s for device, heard_s in incident.devices.items() if (back_s := incident.back.get(device))
+    )
 
 
 def _ms(time_s: float) -> int:

@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 from gateway.chronicle import Chronicle
+from gateway.fleet import fleet
 from gateway.incident_points import points_of
 from gateway.incidents.book import copied
 from gateway.incidents.model import Change, Incident
@@ -35,6 +36,8 @@ log = logging.getLogger(__name__)
 TURN_S: Final = 1.0
 LOOP_S: Final = 10.0
 """How often we say something through the broker to ourselves."""
+FLEET_S: Final = 10.0
+"""How often it is written how many devices are how."""
 KEEP_S: Final = 30.0
 """How often what the watch knows is kept when nothing happens."""
 WAITING_POINTS: Final = 10_000
@@ -93,6 +96,7 @@ class Watching:
         self._begins, self._whole_s = True, -WHOLE_EVERY_S
         self.points: deque[Table] = deque(maxlen=WAITING_POINTS)
         self._kept_s = -KEEP_S
+        self._fleet_s = -FLEET_S
         self._connected = True
         self._troubles: dict[str, str | None] = {}
         self._unkept: dict[str, str] = {}
@@ -263,6 +267,9 @@ class Watching:
         """Points for the boards, for ever; while the store is away the newest wait."""
         while True:
             await asyncio.sleep(TURN_S)
+            if self._steady.now_s() >= self._fleet_s + FLEET_S:
+                self._fleet_s = self._steady.now_s()
+                self.points += fleet(self._places, self._watch.word, round(self._fleet_s * 1000))
             tables = [self.points.popleft() for _ in range(len(self.points))]
             try:
                 for table, why in await write(sink, tables):

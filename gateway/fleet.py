@@ -1,0 +1,42 @@
+"""How many devices are how, of the city and of each site, uplink and feeder: what a wall reads instead of all devices.
+
+Pure.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping
+from statistics import fmean
+from typing import Final, get_args
+
+from gateway.incidents.model import Word
+from gateway.incidents.topology import spot
+from gateway.ports import Table
+from kewang.wire.placement import Place
+
+WORDS: Final[tuple[Word, ...]] = tuple(word for word in get_args(Word) if word != "unplaced")
+_ALERTING: Final = frozenset({"installed", "maintenance"})
+
+
+def fleet(places: Mapping[str, Place], word: Callable[[str], Word], now_ms: int) -> list[Table]:
+    """A point each of measurement `fleet`: tags `level` and `name`, a field for each word and `total`; of a site also
+    where it is, the mean of its devices' places. `word`: how a device is."""
+    groups: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+    spots: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    for device, place in places.items():
+        if place.life in _ALERTING:
+            told = word(device)
+            for scope in spot(place).scopes:
+                groups[scope.level, scope.name][told] += 1
+            if place.lat is not None and place.lon is not None:
+                spots[place.site].append((place.lat, place.lon))
+    return [
+        _table(level, name, counts, spots[name] if level == "site" else [], now_ms)
+        for (level, name), counts in sorted(groups.items())
+    ]
+
+
+def _table(level: str, name: str, counts: Counter[str], spots: list[tuple[float, float]], now_ms: int) -> Table:
+    fields = {"total": float(counts.total())} | {each: float(counts[each]) for each in WORDS}
+    if spots:
+        fields |= {"lat": fmean(lat for lat, _ in spots), "lon": fmean(lon for _, lon in spots)}
+    return Table("fleet", (("level", level), ("name", name or "-")), tuple(fields), [(now_ms, *fields.values())])
