@@ -1,4 +1,4 @@
-"""Which fields a roll-up has, by its stream: the lowest, mean and highest of each metric, and of how many readings."""
+"""Which fields a roll-up has, by its stream: the least, mean, most and sum of each metric, and of how many readings."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -7,7 +7,9 @@ from typing import Final
 from gateway.ports import Point
 from kewang.wire.catalogue import METRICS
 
-FUNCTIONS: Final = ("min", "mean", "max", "count")
+FUNCTIONS: Final = ("min", "mean", "max", "sum", "count")
+ADDED: Final = {"min": "min", "max": "max", "sum": "sum", "count": "sum"}
+"""How roll-ups add up to a longer one; the mean follows."""
 _COUNTED: Final = frozenset({"camera_state"})
 """Enumerations whose values are counted one by one: a mean of states is none."""
 
@@ -23,17 +25,11 @@ def codes(stream: str) -> list[tuple[str, int, str]]:
     return [(one.name, code, f"{one.name}_{code}_count") for one in counted for code, *_ in one.codes]
 
 
-def divided(points: Iterable[Point]) -> list[Point]:
-    """The points, whose `_mean` fields hold sums, with means; what has no reading is left out."""
-    return [replace(point, fields=_divided(point.fields)) for point in points]
+def whole(points: Iterable[Point]) -> list[Point]:
+    """The points with their means, out of sums and counts."""
+    return [replace(point, fields=point.fields | _means(point.fields)) for point in points]
 
 
-def _divided(fields: dict[str, float | int | str]) -> dict[str, float | int | str]:
-    made: dict[str, float | int | str] = {}
-    for name, value in fields.items():
-        stem, _, function = name.rpartition("_")
-        if function == "mean":
-            made[name] = float(value) / float(fields[f"{stem}_count"])
-        else:
-            made[name] = value
-    return made
+def _means(fields: dict[str, float | int | str]) -> dict[str, float | int | str]:
+    sums = ((name.removesuffix("_sum"), float(value)) for name, value in fields.items() if name.endswith("_sum"))
+    return {f"{name}_mean": total / float(fields[f"{name}_count"]) for name, total in sums}

@@ -6,11 +6,17 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from gateway.ports import Late, Point, SeriesId, Span
-from gateway.rollup_fields import FUNCTIONS, codes, divided, metrics
+from gateway.rollup_fields import ADDED, FUNCTIONS, codes, metrics, whole
 from gateway.sqlite_file import quoted
 from gateway.sqlite_writer import columns_of, table_of
 
-_SQL = {"min": "min(p.{0})", "mean": "avg(p.{0})", "max": "max(p.{0})", "count": "count(p.{0}) * 1.0"}
+_SQL = {
+    "min": "min(p.{0})",
+    "mean": "avg(p.{0})",
+    "max": "max(p.{0})",
+    "sum": "sum(p.{0})",
+    "count": "count(p.{0}) * 1.0",
+}
 
 
 def summaries(
@@ -29,16 +35,11 @@ def summaries(
 
 def summed(db: sqlite3.Connection, stream: str, span: Span, devices: Sequence[str] = ()) -> list[Point]:
     """See History."""
-    known, chosen = columns_of(db, f"{stream}_5m"), {}
-    for name in metrics(stream):
-        low, mean, high, count = (f"{name}_{function}" for function in FUNCTIONS)
-        if count in known:
-            chosen[low] = f"min(p.{quoted(known[low])})"
-            chosen[mean] = f"sum(p.{quoted(known[mean])} * p.{quoted(known[count])})"
-            chosen[high] = f"max(p.{quoted(known[high])})"
-            chosen[count] = f"sum(p.{quoted(known[count])})"
-    chosen |= {field: f"sum(p.{quoted(known[field])})" for _, _, field in codes(stream) if field in known}
-    return divided(_points(db, f"{stream}_5m", stream, chosen, span, str(span[0]), devices))
+    known = columns_of(db, f"{stream}_5m")
+    fields = [(added, f"{name}_{function}") for name in metrics(stream) for function, added in ADDED.items()]
+    fields += [("sum", field) for _, _, field in codes(stream)]
+    chosen = {field: f"{added}(p.{quoted(known[field])})" for added, field in fields if field in known}
+    return whole(_points(db, f"{stream}_5m", stream, chosen, span, str(span[0]), devices))
 
 
 def late(db: sqlite3.Connection, span: Span) -> list[Late]:

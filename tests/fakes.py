@@ -266,6 +266,7 @@ def _summary(stream: str, values: dict[str, list[float]]) -> dict[str, float | i
         column = np.array(found)
         made |= {f"{name}_min": float(column.min()), f"{name}_mean": float(column.mean())}
         made |= {f"{name}_max": float(column.max()), f"{name}_count": float(column.size)}
+        made |= {f"{name}_sum": float(column.sum())}
         if stream == "cam" and name == "camera_state":
             codes, counts = np.unique(column, return_counts=True)
             made |= {f"{name}_{int(code)}_count": float(count) for code, count in zip(codes, counts, strict=True)}

@@ -43,6 +43,7 @@ async def test_a_roll_up_is_what_numpy_makes_of_the_readings(store: Store) -> No
             made = [point.fields[f"{metric}_{function}"] for function in ("min", "max", "count")]
             assert made == [values.min(), values.max(), values.size]
             assert math.isclose(float(point.fields[f"{metric}_mean"]), values.mean(), rel_tol=1e-12)
+            assert math.isclose(float(point.fields[f"{metric}_sum"]), values.sum(), rel_tol=1e-12)
 
 
 async def test_what_has_no_reading_has_no_roll_up(store: Store) -> None:
@@ -50,7 +51,7 @@ async def test_what_has_no_reading_has_no_roll_up(store: Store) -> None:
     await store.write([table("env", ("temp_c",), [(T0, 1.0), (T0 + 2 * STEP_MS, 2.0)])])
     points = await store.summaries("env", *SPAN, STEP_MS)
     assert [point.date_ms for point in points] == [T0, T0 + 2 * STEP_MS]
-    assert points[0].fields == {"temp_c_min": 1.0, "temp_c_mean": 1.0, "temp_c_max": 1.0, "temp_c_count": 1.0}
+    assert points[0].fields == {f"temp_c_{function}": 1.0 for function in ("min", "mean", "max", "sum", "count")}
     assert all(type(value) is float for value in points[0].fields.values())
 
 
