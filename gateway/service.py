@@ -136,8 +136,7 @@ async def serve(settings: GatewaySettings, stopping: asyncio.Event, pipeline_cla
         async with asyncio.TaskGroup() as group:
             serving = group.create_task(console.serve([listening]), name="console")
             watching = watched.start(group, pipeline, settings.shards, facts.doubt) if watched else []
-            if settings.makes_rollups():
-                watching.append(group.create_task(_rollups(settings, pipeline), name="rollups"))
+            watching.append(group.create_task(_rollups(settings, pipeline), name="rollups"))
             await pipeline.run(stopping)
             for task in watching:
                 task.cancel()
@@ -156,7 +155,9 @@ def _household(settings: GatewaySettings, incidents: IncidentSettings, clock: Sy
 
 
 async def _rollups(settings: GatewaySettings, pipeline: Pipeline) -> None:
-    """Roll-ups, once the database is known to be there."""
+    """Roll-ups, once the database is known to be there; nothing if another gateway makes them."""
+    if not settings.makes_rollups():
+        return
     await pipeline.rewinds.known.wait()
     zone = ZoneInfo(settings.console.time_zone)
     await Rollups(pipeline.store, pipeline.clock, zone, settings.store.raw_days).run()
