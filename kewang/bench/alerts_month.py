@@ -18,6 +18,7 @@ from kewang.wire.placement import Placement
 from kewang.wire.state import Why
 
 if TYPE_CHECKING:
+    from gateway.notify.outbox import Outbox
     from gateway.notify.routes import NotifySettings
     from gateway.watched import Watched
 
@@ -93,6 +94,7 @@ class Month:
         self._clock, self._now_s = _Clock(), START_S
         self._spots = {name: self._rng.random() for name in world.city.devices}
         self._seen: set[int] = set()
+        self._deliver_s = math.inf
         self.restarts = 0
 
     @property
@@ -123,6 +125,7 @@ class Month:
 
         self._put(now_s)
         watched = open_watched(self._folder, WatchRules(conditions=load_rules(None)), notify_settings(), self._clock)
+        watched.watching.wake = self._woken
         for device in self._spots:
             self._place(watched, device)
         self._loop(watched, now_s)
@@ -165,9 +168,18 @@ class Month:
             self._seen.add(number)
             if self._rng.random() < TAKEN_ON:
                 watched.watching.acknowledge(number, "ina", "on my way")
+        if now_s >= self._deliver_s:
+            self._deliver(watched.outbox, now_s)
+
+    def _deliver(self, outbox: Outbox, now_s: float) -> None:
+        """Whoever carries the messages takes each at once."""
         for channel in _NOTIFY["channels"]:
-            while (claimed := watched.outbox.claim(channel, now_s)) is not None:
-                watched.outbox.delivered(claimed.row, "taken", now_s)
+            while (claimed := outbox.claim(channel, now_s)) is not None:
+                outbox.delivered(claimed.row, "taken", now_s)
+        self._deliver_s = min(map(outbox.next_s, _NOTIFY["channels"]))
+
+    def _woken(self) -> None:
+        self._deliver_s = -math.inf
 
     def _happens(self, watched: Watched, event: Event | _Act, now_s: float) -> None:
         watch, device = watched.watching._watch, event.device
