@@ -5,6 +5,7 @@ For pages and commands. The file is the gateway's decisions, not the city's read
 
 import json
 import logging
+import math
 import os
 import sqlite3
 import threading
@@ -16,7 +17,7 @@ from typing import Any, Final
 from gateway.incidents.facts import Step, facts_of, incident_of
 from gateway.incidents.model import Change, Incident
 from gateway.notify.outbox_file import check_version, check_whole, is_damaged, open_to_read, set_aside
-from gateway.turns import KEPT_TURNS, TURN_SCHEMA, Turn, readable, row_of
+from gateway.turns import KEPT_TURN_BYTES, KEPT_TURNS, TURN_SCHEMA, Turn, readable, row_of
 from kewang.wire.placement import Place
 
 log = logging.getLogger(__name__)
@@ -48,8 +49,17 @@ class Chronicle:
     Raises sqlite3.Error: try again; OutboxRefused for a file of a newer gateway.
     """
 
-    def __init__(self, path: Path, kept: int = KEPT, kept_turns: int = KEPT_TURNS, *, read_only: bool = False) -> None:
-        self._turn, self._kept, self._kept_turns = threading.Lock(), kept, kept_turns
+    def __init__(
+        self,
+        path: Path,
+        kept: int = KEPT,
+        kept_turns: int = KEPT_TURNS,
+        kept_turn_bytes: int = KEPT_TURN_BYTES,
+        *,
+        read_only: bool = False,
+    ) -> None:
+        self._turn, self._kept = threading.Lock(), kept
+        self._kept_turns, self._kept_turn_bytes = kept_turns, kept_turn_bytes
         if read_only:
             self._db = open_to_read(path, SCHEMA_VERSION)
             return
@@ -78,6 +88,8 @@ class Chronicle:
             db.executemany("INSERT OR IGNORE INTO change VALUES (?, ?, ?, ?, ?, ?)", map(_step, changes))
             db.executemany("INSERT INTO turn (now_s, whole, content) VALUES (?, ?, ?)", map(row_of, turns))
             self._forget()
+            if any(turn.whole for turn in turns):
+                self._forget_bytes()
             return int(db.execute("SELECT coalesce(max(id), 0) FROM turn").fetchone()[0])
 
     def untold(self, told: int, told_s: float) -> None:
@@ -102,6 +114,12 @@ class Chronicle:
         for turn in readable(found):
             known |= turn.places
         return {device: place for device, place in known.items() if place is not None}
+
+    def whole_s(self) -> float:
+        """When the newest whole turn was (Unix s); -inf: never."""
+        with self._turn:
+            found = self._db.execute("SELECT now_s FROM turn WHERE whole = 1 ORDER BY id DESC LIMIT 1").fetchone()
+        return -math.inf if found is None else float(found[0])
 
     def turn_before(self, before_s: float) -> int:
         """The number of the newest whole turn before that time, with which who goes through them begins; else 0."""
@@ -153,6 +171,12 @@ class Chronicle:
         self._db.execute(f"DELETE FROM change WHERE number IN ({over})", (self._kept,))
         self._db.execute(f"DELETE FROM incident WHERE number IN ({over})", (self._kept,))
         self._db.execute("DELETE FROM turn WHERE id <= (SELECT max(id) FROM turn) - ?", (self._kept_turns,))
+
+    def _forget_bytes(self) -> None:
+        """The oldest turns, where all of them are too large."""
+        summed = "SELECT id, sum(length(content)) OVER (ORDER BY id DESC) AS bytes FROM turn"
+        over = f"SELECT max(id) FROM ({summed}) WHERE bytes > ?"
+        self._db.execute(f"DELETE FROM turn WHERE id <= ({over})", (self._kept_turn_bytes,))
 
     @contextmanager
     def _commit(self) -> Iterator[sqlite3.Connection]:

@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 
 KEPT_TURNS: Final = 100_000
 """So many of the newest are kept: years of a small city, months of 10,000 devices."""
+KEPT_TURN_BYTES: Final = 200_000_000
+"""And so many bytes of them, looked at with each whole turn."""
 WHOLE_EVERY_S: Final = 7 * 86_400.0
 """So often a turn holds all places and open incidents: who goes through them begins there."""
 TURN_SCHEMA: Final = """

@@ -93,7 +93,7 @@ class Watching:
         self._unwritten: list[Turn] = []
         self._newest = told[0] if told else 0
         self._last_s = told[1] if told else None
-        self._begins, self._whole_s = True, -WHOLE_EVERY_S
+        self._begins, self._whole_s = True, chronicle.whole_s() if told else -math.inf
         self.points: deque[Table] = deque(maxlen=WAITING_POINTS)
         self._kept_s = -KEEP_S
         self._fleet_s = -FLEET_S
@@ -221,7 +221,7 @@ class Watching:
 
     def _turn(self, changes: list[Change], roster: Roster | None, now_s: float) -> Turn:
         """With all that has to be known to go through it once more."""
-        whole = self._begins or now_s >= self._whole_s + WHOLE_EVERY_S
+        whole = not self._whole_s <= now_s < self._whole_s + WHOLE_EVERY_S
         new = {change.incident.number for change in changes if change.what == "opened"}
         open_ = tuple(copied(one) for number, one in self._watch.open.items() if whole and number not in new)
         places = dict[str, Place | None](self._places) if whole else self._moved

@@ -150,6 +150,17 @@ def test_turns_come_back_in_order_and_the_oldest_are_forgotten(tmp_path: Path) -
         assert chronicle.turns(after=7, limit=1) == [(8, told[7])]
 
 
+def test_turns_are_kept_up_to_so_many_bytes(tmp_path: Path) -> None:
+    told = [Turn(T + n, (Change("opened", incident(n), T),)) for n in range(1, 10)]
+    each_bytes = len(row_of(told[0])[2])
+    with closing(Chronicle(tmp_path / "incidents.db", kept_turn_bytes=round(3.5 * each_bytes))) as chronicle:
+        chronicle.write(told, [], T + 9)
+        assert len(chronicle.turns()) == 9
+        chronicle.write([Turn(T + 10, whole=True)], [], T + 10)
+        assert [number for number, _ in chronicle.turns()] == [7, 8, 9, 10]
+        assert chronicle.whole_s() == T + 10
+
+
 def test_what_nobody_was_told_of_before_a_kill_is_taken_back(chronicle: Chronicle) -> None:
     first, second = Change("opened", incident(), T), Change("worsened", incident(), T + 50)
     told = chronicle.write(turns(first), [incident()], T + 1)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from gateway.ports import RetryLater
+from gateway.turns import WHOLE_EVERY_S
 from kewang.wire.state import State
 from tests.fakes import MemoryStore
 from tests.gateway.watch_house import BOXES, House
@@ -76,11 +77,26 @@ async def test_the_turns_are_kept_with_what_texts_need(house: House) -> None:
     await house.live(60)
     turns = [turn for _, turn in house.watched.chronicle.turns()]
     assert [[change.what for change in turn.changes] for turn in turns] == [[], ["opened"], []]
-    assert [set(turn.places) for turn in turns] == [set(BOXES), set(), set(BOXES)]
+    assert [(set(turn.places), turn.whole) for turn in turns] == [(set(BOXES), True), (set(), False), (set(), False)]
     assert [turn.begins for turn in turns] == [True, False, True]
     assert turns[0].last_s is None
     assert turns[2].last_s is not None
     assert turns[1].now_s <= turns[2].last_s < turns[2].now_s
+
+
+async def test_once_a_week_a_turn_holds_all_there_is(house: House) -> None:
+    await house.live(400)
+    house.silent = {BOXES[3]}
+    await house.live(300)
+    house.clock.pass_s(WHOLE_EVERY_S)
+    house.restart()
+    await house.live(400)
+    house.silent = {BOXES[3], BOXES[0]}
+    await house.live(300)
+    turns = [turn for _, turn in house.watched.chronicle.turns()]
+    assert [turn.whole for turn in turns] == [True, False, True, False]
+    assert [[one.number for one in turn.open] for turn in turns] == [[], [], [1], []]
+    assert set(turns[2].places) == set(BOXES)
 
 
 async def test_after_a_kill_before_anybody_was_told_the_timeline_begins_once(house: House) -> None:
