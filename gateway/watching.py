@@ -86,7 +86,9 @@ class Watching:
         self._steady, self._around = steady, around
         self.wake: Callable[[], None] = lambda: None
         """Called when there may be something to deliver."""
-        self._places = chronicle.places()
+        self._places: dict[str, Place] = {}
+        self._before = chronicle.places()
+        """Where devices were before the start, of which nobody has told yet: for texts."""
         self._moved: dict[str, Place | None] = {}
         self._roster: Roster | None = None
         self._untold: list[Change] = []
@@ -108,8 +110,9 @@ class Watching:
 
     def placed(self, device: str, placement: Placement | None) -> None:
         place = placement.now if placement else None
-        if place != self._places.get(device):
+        if place != self._places.get(device, self._before.get(device)):
             self._moved[device] = place
+        self._before.pop(device, None)
         if place:
             self._places[device] = place
         else:
@@ -210,7 +213,7 @@ class Watching:
         self._untold += changes
         asked = bool(changes) or self._begins or now_s >= self._notifier.next_s
         if asked or self._unwritten or self._untold or now_s >= self._kept_s + KEEP_S:
-            around = self._around(dict(self._places))
+            around = self._around({**self._before, **self._places})
             if asked:
                 self._unwritten.append(self._turn(changes, around.roster, now_s))
                 del self._unwritten[:-WAITING_TURNS]
@@ -222,9 +225,11 @@ class Watching:
     def _turn(self, changes: list[Change], roster: Roster | None, now_s: float) -> Turn:
         """With all that has to be known to go through it once more."""
         whole = not self._whole_s <= now_s < self._whole_s + WHOLE_EVERY_S
+        if whole and not self._begins:
+            self._before = {}  # whoever still stands somewhere has been told by now
         new = {change.incident.number for change in changes if change.what == "opened"}
         open_ = tuple(copied(one) for number, one in self._watch.open.items() if whole and number not in new)
-        places = dict[str, Place | None](self._places) if whole else self._moved
+        places: dict[str, Place | None] = {**self._before, **self._places} if whole else self._moved
         new_roster = roster if whole or roster != self._roster else None
         turn = Turn(now_s, tuple(changes), places, whole, open_, new_roster, self._begins, self._last_s)
         self._begins, self._moved, self._last_s, self._roster = False, {}, None, roster

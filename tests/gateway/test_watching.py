@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from gateway.incidents.watch import WatchRules
 from gateway.ports import RetryLater
 from gateway.turns import WHOLE_EVERY_S
+from gateway.watched import open_watched
 from kewang.wire.state import State
 from tests.fakes import MemoryStore
-from tests.gateway.watch_house import BOXES, House
+from tests.gateway.watch_house import BOXES, NOTIFY, House
 
 OPENED = "[CRITICAL] Site Mardika is not heard (#1)"
 OVER = "[CRITICAL] Over: Site Mardika is not heard (#1)"
@@ -82,6 +84,17 @@ async def test_the_turns_are_kept_with_what_texts_need(house: House) -> None:
     assert turns[0].last_s is None
     assert turns[2].last_s is not None
     assert turns[1].now_s <= turns[2].last_s < turns[2].now_s
+
+
+async def test_after_a_restart_texts_know_places_before_anybody_has_told_them_again(house: House) -> None:
+    await house.live(400)
+    house.silent = set(BOXES[:3])
+    await house.live(200)
+    house.watched.close()
+    house.watched = open_watched(house.folder, WatchRules(), NOTIFY, house.clock)
+    house.watched.watching.acknowledge(1, "ina", "")
+    await house.watched.watching.turn(house.watched.watching.now_s())
+    assert house.told() == [OPENED, "[CRITICAL] Taken on: Site Mardika is not heard (#1)"]
 
 
 async def test_once_a_week_a_turn_holds_all_there_is(house: House) -> None:
