@@ -11,10 +11,12 @@ import sqlite3
 import threading
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
 from gateway.incidents.facts import Step, facts_of, incident_of
+from gateway.incidents.maintenance import Window, window_of
 from gateway.incidents.model import Change, Incident
 from gateway.notify.outbox_file import check_version, check_whole, is_damaged, open_to_read, set_aside
 from gateway.turns import KEPT_TURN_BYTES, KEPT_TURNS, TURN_SCHEMA, Turn, readable, row_of
@@ -26,6 +28,8 @@ KEPT: Final = 20_000
 """Incidents that are over and still remembered."""
 UNTOLD_S: Final = 3600.0
 """What was written down longer after the last turn that is known as told, was told."""
+WINDOWS_KEPT: Final = 2000
+"""Windows of maintenance that are remembered."""
 SCHEMA_VERSION: Final = 1
 """0: without turns."""
 _SCHEMA: Final = f"""
@@ -37,6 +41,7 @@ CREATE TABLE IF NOT EXISTS change (
     number INTEGER NOT NULL, at_s REAL NOT NULL, what TEXT NOT NULL, why TEXT NOT NULL,
     devices INTEGER NOT NULL, back INTEGER NOT NULL, PRIMARY KEY (number, at_s, what)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS maintenance (number INTEGER PRIMARY KEY, ended_s REAL, facts TEXT NOT NULL);
 {TURN_SCHEMA}
 PRAGMA user_version = {SCHEMA_VERSION};
 """
@@ -77,15 +82,19 @@ class Chronicle:
         with self._turn:
             self._db.close()
 
-    def write(self, turns: Sequence[Turn], open_: Iterable[Incident], now_s: float) -> int:
-        """Note what changed in `turns`, and how the open incidents are now; of any other that is open here nothing was
-        said at its end. The number of the newest turn, 0 before the first."""
+    def write(
+        self, turns: Sequence[Turn], open_: Iterable[Incident], now_s: float, windows: Iterable[Window] = ()
+    ) -> int:
+        """Note what changed in `turns`, and how the open incidents and `windows` of maintenance are now (all that are
+        not over); of any other incident that is open here nothing was said at its end. The number of the newest turn,
+        0 before the first."""
         changes = [change for turn in turns for change in turn.changes]
         newest = {incident.number: incident for incident in (*(change.incident for change in changes), *open_)}
         with self._commit() as db:
             db.executemany("INSERT OR REPLACE INTO incident VALUES (?, ?, ?, ?)", map(_row, newest.values()))
             self._end_others(newest.keys(), now_s)
             db.executemany("INSERT OR IGNORE INTO change VALUES (?, ?, ?, ?, ?, ?)", map(_step, changes))
+            self._note(windows)
             db.executemany("INSERT INTO turn (now_s, whole, content) VALUES (?, ?, ?)", map(row_of, turns))
             self._forget()
             if any(turn.whole for turn in turns):
@@ -158,6 +167,19 @@ class Chronicle:
         """Not of a file that an older gateway wrote and that is only read."""
         return bool(self._db.execute("PRAGMA user_version").fetchone()[0] >= 1)
 
+    def windows(self, limit: int = 200) -> list[Window]:
+        """Of maintenance, the newest first."""
+        with self._turn:
+            wanted = "SELECT facts FROM maintenance ORDER BY number DESC LIMIT ?"
+            found = self._db.execute(wanted, (limit,)).fetchall()
+        return [window_of(json.loads(facts)) for (facts,) in found]
+
+    def _note(self, windows: Iterable[Window]) -> None:
+        """Those of maintenance that are not over; any other that is not over here was never kept."""
+        self._db.execute("DELETE FROM maintenance WHERE ended_s IS NULL")
+        rows = ((one.number, one.ended_s, json.dumps(asdict(one), separators=(",", ":"))) for one in windows)
+        self._db.executemany("INSERT OR REPLACE INTO maintenance VALUES (?, ?, ?)", rows)
+
     def _end_others(self, known: Collection[int], now_s: float) -> None:
         rows = self._db.execute("SELECT number, facts FROM incident WHERE ended_s IS NULL").fetchall()
         for number, facts in rows:
@@ -170,6 +192,8 @@ class Chronicle:
         over = "SELECT number FROM incident WHERE ended_s IS NOT NULL ORDER BY number DESC LIMIT -1 OFFSET ?"
         self._db.execute(f"DELETE FROM change WHERE number IN ({over})", (self._kept,))
         self._db.execute(f"DELETE FROM incident WHERE number IN ({over})", (self._kept,))
+        old = "SELECT number FROM maintenance ORDER BY number DESC LIMIT -1 OFFSET ?"
+        self._db.execute(f"DELETE FROM maintenance WHERE number IN ({old})", (WINDOWS_KEPT,))
         self._db.execute("DELETE FROM turn WHERE id <= (SELECT max(id) FROM turn) - ?", (self._kept_turns,))
 
     def _forget_bytes(self) -> None:

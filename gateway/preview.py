@@ -101,7 +101,7 @@ class _Again:
         assert self._notifier is not None
         self._incidents |= {change.incident.number: change.incident for change in turn.changes}
         self._now_s = turn.now_s
-        self._note(self._notifier.take(turn.changes, self._around, turn.now_s))
+        self._note(self._notifier.take(turn.changes, self._around, turn.now_s, over=turn.over))
 
     def end(self, until_s: float) -> None:
         """After the last turn: what is still due."""
@@ -144,6 +144,6 @@ class _Again:
 
     def _note(self, notices: Iterable[Notice]) -> None:
         for notice in notices:
-            if notice.created_s >= self._from_s:
+            if notice.created_s >= self._from_s and notice.kind != "maintenance":
                 unheard = self._routes.nobody(notice, self._incidents, self._around)
                 self.found.unheard |= {number: self._incidents[number] for number in unheard}

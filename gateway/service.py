@@ -95,6 +95,9 @@ class LiveFacts:
             return "another gateway watches"
         return self._watched.doubt(self.broker_connected(), self.store_trouble(), self.stuck())
 
+    def worked_on(self) -> frozenset[str]:
+        return frozenset() if self._watched is None else self._watched.works.devices()
+
     def queue(self) -> int:
         return len(self._pipeline.queue)
 

@@ -35,7 +35,7 @@ CREATE INDEX IF NOT EXISTS turn_whole ON turn (id) WHERE whole = 1;
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """At `now_s` the notifier was told `changes`.
+    """At `now_s` the notifier was told `changes`, and what is `over` of maintenance.
 
     `places`: where devices are, None nowhere: those that have moved since the turn before, or all of them (`whole`);
     then `open` are the incidents that were open already. `roster`: of the office, if it is new or the turn whole.
@@ -51,6 +51,7 @@ class Turn:
     roster: Roster | None = None
     begins: bool = False
     last_s: float | None = None
+    over: tuple[Incident, ...] = ()
 
 
 def row_of(turn: Turn) -> tuple[float, bool, bytes]:
@@ -65,6 +66,7 @@ def row_of(turn: Turn) -> tuple[float, bool, bytes]:
         "roster": turn.roster and turn.roster.encode().decode(),
         "begins": turn.begins,
         "last_s": turn.last_s,
+        "over": [facts_of(one) for one in turn.over],
     }
     told = json.dumps(content, separators=(",", ":")).encode()
     return turn.now_s, turn.whole, zlib.compress(told)
@@ -82,6 +84,7 @@ def turn_of(now_s: float, whole: int, content: bytes) -> Turn:
         told["roster"] and Roster.decode(told["roster"].encode()),
         told["begins"],
         told["last_s"],
+        tuple(incident_of(one) for one in told.get("over", ())),
     )
 
 

@@ -13,6 +13,7 @@ from gateway.household import Household
 from gateway.incidents.engine_rules import EngineRules
 from gateway.incidents.facts import Step
 from gateway.incidents.hearing import PresenceRules
+from gateway.incidents.maintenance import Window
 from gateway.incidents.model import Incident
 from gateway.incidents.rules import Rule, load_rules
 from gateway.incidents.watch import Watch, WatchRules
@@ -29,7 +30,9 @@ from gateway.ping import Ping
 from gateway.pipeline import Pipeline
 from gateway.ports import Clock
 from gateway.settings import IncidentSettings
-from gateway.watching import LOOP_S, TOLD, WATCH, Steady, Watching
+from gateway.steady import Steady
+from gateway.watching import LOOP_S, TOLD, WATCH, Watching
+from gateway.works import Works
 from kewang.runtime.settings import SettingsError, secret
 from kewang.ui.words import Language
 from kewang.wire import topics
@@ -64,6 +67,15 @@ class Watched:
     def one(self, number: int) -> tuple[Incident, list[Step]] | None:
         """One with its timeline."""
         return self.chronicle.one(number)
+
+    @property
+    def works(self) -> Works:
+        """Maintenance."""
+        return self.watching.works
+
+    def windows(self, limit: int) -> list[Window]:
+        """Of maintenance, the newest, as they were written down."""
+        return self.chronicle.windows(limit)
 
     def acknowledge(self, number: int, by: str, note: str) -> bool:
         """Somebody takes it on; False if it is not open."""
@@ -202,4 +214,5 @@ def _watch(outbox: Outbox, rules: WatchRules, chronicle: Chronicle, now_s: float
     if kept is not None:
         return Watch.restored(kept, rules, now_s)
     newest = max((one.number for one in chronicle.incidents(limit=1000)), default=0)
-    return Watch(rules, now_s, next_number=newest + 1)
+    newest_window = max((one.number for one in chronicle.windows(limit=1)), default=0)
+    return Watch(rules, now_s, next_number=newest + 1, next_window=newest_window + 1)

@@ -19,13 +19,16 @@ from gateway.chronicle import Chronicle
 from gateway.fleet import fleet
 from gateway.incident_points import points_of
 from gateway.incidents.book import copied
+from gateway.incidents.maintenance import Window
 from gateway.incidents.model import Change, Incident
 from gateway.incidents.watch import Watch
 from gateway.metrics import STUCK_S
 from gateway.notify.notifier import Notifier
 from gateway.notify.texts import Surroundings
-from gateway.ports import Clock, Misconfigured, RetryLater, Sink, SubscriptionLost, Table
+from gateway.ports import Misconfigured, RetryLater, Sink, SubscriptionLost, Table
+from gateway.steady import Steady
 from gateway.turns import WHOLE_EVERY_S, Turn
+from gateway.works import Works
 from gateway.writer import write
 from kewang.wire.placement import Place, Placement
 from kewang.wire.roster import Roster
@@ -59,17 +62,6 @@ Troubles = Mapping[str, str | None]
 """What may be wrong with ourselves, by its kind: in words, None while it is well."""
 
 
-class Steady:
-    """Unix s that never step: the wall time at the start plus what has passed since."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._from_ms = clock.wall_ms() - clock.mono_ms()
-
-    def now_s(self) -> float:
-        return (self._from_ms + self._clock.mono_ms()) / 1000
-
-
 class Watching:
     """gateway.ports.Onlooker. Runs in the event loop; only keeping is done in a thread. `told`: what was kept so."""
 
@@ -89,6 +81,7 @@ class Watching:
         self._places: dict[str, Place] = {}
         self._before = chronicle.places()
         """Where devices were before the start, of which nobody has told yet: for texts."""
+        self.works = Works(watch, steady, self._places)
         self._moved: dict[str, Place | None] = {}
         self._roster: Roster | None = None
         self._untold: list[Change] = []
@@ -96,6 +89,9 @@ class Watching:
         self._newest = told[0] if told else 0
         self._last_s = told[1] if told else None
         self._begins, self._whole_s = True, chronicle.whole_s() if told else -math.inf
+        self._over: list[Incident] = []
+        self._stale = False
+        """The outbox holds less than we know."""
         self.points: deque[Table] = deque(maxlen=WAITING_POINTS)
         self._kept_s = -KEEP_S
         self._fleet_s = -FLEET_S
@@ -211,18 +207,20 @@ class Watching:
         changes = self._watch.due(now_s)
         self.points += points_of(self._watch.moved, changes)
         self._untold += changes
-        asked = bool(changes) or self._begins or now_s >= self._notifier.next_s
-        if asked or self._unwritten or self._untold or now_s >= self._kept_s + KEEP_S:
+        over = self.works.over()
+        self._over += over
+        asked = bool(changes or over) or self._begins or now_s >= self._notifier.next_s
+        if asked or self._unwritten or self._untold or self._stale or self.works.new or now_s >= self._kept_s + KEEP_S:
             around = self._around({**self._before, **self._places})
             if asked:
-                self._unwritten.append(self._turn(changes, around.roster, now_s))
+                self._unwritten.append(self._turn(changes, over, around.roster, now_s))
                 del self._unwritten[:-WAITING_TURNS]
             open_ = [copied(one) for one in self._watch.open.values()]
-            await asyncio.to_thread(self._write, list(self._unwritten), open_, now_s)
+            await asyncio.to_thread(self._write, list(self._unwritten), open_, self.works.to_write(), now_s)
             await self._tell(around, now_s)
         self._turned_s = self._steady.now_s()
 
-    def _turn(self, changes: list[Change], roster: Roster | None, now_s: float) -> Turn:
+    def _turn(self, changes: list[Change], over: list[Incident], roster: Roster | None, now_s: float) -> Turn:
         """With all that has to be known to go through it once more."""
         whole = not self._whole_s <= now_s < self._whole_s + WHOLE_EVERY_S
         if whole and not self._begins:
@@ -231,31 +229,36 @@ class Watching:
         open_ = tuple(copied(one) for number, one in self._watch.open.items() if whole and number not in new)
         places: dict[str, Place | None] = {**self._before, **self._places} if whole else self._moved
         new_roster = roster if whole or roster != self._roster else None
-        turn = Turn(now_s, tuple(changes), places, whole, open_, new_roster, self._begins, self._last_s)
+        turn = Turn(now_s, tuple(changes), places, whole, open_, new_roster, self._begins, self._last_s, tuple(over))
         self._begins, self._moved, self._last_s, self._roster = False, {}, None, roster
         if whole:
             self._whole_s = now_s
         return turn
 
-    def _write(self, turns: list[Turn], open_: list[Incident], now_s: float) -> None:
+    def _write(self, turns: list[Turn], open_: list[Incident], windows: list[Window], now_s: float) -> None:
         """Into the chronicle; without it people are told all the same."""
         try:
-            self._newest = self._chronicle.write(turns, open_, now_s)
+            self._newest = self._chronicle.write(turns, open_, now_s, windows)
         except (sqlite3.Error, OSError) as error:
             log.error("incidents can't be written into the chronicle, they wait in memory: %s", error)
             self._unkept["chronicle"] = str(error)
         else:
             del self._unwritten[: len(turns)]
+            self.works.written(windows)
             self._unkept.pop("chronicle", None)
 
     async def _tell(self, around: Surroundings, now_s: float) -> None:
-        told, kept = list(self._untold), {WATCH: self._watch.kept(), TOLD: (self._newest, now_s)}
+        told, over = list(self._untold), list(self._over)
+        kept = {WATCH: self._watch.kept(), TOLD: (self._newest, now_s)}
         del self._untold[: len(told)]  # the notifier remembers, whatever becomes of this
+        del self._over[: len(over)]
+        self._stale = False
         try:
-            await asyncio.to_thread(self._notifier.take, told, around, now_s, kept)
+            await asyncio.to_thread(self._notifier.take, told, around, now_s, kept, over)
         except (sqlite3.Error, OSError) as error:
             log.error("notices can't be kept, they wait in memory: %s", error)
             self._unkept["outbox"] = str(error)
+            self._stale = True
             return
         self._unkept.pop("outbox", None)
         self._kept_s = now_s

@@ -10,10 +10,12 @@ from fastapi.staticfiles import StaticFiles
 from gateway.console.api import Api
 from gateway.console.events import Events
 from gateway.console.facts import Access, Facts, Options
+from gateway.console.forms import Forms
 from gateway.console.headers import SafeHeaders
 from gateway.console.incidents import IncidentPages, Incidents
 from gateway.console.live import Live
 from gateway.console.login import Login
+from gateway.console.maintenance import MaintenancePages
 from gateway.console.one import Devices
 from gateway.console.render import Renderer
 from gateway.console.services import Services
@@ -52,7 +54,9 @@ def create_app(
     pages = Pages(renderer, events, devices, options)
     app.include_router(pages.router())
     if incidents is not None:
-        app.include_router(IncidentPages(incidents, facts, pages, clock, access).router())
+        forms = Forms(clock, access)
+        app.include_router(IncidentPages(incidents, facts, pages, clock, forms).router())
+        app.include_router(MaintenancePages(incidents, pages, clock, options.zone, forms).router())
     app.include_router(Api(live, facts, metrics).router())
     app.include_router(Services(history, facts, clock, access.service_token).router())
     app.mount("/ui", StaticFiles(directory=shared.STATIC))

@@ -59,6 +59,9 @@ class Facts(Protocol):
     def doubt(self) -> str | None:
         """Why it is not proven that all of us is well just now, told channels too; None: it is."""
 
+    def worked_on(self) -> Collection[str]:
+        """Devices below a window of maintenance that is open."""
+
     def queue(self) -> int:
         """Messages that wait for a write."""
 

@@ -1,34 +1,37 @@
 """The pages of incidents: what is open, what was, one of them with its timeline, and taking it on."""
 
 import asyncio
-import hashlib
-import hmac
 from typing import Annotated, Any, Final, Protocol
 
 from fastapi import APIRouter, Request, Response
 from fastapi import Path as PathParameter
 from fastapi.responses import JSONResponse, RedirectResponse
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field
 
-from gateway.console.facts import Access, Facts
-from gateway.console.login import bearer
+from gateway.console.facts import Facts
+from gateway.console.forms import NAME_CHARACTERS, Forms, clean
 from gateway.incidents.facts import Step, facts_of
+from gateway.incidents.maintenance import Window
 from gateway.incidents.model import Incident
 from gateway.notify import phrases
 from gateway.notify.budget import SEVERITIES
 from gateway.ports import Clock
+from gateway.works import Works
 from kewang.ui.words import Language, words
-from kewang.wire import session
-from kewang.wire.errors import printable
 
-NOTE_CHARACTERS: Final = 300
 SHOWN: Final = 200
-_FORM_BYTES: Final = 8192
 Number = Annotated[int, PathParameter(ge=1, lt=2**63)]
 
 
 class Incidents(Protocol):
-    """The watch's incidents. `listed` and `one` read a file: call them in a thread."""
+    """The watch's incidents and maintenance. `listed`, `one` and `windows` read a file: call them in a thread."""
+
+    @property
+    def works(self) -> Works:
+        """Maintenance that is planned and open. From the event loop."""
+
+    def windows(self, limit: int) -> list[Window]:
+        """Of maintenance, the newest, as they were written down."""
 
     def listed(self, limit: int) -> list[Incident]:
         """The newest, those that are open first."""
@@ -63,9 +66,9 @@ class Pages(Protocol):
 class IncidentPages:
     """`/incidents`, `/incidents/{number}` and the same as JSON."""
 
-    def __init__(self, incidents: Incidents, facts: Facts, pages: Pages, clock: Clock, access: Access) -> None:
+    def __init__(self, incidents: Incidents, facts: Facts, pages: Pages, clock: Clock, forms: Forms) -> None:
         self._incidents, self._facts, self._pages = incidents, facts, pages
-        self._clock, self._key, self._token_of_services = clock, access.session_key, access.service_token
+        self._clock, self._forms = clock, forms
 
     def router(self) -> APIRouter:
         """The routes."""
@@ -90,17 +93,17 @@ class IncidentPages:
         found = await asyncio.to_thread(self._incidents.one, number)
         if found is None:
             return self._pages.html("no_incident", request, self._known(request) | {"number": number}, 404)
-        who = self._who(request)
-        known = {"incident": found[0], "timeline": found[1], "who": who, "token": self._token(who.sid) if who else ""}
+        who = self._forms.who(request)
+        known = {"incident": found[0], "timeline": found[1], "who": who, "token": self._forms.token(who)}
         return self._pages.html("incident", request, self._known(request) | known)
 
     async def acknowledge(self, number: Number, request: Request) -> Response:
         """Who is logged in takes it on, with a note. Only from our own form."""
-        who, fields = self._who(request), await _fields(request)
-        if who is None or not hmac.compare_digest(self._token(who.sid).encode(), fields.get("token", "").encode()):
-            return JSONResponse({"detail": "open the incident's page, logged in, and do it there"}, 403)
-        note = "".join(letter for letter in fields.get("note", "") if letter.isprintable()).strip()[:NOTE_CHARACTERS]
-        self._incidents.acknowledge(number, who.name or who.sub, note)
+        sent = await self._forms.sent(request)
+        if isinstance(sent, JSONResponse):
+            return sent
+        who, fields = sent
+        self._incidents.acknowledge(number, who.name or who.sub, clean(fields.get("note", "")))
         return RedirectResponse(f"/incidents/{number}", 303, {"Cache-Control": "no-store"})
 
     async def json(self) -> Response:
@@ -109,17 +112,13 @@ class IncidentPages:
         return JSONResponse({"incidents": [facts_of(one) for one in found]})
 
     async def take(self, number: Number, request: Request) -> Response:
-        """A program with the service token takes it on for somebody. Nothing is read of who has none."""
-        if not bearer(request.headers, self._token_of_services):
-            return JSONResponse({"detail": "the service token is wanted"}, 401)
-        if not _is_small(request):
-            return JSONResponse({"detail": f"at most {_FORM_BYTES} bytes, with their number"}, 413)
-        try:
-            said = Taking.model_validate_json(await request.body())
-        except ValidationError:
-            return JSONResponse({"detail": 'write {"by": "who", "note": "why"}'}, 422)
-        by, note = printable(said.by, 64), printable(said.note, NOTE_CHARACTERS)
-        return JSONResponse({"ok": self._incidents.acknowledge(number, by, note)})
+        """A program with the service token takes it on for somebody."""
+        said = await self._forms.said(request, Taking, '{"by": "who", "note": "why"}')
+        if isinstance(said, JSONResponse):
+            return said
+        return JSONResponse(
+            {"ok": self._incidents.acknowledge(number, clean(said.by, NAME_CHARACTERS), clean(said.note))}
+        )
 
     def _known(self, request: Request) -> dict[str, Any]:
         language = self._pages.language(request)
@@ -139,25 +138,3 @@ class IncidentPages:
             "severity_of": lambda one: say(phrases.SEVERITY[one.severity]),
             "cause_of": lambda one: say(phrases.CAUSE[one.cause]) if one.cause else "",
         }
-
-    def _who(self, request: Request) -> session.SessionPayload | None:
-        cookie = request.cookies.get(session.COOKIE, "")
-        return session.verify(cookie, self._key, self._clock.wall_ms() / 1000) if self._key else None
-
-    def _token(self, sid: str) -> str:
-        """What our form carries: nobody who can't read the page knows it."""
-        key = hashlib.sha256(b"kewang-console-1." + (self._key or b"")).digest()
-        return hmac.new(key, sid.encode(), hashlib.sha256).hexdigest()
-
-
-def _is_small(request: Request) -> bool:
-    length = request.headers.get("content-length", "")
-    return length.isdecimal() and len(length) < 9 and int(length) <= _FORM_BYTES
-
-
-async def _fields(request: Request) -> dict[str, str]:
-    """Of a small form; {} for anything else."""
-    if not _is_small(request):
-        return {}
-    form = await request.form(max_files=0, max_fields=8)
-    return {name: value for name, value in form.items() if isinstance(value, str)}

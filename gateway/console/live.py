@@ -126,7 +126,7 @@ class Live:
             longest_s = FILLING_S if self._slow.books.filling else LONGEST_LEDGER_S
             self._slow_due_ms = self._pause(began_ms, self._options.ledger_s, longest_s)
         slow, facts = self._slow, self._facts
-        marks = marks_of(slow.books, slow.quarantine, facts.two_boxes())
+        marks = marks_of(slow.books, slow.quarantine, facts.two_boxes(), facts.worked_on())
         sites = sites_of(newest, slow.heard, marks, facts.placements(), now_ms, self._options)
         await self.sparks.refresh(self._on_cards(sites), now_ms, self._options.spark_reads)
         return Overview(now_ms, now_ms, None, sites, slow.books, slow.quarantine)
@@ -162,11 +162,16 @@ class Live:
         ]
 
 
-def marks_of(books: Books, quarantine: Sequence[Refused], doubled: Collection[str]) -> dict[str, Marks]:
+def marks_of(
+    books: Books, quarantine: Sequence[Refused], doubled: Collection[str], worked_on: Collection[str]
+) -> dict[str, Marks]:
     """What is known of devices beside their readings."""
     lost = {device: balance.lost for device, balance in books.by_device.items() if balance.lost}
     refused = Counter(row.series.device for row in quarantine)
-    return {name: Marks(lost.get(name, 0), refused[name], name in doubled) for name in {*lost, *refused, *doubled}}
+    return {
+        name: Marks(lost.get(name, 0), refused[name], name in doubled, name in worked_on)
+        for name in {*lost, *refused, *doubled, *worked_on}
+    }
 
 
 async def open_quarantine(history: History, device: str | None = None) -> list[Refused]:

@@ -80,6 +80,8 @@ class Marks:
     """Its rows in quarantine that wait for a decision."""
     two_boxes: bool = False
     """Two boxes used its identity lately."""
+    worked_on: bool = False
+    """It stands below an open window of maintenance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,15 +98,22 @@ class Device:
     @property
     def troubled(self) -> bool:
         """Whether a person should look: it is silent or a part of it is, readings are missing or were refused, or a
-        camera is not well."""
+        camera is not well. Where somebody works, that somebody looks."""
+        if self.in_maintenance:
+            return False
         partly = self.clock_wrong or self.failing or any(source.silent or source.ill for source in self.sources)
         return bool(self.condition != "ok" or self.marks != Marks() or partly)
+
+    @property
+    def in_maintenance(self) -> bool:
+        """Whether somebody works on it: the office says so, or a window of maintenance is open."""
+        return self.marks.worked_on or (self.place is not None and self.place.life == "maintenance")
 
     @property
     def well(self) -> bool:
         """Whether all that is known of it is good. A camera whose state is unknown is neither well nor troubled."""
         unknown = any(source.camera and source.camera[0] is CameraState.UNKNOWN for source in self.sources)
-        return not self.troubled and not unknown
+        return not self.troubled and not unknown and not self.in_maintenance
 
     @property
     def clock_wrong(self) -> bool:

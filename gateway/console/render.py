@@ -84,6 +84,7 @@ class Renderer:
         """One template, rendered."""
         template = self._environment(language).get_template(f"{name}.html")
         facts = {"ahead": self._facts.devices_ahead(), "clock_synchronised": self._facts.clock_synchronised()}
+        facts["watches"] = self._facts.open_incidents() is not None
         return Markup(
             template.render(known, sparks=self._sparks, options=self._options, most=QUARANTINE_SHOWN, **facts)
         )

@@ -81,7 +81,7 @@ class Conditions:
             self._courses[key] = Course(now_s, now_s)
 
     def _tell(self, rule: Rule, key: tuple[str, str], device: str, since_s: float, value: float, now_s: float) -> None:
-        if self._maintenance.until_s(device, key[1].partition("/")[2]) > now_s or device not in self._topology.spots:
+        if self._maintenance.covers(device) or device not in self._topology.spots:
             return
         site = self._topology.spots[device].site
         scope = Scope("site", site) if rule.per == "site" else Scope("source", key[1])
@@ -136,7 +136,8 @@ class Conditions:
         if not rule.clear_at(value):
             self._courses.pop(key, None)
             entry.incident.back.pop(key[1], None)
-            self._worse(rule, entry, value, now_s)
+            if not self._maintenance.covers(key[1].partition("/")[0]):
+                self._worse(rule, entry, value, now_s)
         elif course is None:
             self._begin(key, now_s)
         elif now_s >= course.since_s + min(rule.hold_s, _CLEAR_S):

@@ -6,13 +6,13 @@ Everything it knows can be kept and restored; a restart tells nothing again and 
 from collections.abc import Iterable, Mapping
 from typing import Any, Self
 
-from gateway.incidents.book import Book
+from gateway.incidents.book import Book, Entry
 from gateway.incidents.causes import Causes
 from gateway.incidents.conditions import Conditions
 from gateway.incidents.engine_rules import EngineRules
-from gateway.incidents.hearing import Transition
+from gateway.incidents.hearing import Hearing, Transition
 from gateway.incidents.impostors import Impostors
-from gateway.incidents.maintenance import Maintenance
+from gateway.incidents.maintenance import Maintenance, Window
 from gateway.incidents.model import Acknowledged, Change, Incident, Scope
 from gateway.incidents.ourselves import Ourselves
 from gateway.incidents.outages import Outages
@@ -29,17 +29,21 @@ __all__ = ["Engine", "EngineRules"]
 class Engine:
     """Outages, conditions, trouble of our own, two boxes: one book."""
 
-    def __init__(self, rules: EngineRules, next_number: int = 1, conditions: Iterable[Rule] = ()) -> None:
+    def __init__(
+        self, rules: EngineRules, next_number: int = 1, conditions: Iterable[Rule] = (), next_window: int = 1
+    ) -> None:
         self._rules = rules
         self._book = Book(next_number)
         self._topology = Topology()
-        self._maintenance = Maintenance(self._topology)
+        self.maintenance = Maintenance(self._topology, next_window)
+        self.windows: list[Window] = []
+        """Copies of those that began or ended since they were taken off."""
         self._ourselves = Ourselves(rules, self._book)
-        self._outages = Outages(rules, self._book, self._topology, self._maintenance, self._ourselves)
+        self._outages = Outages(rules, self._book, self._topology, self.maintenance, self._ourselves)
         recovery = self._outages.recovery
-        self._sources = SourceOutages(rules, self._book, self._topology, self._maintenance, recovery)
+        self._sources = SourceOutages(rules, self._book, self._topology, self.maintenance, recovery)
         self._causes = Causes(self._book, recovery)
-        self._conditions = Conditions(conditions, self._book, self._topology, self._maintenance)
+        self._conditions = Conditions(conditions, self._book, self._topology, self.maintenance)
         self._impostors = Impostors(rules, self._book, self._topology)
 
     @property
@@ -54,10 +58,12 @@ class Engine:
         if was and device not in self._topology.spots:
             self._sources.removed(device, now_s)
             self._conditions.removed(device, now_s)
+            self.maintenance.removed(device)
 
     def told(self, transition: Transition) -> list[Change]:
         """A device or source changed."""
         if transition.source is None:
+            self.maintenance.told(transition)
             self._outages.told(transition)
         else:
             self._sources.told(transition)
@@ -101,28 +107,70 @@ class Engine:
         """Somebody has taken it on. Nothing for a number that is not open."""
         entry = self._book.entries.get(number)
         if entry is not None:
-            entry.incident.acknowledged = Acknowledged(by, now_s, note)
-            self._book.tell("acknowledged", entry, now_s, {"by": by, "note": note})
+            self._taken_on(entry, by, note, now_s)
         return self._book.taken()
 
-    def maintain(self, scope: Scope, until_s: float | None, now_s: float) -> list[Change]:
-        """Work is done on `scope` until then; None ends it."""
-        self._maintenance.maintain(scope, until_s, now_s)
-        return self._book.taken()
+    def _taken_on(self, entry: Entry, by: str, note: str, now_s: float) -> None:
+        entry.incident.acknowledged = Acknowledged(by, now_s, note)
+        self._book.tell("acknowledged", entry, now_s, {"by": by, "note": note})
+
+    def maintain(self, scope: Scope, from_s: float, until_s: float, by: str, note: str, now_s: float) -> Window:
+        """Work is done on `scope` in between. Raises NoWindow when too much is planned already."""
+        window = self.maintenance.plan(scope, from_s, until_s, by, note)
+        self._begin_works(now_s)
+        return window
+
+    def end_maintenance(self, number: int, now_s: float) -> bool:
+        """The work is done, or called off; False if there is no such window."""
+        window = self.maintenance.windows.get(number)
+        if window is not None:
+            self._end_work(window, now_s)
+        return window is not None
+
+    def _begin_works(self, now_s: float) -> None:
+        """Who is away already is noted; what is open there is taken on by who planned the work."""
+        for window in self.maintenance.begin(now_s):
+            devices, silences = self.maintenance.devices(window), self._outages.silences
+            gone = [one for one in devices if one in silences and silences[one].hearing is Hearing.GONE]
+            window.away = {device: silences[device].heard_s for device in gone}
+            self.windows.append(window.copied())
+            below = set(devices)
+            for entry in list(self._book.entries.values()):
+                missing = {name.partition("/")[0] for name in entry.incident.missing}
+                if missing and missing <= below and entry.incident.acknowledged is None:
+                    self._taken_on(entry, window.by, window.note, now_s)
+
+    def _end_works(self, now_s: float) -> None:
+        """Those whose time is over, but while we doubt ourselves nobody could say who is back."""
+        for window in self.maintenance.over(now_s):
+            if self._ourselves.doubted():
+                window.until_s = now_s + self._rules.return_s
+            else:
+                self._end_work(window, now_s)
+
+    def _end_work(self, window: Window, now_s: float) -> None:
+        self.maintenance.end(window.number, now_s)
+        devices, spots = self.maintenance.devices(window) if window.begun else [], self._topology.spots
+        window.sites = tuple(sorted({spots[device].site for device in devices if device in spots}))
+        self.windows.append(window.copied())
+        for device in devices:
+            self._outages.look(device, now_s)
+            self._sources.look(device, now_s)
 
     @property
     def next_s(self) -> float:
         """When `due` has something next; inf: never."""
-        parts = (self._outages, self._ourselves, self._sources, self._impostors, self._maintenance)
+        parts = (self._outages, self._ourselves, self._sources, self._impostors, self.maintenance)
         return min(part.next_s for part in parts)
 
     def due(self, now_s: float) -> list[Change]:
         """What is ripe, and what is over, up to now."""
+        self._end_works(now_s)
+        self._begin_works(now_s)
         self._outages.due(now_s)
         self._ourselves.due(now_s)
         self._sources.due(now_s)
         self._impostors.due(now_s)
-        self._maintenance.due(now_s)
         return self._book.taken()
 
     def kept(self) -> dict[str, Any]:
@@ -133,12 +181,13 @@ class Engine:
             "sources": self._sources.kept(),
             "conditions": self._conditions.kept(),
             "ourselves": self._ourselves.kept(),
-            "maintenance": self._maintenance.kept(),
+            "maintenance": self.maintenance.kept(),
         }
 
     def restarted(self, now_s: float) -> None:
-        """We were away until now: what we had not told of ourselves is held anew."""
+        """We were away until now: what we had not told of ourselves is held anew, and nobody knows yet who is back."""
         self._ourselves.restarted(now_s)
+        self.maintenance.restarted(now_s, now_s + self._rules.return_s)
 
     @classmethod
     def restored(
@@ -148,7 +197,7 @@ class Engine:
         engine = cls(rules, conditions=conditions)
         past = {part: not_ahead(kept[part], now_s) for part in ("book", "ourselves", "sources", "conditions")}
         engine._book.restore(past["book"])
-        engine._maintenance.restore(kept["maintenance"])
+        engine.maintenance.restore(kept["maintenance"])
         engine._ourselves.restore(past["ourselves"])
         engine._outages.restore(not_ahead(kept["outages"], now_s, within_s=rules.longest_s))
         engine._sources.restore(past["sources"], now_s)

@@ -50,7 +50,7 @@ class Outages:
 
     def told(self, transition: Transition) -> None:
         """A device (not one of its sources) changed."""
-        if transition.hearing is Hearing.HEARD or transition.word in ("unplaced", "maintenance"):
+        if transition.hearing is Hearing.HEARD or transition.device not in self._topology.spots:
             self.silences.pop(transition.device, None)
         else:
             self._silent(transition)
@@ -66,6 +66,11 @@ class Outages:
         if transition.hearing is Hearing.GONE and silence.gone_s is None:
             silence.gone_s = transition.at_s
         self._plan(transition.device, silence, transition.at_s)
+
+    def look(self, device: str, now_s: float) -> None:
+        """Nobody works on it any more."""
+        if device in self.silences:
+            self._checks.put(device, now_s)
 
     def _plan(self, device: str, silence: Silence, now_s: float) -> None:
         """Look at the silence when it can become something."""

@@ -10,7 +10,7 @@ back by what was heard since; entries that were overtaken are passed over.
 
 import heapq
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
@@ -57,6 +57,8 @@ class Presence:
         self._deaf = False
         self._sources = Sources(rules)
         self._devices: dict[str, _Device] = {}
+        self.worked_on: Callable[[str], bool] = lambda _: False
+        """Whether somebody works on this device now. Call `look` when that changes."""
         self._heap: list[tuple[float, str]] = []
         beat_s = rules.heartbeat_s
         self._late_s, self._silent_s, self._grace_s = 1.5 * beat_s, 2.5 * beat_s, rules.grace_beats * beat_s
@@ -116,11 +118,17 @@ class Presence:
         one = self._devices.get(device)
         return None if one is None or one.heard_s is None else min(one.heard_s, now_s)
 
+    def look(self, device: str, now_s: float) -> None:
+        """Judge it again."""
+        if (one := self._devices.get(device)) is not None:
+            self._look(device, one, now_s)
+
     def _fit_s(self, device: str) -> float:
         """From when a silence of its sources is their own: heard without a gap since then; inf: it is not well."""
         one = self._devices.get(device)
-        well = one is not None and one.hearing < Hearing.SILENT and one.word in ("up", "degraded", "unstable")
-        return max(one.since_s, self._hears_s + self._grace_s) if one is not None and well else _NEVER
+        if one is None or one.hearing >= Hearing.SILENT or one.heard_s is None or not _alerts(one):
+            return _NEVER
+        return max(one.since_s, self._hears_s + self._grace_s)
 
     @property
     def next_s(self) -> float:
@@ -191,13 +199,14 @@ class Presence:
         if hearing is not Hearing.GONE and one.hearing is Hearing.GONE and not self._new(one):
             hearing = Hearing.GONE
         if hearing is Hearing.GONE and one.hearing is not Hearing.GONE and _alerts(one):
-            one.downs = (*one.downs, now_s)[-self._rules.flap_downs :]
+            if not self.worked_on(device):
+                one.downs = (*one.downs, now_s)[-self._rules.flap_downs :]
             one.proving = True
         one.hearing = hearing
         if one.proving and hearing is Hearing.HEARD and one.messages > 1 and now_s >= one.since_s + self._rules.proof_s:
             one.proving = False
         one.flapping = self._flaps(one, now_s)
-        one.word = self._word(one)
+        one.word = self._word(device, one)
         if (one.word, hearing, one.proving) == before:
             return None
         return self._transition(device, one, before[0], now_s)
@@ -219,10 +228,10 @@ class Presence:
         recent = self._recent(one, now_s)
         return len(recent) >= self._rules.flap_downs or (one.flapping and bool(recent))
 
-    def _word(self, one: _Device) -> Word:
+    def _word(self, device: str, one: _Device) -> Word:
         if one.place is None:
             return "unplaced"
-        if one.place.life != "installed":
+        if one.place.life != "installed" or self.worked_on(device):
             return "maintenance"
         if one.flapping:
             return "unstable"

@@ -73,7 +73,7 @@ class Recovery:
         entry = self.entry(transition.device)
         if entry is None:
             return
-        away = transition.word in ("unplaced", "maintenance")
+        away = transition.device not in self._topology.spots
         heard = transition.hearing is Hearing.HEARD and not transition.proving
         if entry.incident.kind == UNSTABLE:
             heard = heard and transition.word == "up"

@@ -12,7 +12,7 @@ from kewang.runtime.settings import Settings, SettingsError
 from kewang.wire.catalogue import BY_NAME
 
 FILE: Final = Path(__file__).with_name("rules.toml")
-RESERVED: Final = frozenset({"outage", "unstable", "self", "sources", "two-boxes"})
+RESERVED: Final = frozenset({"outage", "unstable", "self", "sources", "two-boxes", "maintenance"})
 """Kinds of incidents that no rule may be called."""
 
 

@@ -81,13 +81,18 @@ class SourceOutages:
                 self._members.pop(name, None)
             self._book.close(entry, at_s)
 
+    def look(self, device: str, now_s: float) -> None:
+        """Nobody works on it any more."""
+        if device in self._down:
+            self._checks.put(device, now_s)
+
     def _check(self, device: str, now_s: float) -> None:
         down = self._down.get(device, {})
         for source in down:
             if (number := self._members.get(f"{device}/{source}")) is not None:
                 self._book.entries[number].incident.back.pop(f"{device}/{source}", None)
         new = [source for source in down if f"{device}/{source}" not in self._members]
-        until_s = max((self._maintenance.until_s(device, source) for source in new), default=now_s)
+        until_s = self._maintenance.until_s(device)
         if not new or device not in self._topology.spots:
             return
         if until_s > now_s or self._recovery.missing(device):

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from gateway.incidents.engine import Engine, EngineRules
 from gateway.incidents.hearing import PresenceRules, Transition
+from gateway.incidents.maintenance import Window
 from gateway.incidents.model import Change, Incident, Scope, Word
 from gateway.incidents.presence import Presence
 from gateway.incidents.restored import not_ahead
@@ -31,13 +32,17 @@ class WatchRules(Settings):
 
 
 class Watch:
-    """Presence -> engine. `moved`: the transitions of the last `due`."""
+    """Presence -> engine. `moved`: the transitions of the last `due`. `windows`: of maintenance that began or ended."""
 
-    def __init__(self, rules: WatchRules | None = None, started_s: float = 0.0, next_number: int = 1) -> None:
+    def __init__(
+        self, rules: WatchRules | None = None, started_s: float = 0.0, next_number: int = 1, next_window: int = 1
+    ) -> None:
         self._rules = rules or WatchRules()
         self.presence = Presence(self._rules.presence, started_s)
-        self.engine = Engine(self._rules.engine, next_number, self._rules.conditions)
+        self.engine = Engine(self._rules.engine, next_number, self._rules.conditions, next_window)
+        self.presence.worked_on = self.engine.maintenance.covers
         self.moved: list[Transition] = []
+        self.windows: list[Window] = []
         self._changes: list[Change] = []
 
     @property
@@ -47,6 +52,8 @@ class Watch:
 
     def word(self, device: str, source: str | None = None) -> Word:
         """How a device or one of its sources is."""
+        if source is not None and self.engine.maintenance.covers(device):
+            return "maintenance"
         return self.presence.word(device, source)
 
     def place(self, device: str, place: Place | None, now_s: float) -> None:
@@ -103,22 +110,41 @@ class Watch:
         """Somebody has taken the incident on."""
         self._changes += self.engine.acknowledge(number, by, note, now_s)
 
-    def maintain(self, scope: Scope, until_s: float | None, now_s: float) -> None:
-        """Work is done on `scope` until then: nothing below it alerts. None ends it."""
-        self._changes += self.engine.maintain(scope, until_s, now_s)
+    def maintain(
+        self, scope: Scope, until_s: float, now_s: float, from_s: float = 0.0, by: str = "", note: str = ""
+    ) -> Window:
+        """Work is done on `scope` until then, from now or a later `from_s`: nothing below it alerts.
+
+        Raises NoWindow when too much is planned already.
+        """
+        return self.engine.maintain(scope, max(from_s, now_s), until_s, by, note, now_s)
+
+    def end_maintenance(self, number: int, now_s: float) -> bool:
+        """The work is done, or called off; False if there is no such window."""
+        return self.engine.end_maintenance(number, now_s)
 
     @property
     def next_s(self) -> float:
         """When `due` has something next; inf: never, -inf: at once."""
-        return -math.inf if self._changes else min(self.presence.next_s, self.engine.next_s)
+        return -math.inf if self._changes or self.engine.windows else min(self.presence.next_s, self.engine.next_s)
 
     def due(self, now_s: float) -> list[Change]:
         """Everything new up to now, in order."""
         changes, self._changes = self._changes, []
+        self._looked_at(now_s)
         self.moved = self.presence.due(now_s)
         for transition in self.moved:
             changes += self.engine.told(transition)
-        return changes + self.engine.due(now_s)
+        changes += self.engine.due(now_s)
+        self._looked_at(now_s)
+        return changes
+
+    def _looked_at(self, now_s: float) -> None:
+        """Whose maintenance began or ended has another word now."""
+        windows, self.engine.windows = self.engine.windows, []
+        self.windows += windows
+        for device in {device for window in windows for device in self.engine.maintenance.devices(window)}:
+            self.presence.look(device, now_s)
 
     def kept(self) -> dict[str, Any]:
         """What a restart must not forget. JSON-able."""
@@ -132,4 +158,5 @@ class Watch:
         watch.presence = Presence.restored(presence, watch._rules.presence, started_s)
         watch.engine = Engine.restored(kept["engine"], watch._rules.engine, started_s, watch._rules.conditions)
         watch.engine.restarted(started_s)
+        watch.presence.worked_on = watch.engine.maintenance.covers
         return watch

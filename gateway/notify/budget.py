@@ -2,7 +2,8 @@
 
 At most 10 notices in 10 minutes (EEMUA 191, the first ten minutes of an upset): 7 single ones, an eighth for something
 critical of a kind not told of yet, digests. Nothing is dropped: what finds no room is in the next digest. Closings
-are counted apart by the same rules, and only what was told is closed. Pure: times come as arguments.
+are counted apart by the same rules, and only what was told is closed. What maintenance comes to is counted with them,
+all that waits in one notice. Pure: times come as arguments.
 """
 
 import math
@@ -16,7 +17,7 @@ from gateway.notify.budget_rules import BudgetRules, Sent, after
 
 __all__ = ["SEVERITIES", "Budget", "BudgetRules", "Kind", "Notice"]
 
-Kind = Literal["opened", "worsened", "acknowledged", "resolved", "digest"]
+Kind = Literal["opened", "worsened", "acknowledged", "resolved", "digest", "maintenance"]
 SEVERITIES: Final[tuple[Severity, ...]] = ("info", "warning", "critical")
 """The worst last."""
 
@@ -24,6 +25,7 @@ SEVERITIES: Final[tuple[Severity, ...]] = ("info", "warning", "critical")
 @dataclass(frozen=True, slots=True)
 class Notice:
     """Something to tell. The same thing said again has the same `key`. A `resolved` may close several incidents.
+    `incidents` of a `maintenance` are numbers of windows.
 
     `over`: those of a digest's incidents that it opens and closes at once. `part_of`: of those closed because they are
     part of a larger one, its number.
@@ -68,6 +70,8 @@ class Budget:
         self._told: dict[int, _Told] = {}
         self._news: dict[int, _News] = {}
         self._closings: dict[int, _News] = {}
+        self.reports: dict[int, Severity] = {}
+        """Windows of maintenance that are over and not told of."""
         self._kinds: dict[str, float] = {}
         self._sent, self._closed = Sent(rules), Sent(rules)
         self._bound_s, self._exact = math.inf, True
@@ -79,11 +83,17 @@ class Budget:
             self._note(change, now_s)
         return self.due(now_s)
 
+    def report(self, reports: Mapping[int, Severity]) -> None:
+        """Windows of maintenance are over: the next `due` or `take` tells of them, or a later one."""
+        if reports:
+            self.reports |= reports
+            self._exact, self._bound_s = False, min(self._bound_s, self._closing_s)
+
     def due(self, now_s: float) -> list[Notice]:
         """The notices whose time has come."""
         if now_s < self._bound_s:
             return []
-        notices = [*self._singles(now_s), *self._digest(now_s), *self._resolved(now_s)]
+        notices = [*self._reported(now_s), *self._singles(now_s), *self._digest(now_s), *self._resolved(now_s)]
         self._exact = False
         self._bound_s = self.next_s
         return notices
@@ -96,7 +106,8 @@ class Budget:
     def next_s(self) -> float:
         """When `due` has something next; inf: only after another change."""
         if not self._exact:
-            self._bound_s = min(map(self._due_s, {**self._news, **self._closings}), default=math.inf)
+            reports_s = [self._closing_s] if self.reports else []
+            self._bound_s = min([*reports_s, *map(self._due_s, {**self._news, **self._closings})], default=math.inf)
             self._exact = True
         return self._bound_s
 
@@ -111,7 +122,8 @@ class Budget:
         numbered["closings"] = self._closings
         sent = {name: [one.single_s, one.several_s, one.all_s] for name, one in self._lanes()}
         entries = {name: [[n, _finite(asdict(one))] for n, one in each.items()] for name, each in numbered.items()}
-        return {"name": self._name, "kinds": self._kinds, **sent, **entries}
+        reports = list(self.reports.items())
+        return {"name": self._name, "kinds": self._kinds, "reports": reports, **sent, **entries}
 
     @classmethod
     def restored(cls, kept: Mapping[str, Any], rules: BudgetRules, now_s: float) -> Self:
@@ -120,6 +132,7 @@ class Budget:
         budget._told = {n: _Told(**_past(one, now_s)) for n, one in kept["told"]}
         budget._news = {n: _News(**_past(one, now_s)) for n, one in kept["news"]}
         budget._closings = {n: _News(**_past(one, now_s)) for n, one in kept["closings"]}
+        budget.reports = dict(kept.get("reports", ()))
         budget._kinds = {kind: min(at_s, now_s) for kind, at_s in kept["kinds"].items()}
         for name, sent in budget._lanes():
             times = ([min(at_s, now_s) for at_s in one] for one in kept[name])
@@ -191,6 +204,14 @@ class Budget:
             return [*notices, _closing(key, waiting, now_s)]
         self._closings = waiting
         return notices
+
+    def _reported(self, now_s: float) -> list[Notice]:
+        if not self.reports or self._closing_s > now_s:
+            return []
+        reports, self.reports = self.reports, {}
+        self._closed.went(self._closed.single_s, now_s)
+        key = self._several_key("maintenance", " ".join(map(str, reports)))
+        return [Notice(key, "maintenance", tuple(reports), max(reports.values(), key=SEVERITIES.index), now_s)]
 
     def _tell(self, number: int, now_s: float) -> str:
         """Note that people are told what is new of this incident; the key of saying so."""

@@ -30,22 +30,34 @@ class Notifier:
         kept = outbox.kept(KEPT)
         self._outbox, self._routes = outbox, Routes(settings, kept.get("contacts", ()) if kept else ())
         self._incidents: dict[int, Incident] = {}
+        self._reports: dict[int, Incident] = {}
+        """What is to be told of maintenance, by the window's number."""
         self._unput: list[Message] = []
         if kept is not None:
             self._budget = Budget.restored(kept["budget"], settings.budget, now_s)
             self._incidents = {one["number"]: incident_of(one) for one in kept["incidents"]}
+            self._reports = {one["number"]: incident_of(one) for one in kept.get("reports", ())}
         else:
             self._budget = Budget(settings.budget, f"{secrets.token_hex(3)}-")
 
     def take(
-        self, changes: Iterable[Change], around: Surroundings, now_s: float, kept: Mapping[str, Any] = _NOTHING
+        self,
+        changes: Iterable[Change],
+        around: Surroundings,
+        now_s: float,
+        kept: Mapping[str, Any] = _NOTHING,
+        over: Iterable[Incident] = (),
     ) -> list[Notice]:
-        """What people are told of `changes`, put into the outbox with the state `kept` of who watches.
+        """What people are told of `changes` and of maintenance that is `over`, put into the outbox with the state
+        `kept` of who watches.
 
         Raises sqlite3.Error when the disk does not let us: call `due` again, nothing is forgotten meanwhile.
         """
         changes = list(changes)
         self._incidents |= {change.incident.number: change.incident for change in changes}
+        reports = {one.number: one for one in over}
+        self._reports |= reports
+        self._budget.report({number: one.severity for number, one in reports.items()})
         return self._put(self._budget.take(changes, now_s), around, now_s, kept)
 
     def due(self, around: Surroundings, now_s: float, kept: Mapping[str, Any] = _NOTHING) -> list[Notice]:
@@ -70,13 +82,17 @@ class Notifier:
 
     def _put(self, notices: list[Notice], around: Surroundings, now_s: float, kept: Mapping[str, Any]) -> list[Notice]:
         for notice in notices:
-            if nobody := self._routes.nobody(notice, self._incidents, around):
-                log.warning("no route sends incidents %s to anybody", ", ".join(map(str, nobody)))
-            self._unput += self._routes.messages(notice, self._incidents, around, now_s)
+            about = self._reports if notice.kind == "maintenance" else self._incidents
+            if nobody := self._routes.nobody(notice, about, around):
+                what = "the end of maintenance" if about is self._reports else "incidents"
+                log.warning("no route sends %s %s to anybody", what, ", ".join(map(str, nobody)))
+            self._unput += self._routes.messages(notice, about, around, now_s)
         spoken_of = self._budget.speaks_of
         self._incidents = {number: one for number, one in self._incidents.items() if number in spoken_of}
+        self._reports = {number: one for number, one in self._reports.items() if number in self._budget.reports}
         self._routes.contacts.forget(spoken_of)
         own = {"budget": self._budget.kept(), "incidents": [facts_of(one) for one in self._incidents.values()]}
+        own["reports"] = [facts_of(one) for one in self._reports.values()]
         own["contacts"] = self._routes.contacts.kept()
         self._outbox.put(self._unput, {**kept, KEPT: own})
         self._unput = []

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
+from gateway.incidents.maintenance import MAINTENANCE
 from gateway.incidents.model import Incident, Level, Severity
 from kewang.ui.words import Language, words
 from kewang.wire.state import Why
@@ -72,6 +73,12 @@ _OTHER: Final[Mapping[str, tuple[str, str]]] = {
         _("Two boxes have the identity %(name)s"),
         _("Enrol one of the two anew."),
     ),
+}
+_MAINTENANCE: Final[Mapping[Level, str]] = {
+    "device": _("Maintenance of device %(name)s"),
+    "site": _("Maintenance of site %(name)s"),
+    "uplink": _("Maintenance of uplink %(name)s"),
+    "feeder": _("Maintenance of feeder %(name)s"),
 }
 OURSELVES: Final[Mapping[str, tuple[str, str]]] = {
     "broker": (
@@ -145,4 +152,6 @@ def _phrases(incident: Incident) -> tuple[str, str]:
         return _OUTAGE[incident.scope.level]
     if incident.kind == "self" and (own := OURSELVES.get(incident.scope.name)):
         return _OTHER["self"][0], own[1]
+    if incident.kind == MAINTENANCE:
+        return _MAINTENANCE[incident.scope.level], _("Ask who worked there about the devices that are not back.")
     return _OTHER.get(incident.kind, _RULE)

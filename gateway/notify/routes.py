@@ -152,7 +152,8 @@ class Routes:
                 _go(ways, recipient, by, one)
                 reached = True
             called = self.contacts.of(notice, one, around.roster, reached=reached)
-            self.contacts.note(number, called)
+            if notice.kind != "maintenance":  # its numbers are windows
+                self.contacts.note(number, called)
             for each in called:
                 _go(ways, each.recipient(), each.by, one)
         return list(ways.values())
@@ -180,7 +181,7 @@ class Routes:
                 created_s=now_s,
                 due_s=(due_s := self._due_s(channel, severity, now_s)),
                 expires_s=due_s + self._settings.expires_h * HOUR_S,
-                about=str(order[0].number) if len(order) == 1 else "",
+                about=str(order[0].number) if len(order) == 1 and notice.kind != "maintenance" else "",
                 facts=text.facts,
                 patience_s=self._settings.second_after_s,
             )

@@ -16,6 +16,7 @@ from jinja2 import BaseLoader, ChoiceLoader, FileSystemLoader, PackageLoader, St
 from jinja2.sandbox import SandboxedEnvironment
 from pydantic import Field
 
+from gateway.incidents.maintenance import MAINTENANCE
 from gateway.incidents.model import Incident
 from gateway.notify import phrases
 from gateway.notify.budget import Notice
@@ -30,7 +31,7 @@ NAMES: Final = 8
 """Devices that a text names; the others are counted."""
 _TEXT_CHARACTERS: Final = 3900
 """Fits into one message of Telegram's, with room for what is written in two UTF-16 units."""
-_LISTED: Final = (100, 60, 40, 30, 20, 10)
+_LISTED: Final = (100, 60, 40, 30, 20, 10, 3)
 """How many incidents a text lists: the most that fit; the others are counted."""
 
 
@@ -96,7 +97,9 @@ class Texts:
             "console": self._links.console,
         }
         subject = " ".join(environment.get_template("subject.txt").render(known).split())
-        template = environment.get_template("one.txt" if len(seen) == 1 and notice.kind != "digest" else "several.txt")
+        one = len(seen) == 1 and notice.kind != "digest"
+        name = "maintenance.txt" if notice.kind == "maintenance" else "one.txt" if one else "several.txt"
+        template = environment.get_template(name)
         body = ""
         for listed in _LISTED:
             body = template.render(known, subject=subject, listed=listed).strip()
@@ -124,9 +127,10 @@ class Texts:
             "back": len(one.back),
             "acknowledged": one.acknowledged,
             "stragglers": one.stragglers,
+            "away": self._away(one),
             "step": phrases.step(one, language),
             "runbook": self._link(self._links.runbook, one),
-            "acknowledge": self._link(self._links.acknowledge, one) if self._links.console else "",
+            "acknowledge": self._page(one),
             "over": one.number in notice.over,
             "part_of": dict(notice.part_of).get(one.number),
         }
@@ -143,7 +147,7 @@ class Texts:
             "devices": str(len(one.devices)),
             "cause": self._cause(one, language),
             "step": phrases.step(one, language),
-            "link": self._link(self._links.acknowledge, one) if self._links.console else "",
+            "link": self._page(one),
         }
 
     def _plain(self, notice: Notice, one: Incident, around: Surroundings, language: Language) -> str:
@@ -170,6 +174,19 @@ class Texts:
             return ""
         lat, lon = (sum(degrees) / len(known) for degrees in zip(*known, strict=True))
         return self._link(self._links.map, one, lat=f"{lat:.5f}", lon=f"{lon:.5f}")
+
+    def _away(self, one: Incident) -> list[tuple[str, str, str]]:
+        """Its first devices, with when each was heard last and came back; who is not back before the others."""
+        names = [*one.missing, *sorted(one.back)][:NAMES]
+        return [
+            (name, self._moment(one.devices[name]), self._moment(one.back[name]) if name in one.back else "")
+            for name in names
+        ]
+
+    def _page(self, one: Incident) -> str:
+        """Where people read of it."""
+        pattern = "{console}/maintenance" if one.kind == MAINTENANCE else self._links.acknowledge
+        return self._link(pattern, one) if self._links.console else ""
 
     def _link(self, pattern: str, one: Incident, **more: str) -> str:
         kind = f"{one.kind}-{one.scope.name}" if one.scope.level == "gateway" else one.kind

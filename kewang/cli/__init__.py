@@ -24,6 +24,7 @@ _PROGRAMS: Final = {
     "provision": ("kewang.cli.provision", "Who the devices are: enrolment, inventory, people, the broker's rules."),
     "command": ("kewang.cli.command", "Tell a device to do something, and hear what became of it."),
     "incidents": ("kewang.cli.incidents", "Outages and other incidents: list them, look at one, take one on."),
+    "maintenance": ("kewang.cli.maintenance", "Say where somebody works, so that nothing there alerts."),
     "notify": ("kewang.cli.notify", "Notices: try a channel, see who is told of what, and what would have been sent."),
     "ledger": ("kewang.cli.ledger", "Is every reading accounted for? From the database alone."),
     "quarantine": ("kewang.cli.quarantine", "Refused readings: list them, store them after all, mark them deleted."),

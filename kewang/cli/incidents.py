@@ -1,15 +1,12 @@
 """`kewang incidents`: what is out, what was, one of them with its timeline, and taking one on."""
 
-import sqlite3
 import time
-from datetime import datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
-from zoneinfo import ZoneInfo
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kewang.cli.common import FOUND, UNREACHABLE, USAGE, AsJson, Config, fail, print_json, settings_errors
+from kewang.cli.common import FOUND, AsJson, Config, fail, print_json, settings_errors
+from kewang.cli.watched import moment, opened_chronicle, posted, watching_settings
 
 if TYPE_CHECKING:
     from gateway.incidents.model import Incident
@@ -17,7 +14,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Outages and other incidents of the city.")
 Number = Annotated[int, typer.Argument(min=1, help="Number of the incident.")]
-LIMIT_S = 10.0
 
 
 @app.command("list")
@@ -35,8 +31,8 @@ def list_(
     """
     from gateway.incidents.facts import facts_of
 
-    settings = _settings(config)
-    with _chronicle(settings) as chronicle:
+    settings = watching_settings(config)
+    with opened_chronicle(settings) as chronicle:
         found = chronicle.incidents(open_only=open_only, limit=limit)
     if as_json:
         print_json({"incidents": [facts_of(one) for one in found]})
@@ -57,8 +53,8 @@ def show(number: Number, config: Config = None, as_json: AsJson = False) -> None
 
     from gateway.incidents.facts import facts_of
 
-    settings = _settings(config)
-    with _chronicle(settings) as chronicle:
+    settings = watching_settings(config)
+    with opened_chronicle(settings) as chronicle:
         found = chronicle.one(number)
     if found is None:
         fail(f"there is no incident {number}: see 'kewang incidents list'", FOUND)
@@ -68,11 +64,11 @@ def show(number: Number, config: Config = None, as_json: AsJson = False) -> None
         return
     typer.echo(_line(one, settings))
     for name in sorted(one.devices):
-        back = f", back {_moment(one.back[name], settings)}" if name in one.back else ", not back"
-        typer.echo(f"  {name}: heard last {_moment(one.devices[name], settings)}{back}")
+        back = f", back {moment(one.back[name], settings)}" if name in one.back else ", not back"
+        typer.echo(f"  {name}: heard last {moment(one.devices[name], settings)}{back}")
     for step in timeline:
         by = f" by {step.why['by']}" if step.why.get("by") else ""
-        typer.echo(f"  {_moment(step.at_s, settings)} {step.what}{by}, {step.devices} devices, {step.back} back")
+        typer.echo(f"  {moment(step.at_s, settings)} {step.what}{by}, {step.devices} devices, {step.back} back")
 
 
 @app.command()
@@ -92,69 +88,14 @@ def ack(
     """
     import getpass
 
-    settings = _settings(config)
-    answer = _posted(settings, number, {"by": by or getpass.getuser(), "note": note})
+    settings = watching_settings(config)
+    answer = posted(settings, f"/api/v1/incidents/{number}/acknowledge", {"by": by or getpass.getuser(), "note": note})
     if not answer.get("ok"):
         fail(f"incident {number} is not open, or somebody has it: see 'kewang incidents list'", FOUND)
     if as_json:
         print_json({"ok": True, "number": number})
     else:
         typer.echo(f"incident {number} is taken on")
-
-
-def _settings(config: Path | None) -> "GatewaySettings":
-    from gateway.settings import read_settings
-
-    with settings_errors():
-        settings = read_settings(config)
-    if settings.incidents is None:
-        fail("the settings have no section [incidents]: name the file of the gateway that watches", USAGE)
-    return settings
-
-
-def _chronicle(settings: "GatewaySettings") -> Any:
-    from contextlib import closing
-
-    from gateway.chronicle import Chronicle
-    from gateway.notify.outbox_file import OutboxRefused
-    from gateway.watched import CHRONICLE_FILE
-
-    assert settings.incidents is not None
-    path = settings.incidents.folder / CHRONICLE_FILE
-    if not path.exists():
-        fail(f"{path} is not there: has this gateway run yet?", UNREACHABLE)
-    try:
-        return closing(Chronicle(path, read_only=True))
-    except (OSError, sqlite3.Error, OutboxRefused) as error:
-        fail(f"{path}: {error}", UNREACHABLE)
-
-
-def _posted(settings: "GatewaySettings", number: int, said: dict[str, str]) -> dict[str, Any]:
-    import json
-    import urllib.error
-    import urllib.request
-
-    from kewang.runtime.settings import secret
-
-    console = settings.console
-    with settings_errors():
-        token = secret(console.service_token_file) if console.service_token_file else None
-    if token is None:
-        fail("console.service_token_file is not set: without it the gateway believes no program", USAGE)
-    host = "127.0.0.1" if console.host in ("0.0.0.0", "::") else console.host
-    asked = urllib.request.Request(
-        f"http://{host}:{console.port}/api/v1/incidents/{number}/acknowledge",
-        json.dumps(said).encode(),
-        {"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
-    )
-    try:
-        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(asked, timeout=LIMIT_S) as answer:
-            told: dict[str, Any] = json.load(answer)
-            return told
-    except urllib.error.HTTPError as error:
-        fail(f"the gateway answers {error.code}: compare console.service_token_file with the running one", UNREACHABLE)
-    except (OSError, ValueError) as error:
-        fail(f"the gateway at {host}:{console.port} does not answer ({error}): is it running?", UNREACHABLE)
 
 
 def _line(one: "Incident", settings: "GatewaySettings") -> str:
@@ -167,13 +108,9 @@ def _line(one: "Incident", settings: "GatewaySettings") -> str:
     taken = f", taken on by {one.acknowledged.by}" if one.acknowledged else ""
     devices = f", devices: {len(one.devices)}" if one.devices else ""
     cause = f", {phrases.CAUSE[one.cause]}" if one.cause else ""
-    lasted = f"since {_moment(one.since_s, settings)}, {(until_s - one.since_s) / 60:.0f} min"
+    lasted = f"since {moment(one.since_s, settings)}, {(until_s - one.since_s) / 60:.0f} min"
     assert settings.incidents is not None
     with settings_errors():
         kinds = {rule.name: rule.en for rule in load_rules(settings.incidents.rules)}
     title = phrases.title(one, name, kinds.get(one.kind, one.kind), "en")
     return f"#{one.number} {state} {one.severity}: {title}; {lasted}{devices}{cause}{taken}"
-
-
-def _moment(time_s: float, settings: "GatewaySettings") -> str:
-    return datetime.fromtimestamp(time_s, ZoneInfo(settings.console.time_zone)).strftime("%Y-%m-%d %H:%M:%S")

@@ -22,7 +22,8 @@ from gateway.notify.routes import NotifySettings, QuietSettings, RouteSettings, 
 from tests.docs_examples.pages import DOCS, EXAMPLES, LANGUAGES, anchors, tables
 
 OUTAGES = ("source", "device", "site", "uplink", "feeder", "city")
-OTHERS = {"sources-device", "unstable-device", "two-boxes-device", "self-gateway"}
+OTHERS = {"sources-device", "unstable-device", "two-boxes-device", "self-gateway", "maintenance-device"}
+WORKS = {"maintenance-site", "maintenance-uplink", "maintenance-feeder"}
 CHANGED = EXAMPLES / "rules.toml"
 COMMENTED = {"templates", "ca_file", "url_file"}
 """Keys that the example of notices shows in a comment, or in another channel."""
@@ -77,7 +78,7 @@ def headings_needed() -> set[str]:
     """`{kind}-{level}` of every incident there may be."""
     rules = load_rules()
     wide = {f"{rule.name}-city" for rule in rules if rule.per == "site"}
-    others = OTHERS | {f"self-{name}-gateway" for name in OURSELVES}
+    others = OTHERS | WORKS | {f"self-{name}-gateway" for name in OURSELVES}
     return {f"outage-{level}" for level in OUTAGES} | others | {f"{rule.name}-{rule.per}" for rule in rules} | wide
 
 

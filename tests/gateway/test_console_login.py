@@ -1,6 +1,7 @@
 """Who is not logged in at provisioning sees nothing of the console; who watches the server still gets yes or no."""
 
 import time
+from typing import Literal
 
 import pytest
 
@@ -13,10 +14,10 @@ KEY, TOKEN, LOGIN = b"k" * 32, "a-token-of-the-test", "https://pasang.ambon.exam
 CLOSED = ("/", "/device/mardika-01", "/events", "/api/v1/devices", "/api/v1/ledger", "/api/v1/quarantine", "/metrics")
 
 
-def cookie(*, key: bytes = KEY, left_s: float = 60) -> dict[str, str]:
-    payload = SessionPayload(
-        sid="s" * 22, sub="rudi", name="Rudi", role="technician", lang="id", exp=int(time.time() + left_s)
-    )
+def cookie(
+    *, key: bytes = KEY, left_s: float = 60, role: Literal["technician", "operator"] = "technician"
+) -> dict[str, str]:
+    payload = SessionPayload(sid="s" * 22, sub="rudi", name="Rudi", role=role, lang="id", exp=int(time.time() + left_s))
     return {"Cookie": f"{COOKIE}={encode(payload, key)}"}
 
 

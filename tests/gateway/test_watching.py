@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.incidents.model import Scope
 from gateway.incidents.watch import WatchRules
 from gateway.ports import RetryLater
 from gateway.turns import WHOLE_EVERY_S
@@ -236,3 +237,47 @@ async def test_points_that_the_store_takes_later_or_only_in_parts_are_written(ho
     await asyncio.wait([writing])
     assert writing.cancelled()
     assert wanted - store.points.keys() == {("device_event", (("device", BOXES[0]),))}
+
+
+async def test_maintenance_silences_a_site_and_its_report_is_told_once_also_over_a_restart(house: House) -> None:
+    await house.live(400)
+    now_s = house.clock.wall_ms() / 1000
+    house.watched.works.plan(Scope("site", "mardika"), None, now_s + 900, "Ina", "a new pole")
+    await house.live(1)
+    house.restart()
+    house.silent = set(BOXES[:3])
+    await house.live(500)
+    assert house.told() == []
+    assert house.watched.works.devices() == set(BOXES[:3])
+    house.silent = {BOXES[0]}
+    await house.live(400)
+    report = "[WARNING] Maintenance of site Mardika is over, 1 device is not back"
+    assert house.told() == [report, f"[WARNING] Device {BOXES[0]} is not heard (#1)"]
+    house.restart()
+    await house.live(300)
+    assert len(house.told()) == 2
+    (window,) = house.watched.windows(10)
+    assert (window.by, window.missing, sorted(window.back)) == ("Ina", [BOXES[0]], BOXES[1:3])
+    assert house.watched.works.windows == []
+    again = house.watched.works.plan(Scope("site", "gong"), None, now_s + 9e5, "Ina", "")
+    assert again.number == 2
+
+
+async def test_numbers_of_maintenance_are_not_used_again_after_the_state_is_lost(house: House) -> None:
+    now_s = house.clock.wall_ms() / 1000
+    house.watched.works.plan(Scope("site", "mardika"), None, now_s + 900, "Ina", "")
+    await house.live(1)
+    house.watched.close()
+    (house.folder / "gateway.db").unlink()
+    house.open()
+    assert house.watched.works.plan(Scope("site", "mardika"), None, now_s + 900, "Ina", "").number == 2
+    await house.live(1)
+    assert [window.number for window in house.watched.windows(10)] == [2]
+
+
+async def test_a_corrected_wall_clock_moves_no_window(house: House) -> None:
+    house.clock.offset_ms += 3_600_000
+    wall_s = house.clock.wall_ms() / 1000
+    window = house.watched.works.plan(Scope("site", "mardika"), wall_s + 60, wall_s + 120, "Ina", "")
+    now_s = house.watched.watching.now_s()
+    assert [window.from_s - now_s, window.until_s - now_s] == pytest.approx([60, 120])

@@ -71,6 +71,7 @@ class TownFacts:
     last_heard: dict[str, int] = field(default_factory=dict)
     births: dict[str, State] = field(default_factory=dict)
     incidents: int | None = None
+    maintained: set[str] = field(default_factory=set)
     flooding: list[dict[str, int | str]] = field(default_factory=list)
 
     def placements(self) -> Mapping[str, Placement]:
@@ -112,6 +113,9 @@ class TownFacts:
     def doubt(self) -> str | None:
         well = self.connected and not self.loops_stuck
         return self.trouble if well else "not well"
+
+    def worked_on(self) -> Collection[str]:
+        return self.maintained
 
     def queue(self) -> int:
         return 0

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from gateway.incidents.maintenance import Window
 from gateway.incidents.model import Acknowledged, Incident, Level, Scope, Severity
 from gateway.notify.budget import Kind, Notice
 from gateway.notify.message import Message
@@ -110,6 +111,46 @@ def test_a_part_of_a_larger_one_is_not_called_over() -> None:
     assert "(#12), since 2026-11-29 14:02 WIT, 12 devices, part of #40" in (
         TEXTS.written(both, [incident(), incident(13)], AROUND, "en").body
     )
+
+
+def window(level: Level = "site", back: int = 2, away: int = 3) -> Incident:
+    """What is told of a window of two hours; `back` of the `away` are back."""
+    made = Window(3, Scope(level, "pasar"), NOW_S - 7200, NOW_S, "Ina", "a new pole", True, ("pasar",))
+    made.away = {f"ambon-m{n}": NOW_S - 6000 for n in range(away)}
+    made.back = {f"ambon-m{n}": NOW_S - 1800 for n in range(back)}
+    made.ended_s = NOW_S
+    return made.report()
+
+
+def test_the_end_of_maintenance_says_who_was_away_and_who_is_not_back() -> None:
+    text = TEXTS.written(notice("maintenance", 3, severity="warning"), [window()], AROUND, "id")
+    assert text.body.split("\n") == [
+        "[PERINGATAN] Pemeliharaan lokasi Pasar Mardika selesai, 1 perangkat belum kembali",
+        "Di mana: Pasar Mardika",
+        "Dari 2026-11-29 12:05 WIT sampai 2026-11-29 14:05 WIT (2 jam)",
+        "Direncanakan oleh Ina: a new pole",
+        "3 perangkat sempat senyap:",
+        "- ambon-m2: terakhir terdengar 2026-11-29 12:25 WIT, belum kembali",
+        "- ambon-m0: terakhir terdengar 2026-11-29 12:25 WIT, kembali 2026-11-29 13:35 WIT",
+        "- ambon-m1: terakhir terdengar 2026-11-29 12:25 WIT, kembali 2026-11-29 13:35 WIT",
+        "Yang belum kembali menjadi gangguan tersendiri bila tetap senyap.",
+        "Panduan: https://docs.example/runbook#maintenance-site",
+        "Semuanya: https://pantau.example/maintenance",
+    ]
+    assert text.facts["link"] == "https://pantau.example/maintenance"
+    well = TEXTS.written(notice("maintenance", 3, severity="info"), [window(away=0, back=0)], AROUND, "en")
+    assert well.subject == "[NOTE] Maintenance of site Pasar Mardika is over, all are well"
+    assert "No device was away." in well.body
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_end_of_much_maintenance_fits_into_one_message(language: Language) -> None:
+    for level in LEVELS[1:5]:
+        many = [replace(window(level, 9, 1000), number=number) for number in range(1, 40)]
+        text = TEXTS.written(notice("maintenance", *range(1, 40), severity="warning"), many, AROUND, language)
+        assert text.failed is None
+        assert "39" in text.subject
+        assert len(text.body) <= LIMIT_UNITS
 
 
 def test_our_own_trouble_is_told_in_words() -> None:
