@@ -18,8 +18,8 @@ _ALERTING: Final = frozenset({"installed", "maintenance"})
 
 
 def fleet(places: Mapping[str, Place], word: Callable[[str], Word], now_ms: int) -> list[Table]:
-    """A point each of measurement `fleet`: tags `level` and `name`, a field for each word and `total`; of a site also
-    where it is, the mean of its devices' places. `word`: how a device is."""
+    """A point each of measurement `fleet`: tags `level` and `name`, a field for each word, `total` and `state`; of
+    a site also where it is, the mean of its devices' places. `word`: how a device is."""
     groups: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
     spots: dict[str, list[tuple[float, float]]] = defaultdict(list)
     for device, place in places.items():
@@ -35,8 +35,21 @@ def fleet(places: Mapping[str, Place], word: Callable[[str], Word], now_ms: int)
     ]
 
 
+def _state(counts: Counter[str]) -> int:
+    """In one number, the worse the higher: 0 normal, 1 degraded, 2 maintenance, 3 not known, 4 down. What most are
+    counts for maintenance and not known; for down it is enough that half are."""
+    total = counts.total()
+    if 2 * counts["down"] >= total:
+        return 4
+    for word, state in (("unknown", 3), ("maintenance", 2)):
+        if 2 * counts[word] > total:
+            return state
+    return 1 if counts["down"] + counts["unstable"] + counts["degraded"] else 0
+
+
 def _table(level: str, name: str, counts: Counter[str], spots: list[tuple[float, float]], now_ms: int) -> Table:
-    fields = {"total": float(counts.total())} | {each: float(counts[each]) for each in WORDS}
+    fields = {"total": float(counts.total()), "state": float(_state(counts))}
+    fields |= {each: float(counts[each]) for each in WORDS}
     if spots:
         fields |= {"lat": fmean(lat for lat, _ in spots), "lon": fmean(lon for _, lon in spots)}
     return Table("fleet", (("level", level), ("name", name or "-")), tuple(fields), [(now_ms, *fields.values())])

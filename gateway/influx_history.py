@@ -11,7 +11,7 @@ from typing import Any, Final, ParamSpec, TypeVar
 from gateway import rollup_fields, rollup_statements
 from gateway.influxql import Ask, Series, identifier, ms, string
 from gateway.points import MAX_DATE_MS
-from gateway.ports import Late, Misconfigured, Point, Refused, Rewind, SeriesId, Span, bucket_of
+from gateway.ports import Late, Misconfigured, Point, Refused, Rewind, SeriesId, Span, WordChange, bucket_of
 from kewang.runtime.clock import SystemClock
 from kewang.wire.names import BOX_SOURCE, STREAMS
 from kewang.wire.tally import HOUR_MS
@@ -180,6 +180,20 @@ class InfluxHistory:
             f"SELECT from_ms, to_ms FROM {self._of('late')} WHERE {_between(from_ms, to_ms)} GROUP BY device"
         )
         return [Late(one.tags["device"], int(low), int(high)) for one in found for _, low, high in one.rows]
+
+    @_understood
+    async def word_changes(self, from_ms: int, to_ms: int) -> list[WordChange]:
+        changes = f"SELECT word, before FROM {self._of('device_event')} WHERE {_between(from_ms, to_ms)}"
+        found = await self._select(f"{changes} GROUP BY device, source")
+        own = (one for one in found if not one.tags.get("source"))
+        return [WordChange(one.tags["device"], *row) for one in own for row in one.rows]
+
+    @_understood
+    async def words(self, before_ms: int) -> dict[str, str]:
+        found = await self._select(
+            f"SELECT last(word) FROM {self._of('device_event')} WHERE time < {ms(before_ms)} GROUP BY device, source"
+        )
+        return {one.tags["device"]: str(one.rows[0][1]) for one in found if not one.tags.get("source")}
 
     async def _select(self, statement: str) -> list[Series]:
         found = await self._ask(statement)

@@ -119,6 +119,16 @@ class Late:
 
 
 @dataclass(frozen=True, slots=True)
+class WordChange:
+    """A device (not one of its sources) became `word`."""
+
+    device: str
+    date_ms: int
+    word: str
+    before: str
+
+
+@dataclass(frozen=True, slots=True)
 class Refused:
     """A row in quarantine. `row`: JSON text as received (of an unreadable message: base64, source `-`)."""
 
@@ -271,6 +281,12 @@ class History(Protocol):
 
     async def late(self, from_ms: int, to_ms: int) -> list[Late]:
         """What was written late, as noted at that time; in any order."""
+
+    async def word_changes(self, from_ms: int, to_ms: int) -> list[WordChange]:
+        """The changes of that time, in any order."""
+
+    async def words(self, before_ms: int) -> dict[str, str]:
+        """Device -> what it was then: the word of its last change."""
 
 
 class Store(Sink, History, Protocol):

@@ -1,4 +1,5 @@
-"""Roll-ups: what each source measured in five minutes (`env_5m`) and in a day of the city (`env_1d`), for the boards.
+"""Roll-ups: what each source measured in five minutes (`env_5m`) and in a day of the city (`env_1d`), and how long each
+device was how (`availability_1d`), for the boards.
 
 Made from the database alone and written there, with how far they are: kill it at any time, it goes on where it was.
 Readings that came late are found by their marks (see late), and what they touched is made again. All is idempotent.
@@ -14,6 +15,7 @@ from itertools import groupby
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from gateway.availability import availability, availability_tables
 from gateway.late import ROLLED_MS, STEP_MS
 from gateway.ports import Clock, Late, Misconfigured, Point, RetryLater, SeriesId, Span, Store, Table
 from gateway.writer import write
@@ -49,6 +51,7 @@ class Rollups:
     def __init__(self, store: Store, clock: Clock, zone: ZoneInfo, raw_days: int) -> None:
         self._store, self._clock, self._zone, self._raw_days = store, clock, zone, raw_days
         self.progress: Progress | None = None
+        self._told_hour: int | None = None
 
     async def run(self) -> None:
         """For ever."""
@@ -73,6 +76,7 @@ class Rollups:
             await self.make((was.steps_ms, steps_ms))
         late_ms = rolled_ms if rolled_ms >= was.late_ms + HEED_MS else was.late_ms
         await self._mend(await self._store.late(was.late_ms, late_ms), was)
+        await self._tell_availability(now_ms)
         days_ms = max(was.days_ms, self._day(steps_ms))
         for start_ms in self._days((was.days_ms, days_ms)):
             await self.make_day(start_ms)
@@ -105,7 +109,23 @@ class Rollups:
             done(start_ms + HOUR_MS)
         for start_ms in self._days((self._day(from_ms), span[1])):
             made += await self.make_day(start_ms)
+            made += await self.make_availability(start_ms, self._clock.wall_ms())
         return made
+
+    async def make_availability(self, start_ms: int, now_ms: int) -> int:
+        """Make how long each device was how on the city's day that begins at `start_ms`, as far as it is over."""
+        span = start_ms, min(self._next_day(start_ms), now_ms)
+        before = await self._store.words(start_ms)
+        found = availability(before, await self._store.word_changes(*span), span)
+        return await self._put(availability_tables(found, start_ms))
+
+    async def _tell_availability(self, now_ms: int) -> None:
+        """Every hour for today, and for yesterday: its last changes may have waited for the store."""
+        if now_ms // HOUR_MS != self._told_hour:
+            today_ms = self._day(now_ms)
+            for start_ms in (self._day(today_ms - 1), today_ms):
+                await self.make_availability(start_ms, now_ms)
+            self._told_hour = now_ms // HOUR_MS
 
     async def _mend(self, late: Iterable[Late], was: Progress) -> None:
         """Make again what late readings touched, of what was made already."""
@@ -126,12 +146,17 @@ class Rollups:
                 await self.make_day(start_ms, some)
 
     async def _write(self, measurement: str, points: Sequence[Point]) -> int:
-        tables = [_table(measurement, series, list(some)) for series, some in groupby(points, lambda one: one.series)]
+        await self._put(
+            [_table(measurement, series, list(some)) for series, some in groupby(points, lambda one: one.series)]
+        )
+        return len(points)
+
+    async def _put(self, tables: Sequence[Table]) -> int:
         for start in range(0, len(tables), ROWS_AT_ONCE):
             for table, why in await write(self._store, tables[start : start + ROWS_AT_ONCE]):
                 log.error("the store refuses a roll-up of %s: %s", table.measurement, why)
             await asyncio.sleep(0)
-        return len(points)
+        return len(tables)
 
     async def kept(self) -> Progress | None:
         """How far the last process came; None: it never began. Raises RetryLater or Misconfigured."""

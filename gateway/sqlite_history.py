@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from gateway import sqlite_queries as queries
 from gateway import sqlite_rollups as rollups
-from gateway.ports import Late, Point, Refused, Rewind, SeriesId, Span
+from gateway.ports import Late, Point, Refused, Rewind, SeriesId, Span, WordChange
 from gateway.sqlite_file import has_schema, identity, mapped, open_file
 
 T = TypeVar("T")
@@ -71,6 +71,12 @@ class SqliteHistory:
 
     async def late(self, from_ms: int, to_ms: int) -> list[Late]:
         return await self._read(lambda db: rollups.late(db, (from_ms, to_ms)), [])
+
+    async def word_changes(self, from_ms: int, to_ms: int) -> list[WordChange]:
+        return await self._read(lambda db: rollups.word_changes(db, (from_ms, to_ms)), [])
+
+    async def words(self, before_ms: int) -> dict[str, str]:
+        return await self._read(lambda db: rollups.words(db, before_ms), {})
 
     async def close_reader(self) -> None:
         """Close the reading connection."""

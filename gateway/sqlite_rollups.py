@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from gateway.ports import Late, Point, SeriesId, Span
+from gateway.ports import Late, Point, SeriesId, Span, WordChange
 from gateway.rollup_fields import ADDED, FUNCTIONS, codes, metrics, whole
 from gateway.sqlite_file import quoted
 from gateway.sqlite_writer import columns_of, table_of
@@ -54,6 +54,32 @@ def late(db: sqlite3.Connection, span: Span) -> list[Late]:
         span,
     )
     return [Late(device, int(low), int(high)) for device, low, high in rows]
+
+
+def word_changes(db: sqlite3.Connection, span: Span) -> list[WordChange]:
+    """See History."""
+    where = "p.date_ms >= ? AND p.date_ms < ?"
+    return [WordChange(*row) for row in _events(db, "p.date_ms, p.{word}, p.{before}", where, span)]
+
+
+def words(db: sqlite3.Connection, before_ms: int) -> dict[str, str]:
+    """See History."""
+    # SQLite gives the other columns of the row that has the greatest date.
+    rows = _events(db, "p.{word}, max(p.date_ms)", "p.date_ms < ? GROUP BY s.id", (before_ms,))
+    return {device: word for device, word, _ in rows}
+
+
+def _events(db: sqlite3.Connection, chosen: str, where: str, values: tuple[int, ...]) -> list[tuple[Any, ...]]:
+    table, known = table_of(db, "device_event"), columns_of(db, "device_event")
+    if table is None or not known.keys() >= {"word", "before"}:
+        return []
+    columns = chosen.format(**{name: quoted(column) for name, column in known.items()})
+    joined = f"FROM series s JOIN {quoted(table)} p ON p.series_id = s.id"
+    rows = db.execute(
+        f"SELECT s.device, {columns} {joined} WHERE s.measurement = 'device_event' AND s.source IS NULL AND {where}",
+        values,
+    )
+    return rows.fetchall()
 
 
 def _points(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
 
+from gateway import standing
 from gateway.chronicle import Chronicle
 from gateway.delivery_figures import DeliveryFigures
 from gateway.household import Household
@@ -109,6 +110,7 @@ class Watched:
             "watch": self.watching.run(lambda: subscription.connected, troubles),
             "watch loop": self.watching.keep_looping(loop, self.loop_s),
             "watch points": self.watching.keep_writing(pipeline.store),
+            "standing": standing.keep_writing(pipeline.store, lambda: self.watching.standing(self.kinds)),
             "deliver": self.delivery.run(),
             "delivery figures": figures.keep_telling(
                 pipeline.metrics, self.watching.points.extend, lambda: (len(self.watching.open), doubt() is None)

@@ -17,13 +17,14 @@ from typing import Any, Final
 
 from gateway.chronicle import Chronicle
 from gateway.fleet import fleet
-from gateway.incident_points import points_of
+from gateway.incident_points import open_points, points_of
 from gateway.incidents.book import copied
 from gateway.incidents.maintenance import Window
 from gateway.incidents.model import Change, Incident
 from gateway.incidents.watch import Watch
 from gateway.metrics import STUCK_S
 from gateway.notify.notifier import Notifier
+from gateway.notify.phrases import Kinds
 from gateway.notify.texts import Surroundings
 from gateway.ports import Misconfigured, RetryLater, Sink, SubscriptionLost, Table
 from gateway.steady import Steady
@@ -39,8 +40,6 @@ log = logging.getLogger(__name__)
 TURN_S: Final = 1.0
 LOOP_S: Final = 10.0
 """How often we say something through the broker to ourselves."""
-FLEET_S: Final = 10.0
-"""How often it is written how many devices are how."""
 KEEP_S: Final = 30.0
 """How often what the watch knows is kept when nothing happens."""
 WAITING_POINTS: Final = 10_000
@@ -94,7 +93,6 @@ class Watching:
         """The outbox holds less than we know."""
         self.points: deque[Table] = deque(maxlen=WAITING_POINTS)
         self._kept_s = -KEEP_S
-        self._fleet_s = -FLEET_S
         self._connected = True
         self._troubles: dict[str, str | None] = {}
         self._unkept: dict[str, str] = {}
@@ -166,6 +164,11 @@ class Watching:
     def open(self) -> Mapping[int, Incident]:
         """Incidents that are not over, by number."""
         return self._watch.open
+
+    def standing(self, kinds: Kinds) -> list[Table]:
+        """How things stand, for the boards. `kinds`: what people call those of rules."""
+        now_ms = round(self._steady.now_s() * 1000)
+        return [*fleet(self._places, self._watch.word, now_ms), *open_points(self.open.values(), kinds, now_ms)]
 
     def now_s(self) -> float:
         """Unix s of the watch's clock."""
@@ -275,9 +278,6 @@ class Watching:
         """Points for the boards, for ever; while the store is away the newest wait."""
         while True:
             await asyncio.sleep(TURN_S)
-            if self._steady.now_s() >= self._fleet_s + FLEET_S:
-                self._fleet_s = self._steady.now_s()
-                self.points += fleet(self._places, self._watch.word, round(self._fleet_s * 1000))
             tables = [self.points.popleft() for _ in range(len(self.points))]
             try:
                 for table, why in await write(sink, tables):

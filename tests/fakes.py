@@ -26,6 +26,7 @@ from gateway.ports import (
     SubscriptionLost,
     Table,
     Value,
+    WordChange,
     bucket_of,
 )
 from kewang.wire.catalogue import BY_NAME
@@ -201,6 +202,19 @@ class MemoryStore:
         await self._answer()
         marks = [(tags, fields) for tags, date_ms, fields in self._of("late") if from_ms <= date_ms < to_ms]
         return [Late(tags["device"], int(fields["from_ms"]), int(fields["to_ms"])) for tags, fields in marks]
+
+    async def word_changes(self, from_ms: int, to_ms: int) -> list[WordChange]:
+        await self._answer()
+        events = [event for event in self._of("device_event") if "source" not in event[0]]
+        return [
+            WordChange(tags["device"], date_ms, str(fields["word"]), str(fields["before"]))
+            for tags, date_ms, fields in events
+            if from_ms <= date_ms < to_ms
+        ]
+
+    async def words(self, before_ms: int) -> dict[str, str]:
+        changes = sorted(await self.word_changes(0, before_ms), key=lambda one: one.date_ms)
+        return {one.device: one.word for one in changes}
 
     def _dated_fields(
         self, measurement: str, from_ms: int, to_ms: int, devices: Sequence[str]

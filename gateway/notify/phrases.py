@@ -126,6 +126,10 @@ OURSELVES: Final[Mapping[str, tuple[str, str]]] = {
 _RULE: Final = (_("%(kind)s at %(name)s"), _("Follow the runbook."))
 
 
+Kinds = Mapping[str, Mapping[Language, str]]
+"""What people call the kinds of rules."""
+
+
 def place(name: str) -> str:
     """What people call a site, uplink or feeder of that id."""
     return name.replace("-", " ").title()
@@ -140,6 +144,13 @@ def name(incident: Incident, language: Language) -> str:
     """What the incident is about, where it has no name that people gave it."""
     own = OURSELVES.get(incident.scope.name) if incident.scope.level == "gateway" else None
     return words(language).gettext(own[0]) if own else incident.scope.name
+
+
+def headline(incident: Incident, kinds: Kinds, language: Language) -> str:
+    """The title with its place. `kinds`: what people call those of rules."""
+    named = incident.scope.level in ("site", "uplink", "feeder")
+    of = place(incident.scope.name) if named else name(incident, language)
+    return title(incident, of, kinds.get(incident.kind, {}).get(language, incident.kind), language)
 
 
 def step(incident: Incident, language: Language) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from gateway.ports import Late, Point, SeriesId, Store, Table
+from gateway.ports import Late, Point, SeriesId, Store, Table, WordChange
 from kewang.wire.cameras import CameraState
 from tests.contracts.test_store import T0, store, table
 
@@ -120,3 +120,23 @@ async def test_what_came_late_is_found_by_when_it_came(store: Store) -> None:
         Late("pasar-1", 2, 3),
     ]
     assert await store.late(T0 + 3, T0 + 9) == []
+
+
+async def test_words_of_devices_are_found_by_time_and_those_of_sources_left_out(store: Store) -> None:
+    fields = ("word", "before")
+    of_source = (("device", "pasar-1"), ("source", "cam-1"))
+    await store.write(
+        [
+            Table("device_event", (("device", "pasar-1"),), fields, [(T0, "up", "unknown"), (T0 + 9, "down", "up")]),
+            Table("device_event", (("device", "pasar-2"),), fields, [(T0 + 5, "up", "unknown")]),
+            Table("device_event", of_source, fields, [(T0 + 1, "down", "up")]),
+        ]
+    )
+    changes = await store.word_changes(T0 + 1, T0 + 10)
+    assert sorted(changes, key=lambda one: one.device) == [
+        WordChange("pasar-1", T0 + 9, "down", "up"),
+        WordChange("pasar-2", T0 + 5, "up", "unknown"),
+    ]
+    assert await store.words(T0) == {}
+    assert await store.words(T0 + 6) == {"pasar-1": "up", "pasar-2": "up"}
+    assert await store.words(T0 + 10) == {"pasar-1": "down", "pasar-2": "up"}

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import random
+from typing import cast
 
 import pytest
 
 from gateway.fleet import WORDS, fleet
-from gateway.incident_points import points_of
+from gateway.incident_points import OPEN_POINTS, open_points, points_of
 from gateway.incidents.hearing import Hearing, Transition
 from gateway.incidents.model import Acknowledged, Change, Incident, Scope, Word
 from gateway.ports import Lives, Table
@@ -76,6 +77,36 @@ def test_a_resolved_incident_says_what_it_cost() -> None:
     told = dict(zip(resolved.fields, resolved.rows[0][1:], strict=True))
     assert (told["lost_s"], told["device_lost_s"], told["by"]) == (1000.0, 600.0 + 500.0, "ibu sari")
     assert "lost_s" not in opened.fields
+
+
+def test_open_incidents_are_told_the_worst_first_and_not_without_end() -> None:
+    many = [incident(number=number, severity="warning" if number % 2 else "critical") for number in range(500)]
+    tables = open_points(many, {}, NOW_MS)
+    assert len(tables) == OPEN_POINTS
+    told = fields(tables[0])
+    assert (told["severity"], told["missing"], told["since_ms"]) == ("critical", 3.0, 1_000_000.0)
+    assert told["title_en"] == "Sites on feeder Pln 1 are not heard"
+    assert "by" not in told, "nobody has it"
+
+
+@pytest.mark.parametrize(
+    ("words", "state"),
+    [
+        ("up up up", 0),
+        ("up degraded up", 1),
+        ("up down up", 1),
+        ("down up", 4),
+        ("maintenance maintenance up", 2),
+        ("unknown unknown up", 3),
+        ("unknown unknown down down", 4),
+        ("unstable up up", 1),
+    ],
+)
+def test_a_place_is_one_number_for_a_map(words: str, state: int) -> None:
+    told = dict(enumerate(words.split()))
+    places = {f"kotak-{n}": place(1) for n in told}
+    tables = fleet(places, lambda device: cast(Word, told[int(device.rpartition("-")[2])]), NOW_MS)
+    assert {fields(table)["state"] for table in tables} == {float(state)}
 
 
 def test_a_device_that_changed_its_word_is_an_event() -> None:

@@ -206,3 +206,24 @@ async def test_a_write_that_takes_too_long_marks_its_readings_again() -> None:
     tags = (("device", "pasar-1"), ("source", "env-1"))
     await LateMarks(slow, clock, "gw1").write([Table("env", tags, ("temp_c",), [(clock.wall_ms(), 1.0)])])
     assert slow.written == ["env", "late"]
+
+
+async def test_how_long_a_device_was_how_adds_up_to_the_day() -> None:
+    """Against a count of every second."""
+    dice, house = random.Random(6), House()
+    events: dict[str, list[tuple[int, str, str]]] = {}
+    for device in BOXES:
+        word, events[device] = "unknown", []
+        for date_ms in sorted(dice.sample(range(house.started_ms // 1000, MIDNIGHT_MS // 1000 + 100_000), 30)):
+            before, word = word, dice.choice(["up", "down", "degraded", "unplaced", "maintenance"])
+            events[device].append((date_ms * 1000, word, before))
+        await house.store.write([Table("device_event", (("device", device),), ("word", "before"), events[device])])
+    await house.go_on(27 * 3600)
+    told = {key: fields for key, fields in house.rolled("availability_1d").items() if key[1] == MIDNIGHT_MS}
+    assert {device for device, _ in told} == set(BOXES)
+    for (device, day_ms), fields in told.items():
+        words = np.full(86_400, "unknown", dtype="U12")
+        for date_ms, word, _ in events[device]:
+            words[max(0, (date_ms - day_ms) // 1000) :] = word
+        for name, seconds in fields.items():
+            assert seconds == np.count_nonzero(words == str(name).removesuffix("_s")), (device, name)
