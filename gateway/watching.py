@@ -88,9 +88,6 @@ class Watching:
         self._newest = told[0] if told else 0
         self._last_s = told[1] if told else None
         self._begins, self._whole_s = True, chronicle.whole_s() if told else -math.inf
-        self._over: list[Incident] = []
-        self._stale = False
-        """The outbox holds less than we know."""
         self.points: deque[Table] = deque(maxlen=WAITING_POINTS)
         self._kept_s = -KEEP_S
         self._connected = True
@@ -211,9 +208,9 @@ class Watching:
         self.points += points_of(self._watch.moved, changes)
         self._untold += changes
         over = self.works.over()
-        self._over += over
         asked = bool(changes or over) or self._begins or now_s >= self._notifier.next_s
-        if asked or self._unwritten or self._untold or self._stale or self.works.new or now_s >= self._kept_s + KEEP_S:
+        late = self._unwritten or self._untold or self.works.new or "outbox" in self._unkept
+        if asked or late or now_s >= self._kept_s + KEEP_S:
             around = self._around({**self._before, **self._places})
             if asked:
                 self._unwritten.append(self._turn(changes, over, around.roster, now_s))
@@ -251,17 +248,14 @@ class Watching:
             self._unkept.pop("chronicle", None)
 
     async def _tell(self, around: Surroundings, now_s: float) -> None:
-        told, over = list(self._untold), list(self._over)
+        told, over = list(self._untold), self.works.told()
         kept = {WATCH: self._watch.kept(), TOLD: (self._newest, now_s)}
         del self._untold[: len(told)]  # the notifier remembers, whatever becomes of this
-        del self._over[: len(over)]
-        self._stale = False
         try:
             await asyncio.to_thread(self._notifier.take, told, around, now_s, kept, over)
         except (sqlite3.Error, OSError) as error:
             log.error("notices can't be kept, they wait in memory: %s", error)
             self._unkept["outbox"] = str(error)
-            self._stale = True
             return
         self._unkept.pop("outbox", None)
         self._kept_s = now_s

@@ -15,6 +15,7 @@ class Works:
     def __init__(self, watch: Watch, steady: Steady, places: Mapping[str, Place]) -> None:
         self._watch, self._steady, self.places = watch, steady, places
         self._unwritten: dict[int, Window] = {}
+        self._untold: list[Incident] = []
 
     def plan(self, scope: Scope, from_s: float | None, until_s: float, by: str, note: str) -> Window:
         """Somebody works on `scope`, in Unix s of the wall clock; None: from now. Raises NoWindow if that can't be."""
@@ -41,10 +42,17 @@ class Works:
         return frozenset(device for window in begun for device in known.devices(window))
 
     def over(self) -> list[Incident]:
-        """What people are told of windows that have ended since the last call."""
+        """What people are told of windows that have ended since the last call; `told` gives it once more."""
         moved, self._watch.windows = self._watch.windows, []
         self._unwritten |= {window.number: window for window in moved}
-        return [window.report() for window in moved if window.begun and window.ended_s is not None]
+        over = [window.report() for window in moved if window.begun and window.ended_s is not None]
+        self._untold += over
+        return over
+
+    def told(self) -> list[Incident]:
+        """What has ended since the last call of this."""
+        over, self._untold = self._untold, []
+        return over
 
     @property
     def new(self) -> bool:
