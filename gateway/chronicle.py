@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 
 KEPT: Final = 20_000
 """Incidents that are over and still remembered."""
+_SOME: Final = 500
 UNTOLD_S: Final = 3600.0
 """What was written down longer after the last turn that is known as told, was told."""
 WINDOWS_KEPT: Final = 2000
@@ -108,8 +109,8 @@ class Chronicle:
             newest_s = db.execute("SELECT max(now_s) FROM turn WHERE id > ?", (told,)).fetchone()[0]
             if newest_s is None or newest_s > told_s + UNTOLD_S:
                 return
-            found = db.execute("SELECT now_s, whole, content FROM turn WHERE id > ?", (told,)).fetchall()
-            changes = [change for turn in readable(found) for change in turn.changes]
+            found = db.execute("SELECT id, now_s, whole, content FROM turn WHERE id > ?", (told,)).fetchall()
+            changes = [change for _, turn in readable(found) for change in turn.changes]
             taken_back = [(change.incident.number, change.at_s, change.what) for change in changes]
             db.executemany("DELETE FROM change WHERE number = ? AND at_s = ? AND what = ?", taken_back)
             db.execute("DELETE FROM turn WHERE id > ?", (told,))
@@ -118,9 +119,9 @@ class Chronicle:
         """Where the devices were when it was written last."""
         with self._turn:
             since = "SELECT coalesce(max(id), 0) FROM turn WHERE whole = 1"
-            found = self._db.execute(f"SELECT now_s, whole, content FROM turn WHERE id >= ({since})").fetchall()
+            found = self._db.execute(f"SELECT id, now_s, whole, content FROM turn WHERE id >= ({since})").fetchall()
         known: dict[str, Place | None] = {}
-        for turn in readable(found):
+        for _, turn in readable(found):
             known |= turn.places
         return {device: place for device, place in known.items() if place is not None}
 
@@ -136,12 +137,16 @@ class Chronicle:
         with self._turn:
             return int(self._db.execute(wanted, (before_s,)).fetchone()[0]) if self._has_turns() else 0
 
-    def turns(self, after: int = 0, limit: int = 1000) -> list[tuple[int, Turn]]:
-        """The oldest turns after that number, each with its own, in order."""
+    def turns(self, after: int = 0) -> Iterator[tuple[int, Turn]]:
+        """The turns after that number, each with its own, in order."""
         wanted = "SELECT id, now_s, whole, content FROM turn WHERE id > ? ORDER BY id LIMIT ?"
-        with self._turn:
-            found = self._db.execute(wanted, (after, limit)).fetchall() if self._has_turns() else []
-        return [(number, turn) for number, *row in found for turn in readable([row])]
+        while True:
+            with self._turn:
+                found = self._db.execute(wanted, (after, _SOME)).fetchall() if self._has_turns() else []
+            yield from readable(found)
+            if len(found) < _SOME:
+                return
+            after = found[-1][0]
 
     def incidents(self, *, open_only: bool = False, limit: int = 200) -> list[Incident]:
         """The newest, those that are open first."""

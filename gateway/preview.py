@@ -72,9 +72,7 @@ def preview(
 
 def _turns(chronicle: Chronicle, from_s: float) -> Iterator[Turn]:
     number = max(0, chronicle.turn_before(from_s) - 1)
-    while some := chronicle.turns(after=number):
-        yield from (turn for _, turn in some)
-        number = some[-1][0]
+    return (turn for _, turn in chronicle.turns(after=number))
 
 
 class _Again:

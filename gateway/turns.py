@@ -88,13 +88,16 @@ def turn_of(now_s: float, whole: int, content: bytes) -> Turn:
     )
 
 
-def readable(rows: Iterable[Sequence[Any]]) -> Iterator[Turn]:
-    """The turns of these rows; what can't be read is passed over, and the log says so."""
-    for row in rows:
+def readable(rows: Iterable[Sequence[Any]]) -> Iterator[tuple[int, Turn]]:
+    """The turns of these rows (number, `now_s`, `whole`, `content`); what can't be read is logged, in one line."""
+    failed, said = 0, ""
+    for number, *row in rows:
         try:
-            yield turn_of(*row)
+            yield number, turn_of(*row)
         except (ValueError, KeyError, TypeError, WireError, zlib.error) as error:
-            log.error("a turn of the chronicle can't be read and is passed over: %s", error)
+            failed, said = failed + 1, said or f"{type(error).__name__}: {error}"
+    if failed:
+        log.error("%d turns of the chronicle can't be read and are passed over: %s", failed, said)
 
 
 def _told(place: Place) -> dict[str, Any]:

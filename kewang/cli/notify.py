@@ -3,8 +3,10 @@
 import asyncio
 import sqlite3
 import time
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -89,16 +91,12 @@ def check(config: Config = None, file: NotifyFile = None, as_json: AsJson = Fals
     Example: kewang notify check --config gateway.toml
     """
     from gateway.incidents.rules import load_rules
-    from gateway.notify.channels import channels
     from gateway.notify.coverage import coverage
-    from kewang.runtime.settings import secret
 
     settings = notify_settings(config, file)
     incidents = None if config is None and file is not None else incident_settings(config)
     with settings_errors():
-        channels(settings.channels)
-        if settings.office:
-            secret(settings.office.token_file)
+        _check_secrets(settings)
         rules = load_rules(incidents.rules if incidents else None)
     found = coverage(settings, rules, _sites(incidents))
     if as_json:
@@ -108,6 +106,24 @@ def check(config: Config = None, file: NotifyFile = None, as_json: AsJson = Fals
         raise typer.Exit(0 if found.well else FOUND)
     _show(settings, found)
     raise typer.Exit(0 if found.well else FOUND)
+
+
+def _check_secrets(settings: "NotifySettings") -> None:
+    """Raise SettingsError with everything that can't be used, one problem a line."""
+    from gateway.notify.channels import channel
+    from kewang.runtime.settings import SettingsError, secret
+
+    looks: list[Callable[[], object]] = [partial(channel, one) for one in settings.channels.values()]
+    if settings.office:
+        looks.append(partial(secret, settings.office.token_file))
+    problems = []
+    for look in looks:
+        try:
+            look()
+        except SettingsError as error:
+            problems.append(str(error))
+    if problems:
+        raise SettingsError("\n".join(problems))
 
 
 def _show(settings: "NotifySettings", found: "Coverage") -> None:

@@ -98,7 +98,7 @@ def _previewed(incidents: "IncidentSettings", settings: "NotifySettings", span: 
         fail(f"{path} is not there: is that the settings file of the gateway, and has it run yet?", UNREACHABLE)
     with settings_errors():
         kinds = words_of(load_rules(incidents.rules))
-    logging.getLogger("gateway").setLevel(logging.CRITICAL)  # what it would log is told below
+    logging.getLogger("gateway.notify").setLevel(logging.CRITICAL)  # what it would log is told below
     try:
         with closing(Chronicle(path, read_only=True)) as chronicle, tempfile.TemporaryDirectory() as folder:
             return previewed(chronicle, settings, kinds, Path(folder), span)
