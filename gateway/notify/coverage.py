@@ -19,6 +19,7 @@ _OWN: Final[tuple[tuple[str, Level, Severity], ...]] = (
     ("unstable", "device", "warning"),
     ("two-boxes", "device", "critical"),
     ("self", "gateway", "critical"),
+    ("maintenance", "site", "info"),
 )
 
 

@@ -32,6 +32,9 @@ HOT_A_DAY: Final = 2.0
 """Boxes that are too hot for half an hour, in a day: what rules make."""
 MOVED_A_DAY: Final = 0.5
 """Boxes that are put up elsewhere at their site, in a day."""
+WORKS_A_DAY: Final = 0.7
+"""Sites that somebody works at for two hours, in a day."""
+WORK_S: Final = 7_200.0
 _DAY_S: Final = 86_400.0
 _NOTIFY: Final[dict[str, Any]] = {
     "links": {"console": "https://kewang.example"},
@@ -46,6 +49,7 @@ _NOTIFY: Final[dict[str, Any]] = {
     },
     "routes": [
         {"to": ["shift"], "by": ["chat", "mail"], "at_least": "warning"},
+        {"to": ["office"], "by": ["mail"], "kinds": ["maintenance"]},
         {"to": ["office"], "by": ["mail"], "at_least": "critical"},
         {"to": ["north"], "by": ["chat"], "sites": ["site-1*", "site-2*"], "kinds": ["outage", "box-*"]},
     ],
@@ -77,7 +81,7 @@ class _Clock:
 
 
 class _Act(NamedTuple):
-    """Something that happens beside the world's events: `hot` (a reading), `moved`."""
+    """Something that happens beside the world's events: `hot` (a reading), `moved`, `work` (at the device's site)."""
 
     at_s: float
     what: str
@@ -112,6 +116,8 @@ class Month:
             if event.what == "restart":
                 await self._killed(watched, at_s)
                 watched = self._started(START_S + event.value)
+            elif isinstance(event, _Act):
+                self._done(watched, event, at_s)
             else:
                 self._happens(watched, event, at_s)
         await self._until(watched, START_S + self._world.end_s)
@@ -181,14 +187,15 @@ class Month:
     def _woken(self) -> None:
         self._deliver_s = -math.inf
 
-    def _happens(self, watched: Watched, event: Event | _Act, now_s: float) -> None:
+    def _happens(self, watched: Watched, event: Event, now_s: float) -> None:
+        """What the gateway notices of the world."""
         watch, device = watched.watching._watch, event.device
         self._put(max(now_s, self._now_s))
         match event.what:
             case "heard":
                 watch.heard(device, now_s, START_S + event.value)
             case "born":
-                watch.born(device, cast(Why, cast(Event, event).why), now_s)
+                watch.born(device, cast(Why, event.why), now_s)
             case "left":
                 watch.left(device, now_s, deliberate=bool(event.value))
             case "broker":
@@ -198,11 +205,21 @@ class Month:
             case "deaf":
                 if not event.value:
                     self._loop(watched, now_s)
+
+    def _done(self, watched: Watched, act: _Act, now_s: float) -> None:
+        """What happens at a device, or somebody does there."""
+        from gateway.incidents.model import Scope
+
+        self._put(max(now_s, self._now_s))
+        match act.what:
             case "hot":
-                watch.measured(device, "box", {"box_temp_c": event.value}, now_s)
+                watched.watching._watch.measured(act.device, "box", {"box_temp_c": act.value}, now_s)
+            case "work":
+                site = Scope("site", self._world.city.devices[act.device].site)
+                watched.works.plan(site, None, now_s + WORK_S, "ina", "new cable")
             case "moved":
-                self._spots[device] = event.value
-                self._place(watched, device)
+                self._spots[act.device] = act.value
+                self._place(watched, act.device)
 
     def _loop(self, watched: Watched, from_s: float) -> None:
         """Our loop-back message comes from now on until nothing reaches us."""
@@ -211,10 +228,12 @@ class Month:
 
 
 def _acts(world: World, rng: random.Random) -> Iterator[_Act]:
-    """Boxes that are too hot, and boxes that are put up elsewhere."""
+    """Boxes that are too hot, boxes that are put up elsewhere, and sites that are worked at."""
     devices, days = [*world.city.devices], world.plan.days
     for _ in range(math.ceil(HOT_A_DAY * days)):
         device, from_s = rng.choice(devices), rng.uniform(0, days * _DAY_S)
         yield from (_Act(from_s + 60 * minute, "hot", device, 85 if minute < 30 else 50) for minute in range(45))
     for _ in range(math.ceil(MOVED_A_DAY * days)):
         yield _Act(rng.uniform(0, days * _DAY_S), "moved", rng.choice(devices), rng.random())
+    for _ in range(math.ceil(WORKS_A_DAY * days)):
+        yield _Act(rng.uniform(0, days * _DAY_S), "work", rng.choice(devices))

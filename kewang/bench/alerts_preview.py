@@ -5,6 +5,7 @@ import dataclasses
 import sqlite3
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
@@ -55,7 +56,12 @@ def agreement(folder: Path, end_s: float, say: Callable[[str], None]) -> dict[st
     same = len(was) - differs["missing"] - len(different)
     undelivered = sum(one.state != "delivered" for one in was.values())
     told = {"messages": len(was), "same": same, **differs, "different": len(different), "undelivered": undelivered}
-    return told | {"held": sum(one.due_s > one.created_s for one in was.values()), "preview_s": round(took_s, 1)}
+    kinds = Counter(one.kind for one in was.values())
+    return told | {
+        "kinds": dict(kinds),
+        "held": sum(one.due_s > one.created_s for one in was.values()),
+        "preview_s": round(took_s, 1),
+    }
 
 
 def preview_shortfalls(figures: Mapping[str, Any]) -> list[str]:

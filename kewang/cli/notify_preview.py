@@ -184,7 +184,7 @@ class _Told:
 
     def _row(self, sign: str, one: "Sent") -> tuple[str, ...]:
         held = f"  (waits until {self._moment(one.due_s)})" if one.due_s > one.created_s else ""
-        about = f"#{one.about}" if one.about else "several"
+        about = f"#{one.about}" if one.about else "" if one.kind == "maintenance" else "several"
         return sign, self._moment(one.created_s), one.channel, self._name(one), one.kind, about, one.subject + held
 
     def _totals(self) -> Iterator[dict[str, Any]]:
