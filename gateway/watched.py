@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from gateway import standing
+from gateway.assigning import Assigning
 from gateway.chronicle import Chronicle
 from gateway.delivery_figures import DeliveryFigures
 from gateway.household import Household
@@ -26,7 +27,7 @@ from gateway.notify.outbox import Outbox
 from gateway.notify.outbox_file import OutboxRefused
 from gateway.notify.phrases import place
 from gateway.notify.routes import NotifySettings, read_notify_settings
-from gateway.notify.texts import Surroundings
+from gateway.notify.texts import Surroundings, Texts
 from gateway.ping import Ping
 from gateway.pipeline import Pipeline
 from gateway.ports import Clock
@@ -60,6 +61,7 @@ class Watched:
     household: Household | None = None
     office: Office | None = None
     loop_s: float = LOOP_S
+    tasks: Assigning | None = None
 
     def listed(self, limit: int) -> list[Incident]:
         """The newest incidents, those that are open first."""
@@ -122,6 +124,7 @@ class Watched:
             work["household"] = self.household.run()
         if self.office is not None:
             self.office.count = pipeline.metrics.office
+            self.office.then = self.tasks.follow if self.tasks else self.office.then
             work["office"] = self.office.run()
         return [group.create_task(each, name=name) for name, each in work.items()]
 
@@ -195,7 +198,9 @@ def open_watched(folder: Path, rules: WatchRules, notify: NotifySettings, clock:
     watching = Watching(watch, notifier, chronicle, steady, now_around, told)
     delivery = Delivery(outbox, ways, notify.delivery, steady.now_s)
     watching.wake = delivery.wake
-    return Watched(watching, chronicle, outbox, delivery, kinds, office=office)
+    texts = Texts(notify.links, notify.time_zone)
+    tasks = Assigning(watch, steady, office, texts, watching.surroundings) if office else None
+    return Watched(watching, chronicle, outbox, delivery, kinds, office=office, tasks=tasks)
 
 
 def words_of(rules: Iterable[Rule]) -> dict[str, Mapping[Language, str]]:

@@ -157,6 +157,10 @@ class Watching:
         self._watch.acknowledge(number, by, note, self._steady.now_s())
         return True
 
+    def surroundings(self) -> Surroundings:
+        """What texts know besides the incidents, now."""
+        return self._around({**self._before, **self._places})
+
     @property
     def open(self) -> Mapping[int, Incident]:
         """Incidents that are not over, by number."""
@@ -211,7 +215,7 @@ class Watching:
         asked = bool(changes or over) or self._begins or now_s >= self._notifier.next_s
         late = self._unwritten or self._untold or self.works.new or "outbox" in self._unkept
         if asked or late or now_s >= self._kept_s + KEEP_S:
-            around = self._around({**self._before, **self._places})
+            around = self.surroundings()
             if asked:
                 self._unwritten.append(self._turn(changes, over, around.roster, now_s))
                 del self._unwritten[:-WAITING_TURNS]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
@@ -91,6 +92,18 @@ class _Devices(_Answer):
     devices: tuple[DeviceNow, ...]
 
 
+class IncidentNow(_Answer):
+    """An incident, by its number and when it opened; `ended_ms` None: it is not over."""
+
+    number: int
+    opened_ms: int
+    ended_ms: int | None = None
+
+
+class _Incidents(_Answer):
+    incidents: tuple[IncidentNow, ...] = Field(max_length=1000)
+
+
 class Flood(_Answer):
     """A device whose messages the gateway drops because there are far too many."""
 
@@ -150,7 +163,12 @@ class GatewayApi:
         answer = await self._asked(_Devices, "/api/v1/devices", {})
         return {device.device: device for device in answer.devices}
 
-    async def _asked(self, model: type[A], path: str, query: dict[str, str]) -> A:
+    async def incidents(self, numbers: Sequence[int]) -> dict[tuple[int, int], IncidentNow]:
+        """Those of these incidents that the gateway remembers, by number and opening. Raises GatewayAway."""
+        answer = await self._asked(_Incidents, "/api/v1/incident-states", {"number": [str(one) for one in numbers]})
+        return {(one.number, one.opened_ms): one for one in answer.incidents}
+
+    async def _asked(self, model: type[A], path: str, query: Mapping[str, str | list[str]]) -> A:
         try:
             return model.model_validate_json(await self._get(path, query))
         except httpx.HTTPError as error:
@@ -158,7 +176,7 @@ class GatewayApi:
         except ValidationError:
             raise GatewayAway("the gateway's answer can't be read: are both of the same version?") from None
 
-    async def _get(self, path: str, query: dict[str, str]) -> bytes:
+    async def _get(self, path: str, query: Mapping[str, str | list[str]]) -> bytes:
         headers = await asyncio.to_thread(self._shown)
         body = bytearray()
         async with self._client.stream("GET", path, params=query, headers=headers) as response:

@@ -8,6 +8,7 @@ from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
 
 from gateway.console.api import Api
+from gateway.console.assigning import AssignPages
 from gateway.console.events import Events
 from gateway.console.facts import Access, Facts, Options
 from gateway.console.forms import Forms
@@ -55,8 +56,10 @@ def create_app(
     app.include_router(pages.router())
     if incidents is not None:
         forms = Forms(clock, access)
-        app.include_router(IncidentPages(incidents, facts, pages, clock, forms).router())
-        app.include_router(MaintenancePages(incidents, pages, clock, options.zone, forms).router())
+        one = IncidentPages(incidents, facts, pages, clock, forms)
+        work = MaintenancePages(incidents, pages, clock, options.zone, forms)
+        for part in (one, AssignPages(incidents, one, pages, forms), work):
+            app.include_router(part.router())
     app.include_router(Api(live, facts, metrics).router())
     app.include_router(Services(history, facts, clock, access.service_token).router())
     app.mount("/ui", StaticFiles(directory=shared.STATIC))

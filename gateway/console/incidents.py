@@ -1,6 +1,7 @@
 """The pages of incidents: what is open, what was, one of them with its timeline, and taking it on."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Annotated, Any, Final, Protocol
 
 from fastapi import APIRouter, Request, Response
@@ -18,9 +19,23 @@ from gateway.notify.budget import SEVERITIES
 from gateway.ports import Clock
 from gateway.works import Works
 from kewang.ui.words import Language, words
+from kewang.wire.incident_task import Given
+from kewang.wire.roster import Technician
 
 SHOWN: Final = 200
+ASSIGNERS: Final = ("operator", "admin")
+"""Roles that may give an incident to a technician; provisioning looks once more."""
 Number = Annotated[int, PathParameter(ge=1, lt=2**63)]
+
+
+class Tasks(Protocol):
+    """Tasks for technicians; `gateway.assigning.Assigning` is one. From the event loop."""
+
+    def technicians(self) -> Sequence[Technician]:
+        """Whom an incident can be given to."""
+
+    async def assign(self, number: int, to: str | None, login: str | None, by: str) -> Given:
+        """Give it to `to` (None: whoever takes it). Raises TaskRefused, or what says that the office is away."""
 
 
 class Incidents(Protocol):
@@ -32,6 +47,10 @@ class Incidents(Protocol):
 
     def windows(self, limit: int) -> list[Window]:
         """Of maintenance, the newest, as they were written down."""
+
+    @property
+    def tasks(self) -> Tasks | None:
+        """Tasks for technicians, where an office is known."""
 
     def listed(self, limit: int) -> list[Incident]:
         """The newest, those that are open first."""
@@ -90,12 +109,18 @@ class IncidentPages:
 
     async def one(self, number: Number, request: Request) -> Response:
         """One of them, or 404."""
+        return await self.shown(number, request)
+
+    async def shown(self, number: int, request: Request, said: str = "", status: int = 200) -> Response:
+        """The same with something `said` at its top."""
         found = await asyncio.to_thread(self._incidents.one, number)
         if found is None:
             return self._pages.html("no_incident", request, self._known(request) | {"number": number}, 404)
         who = self._forms.who(request)
         known = {"incident": found[0], "timeline": found[1], "who": who, "token": self._forms.token(who)}
-        return self._pages.html("incident", request, self._known(request) | known)
+        tasks = self._incidents.tasks if who and who.role in ASSIGNERS else None
+        known |= {"technicians": tasks.technicians() if tasks else None, "said": said}
+        return self._pages.html("incident", request, self._known(request) | known, status)
 
     async def acknowledge(self, number: Number, request: Request) -> Response:
         """Who is logged in takes it on, with a note. Only from our own form."""

@@ -58,9 +58,19 @@ CHANGES: Final = {
     "worsened": _("got worse"),
     "cause": _("the cause became known"),
     "acknowledged": _("taken on"),
+    "assigned": _("given to a technician"),
+    "taken": _("the technician took it"),
+    "done": _("the technician says it is done"),
     "resolved": _("ended"),
 }
 """What happens to an incident."""
+
+TASK_STATES: Final = {
+    "open": _("not taken yet"),
+    "taken": _("being done"),
+    "done": _("done"),
+}
+"""How far a technician's task is."""
 
 STREAM_WORDS: Final = {
     "env": _("environment"),

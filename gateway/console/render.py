@@ -14,7 +14,7 @@ from gateway.console import cameras
 from gateway.console.facts import Facts, Options
 from gateway.console.live import QUARANTINE_SHOWN, Overview
 from gateway.console.overview import Reading, Site
-from gateway.console.phrases import CHANGES, LIVES, SHORT, STREAM_WORDS, reason_of, trouble_of, word_of
+from gateway.console.phrases import CHANGES, LIVES, SHORT, STREAM_WORDS, TASK_STATES, reason_of, trouble_of, word_of
 from gateway.console.sparks import Sparks
 from gateway.notify.phrases import place
 from kewang.ui import figures, pages
@@ -124,6 +124,7 @@ class Renderer:
             "trouble": lambda why: trouble_of(why, language),
             "camera": lambda source: cameras.said(source.camera, language),
             "first_step": lambda source: cameras.first_step(source.camera, language),
+            "task_state": lambda state: word_of(TASK_STATES, state, language),
             "change": lambda what: word_of(CHANGES, what, language),
             "short": lambda name: word_of(SHORT, name, language),
         }

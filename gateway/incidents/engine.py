@@ -13,7 +13,7 @@ from gateway.incidents.engine_rules import EngineRules
 from gateway.incidents.hearing import Hearing, Transition
 from gateway.incidents.impostors import Impostors
 from gateway.incidents.maintenance import Maintenance, Window
-from gateway.incidents.model import Acknowledged, Change, Incident, Scope
+from gateway.incidents.model import Acknowledged, Assigned, Change, Incident, Scope, What
 from gateway.incidents.ourselves import Ourselves
 from gateway.incidents.outages import Outages
 from gateway.incidents.restored import not_ahead
@@ -113,6 +113,25 @@ class Engine:
     def _taken_on(self, entry: Entry, by: str, note: str, now_s: float) -> None:
         entry.incident.acknowledged = Acknowledged(by, now_s, note)
         self._book.tell("acknowledged", entry, now_s, {"by": by, "note": note})
+
+    def assign(self, number: int, assigned: Assigned, now_s: float) -> list[Change]:
+        """It is a technician's task: who gave it has taken it on. Nothing for a number that is not open."""
+        entry = self._book.entries.get(number)
+        if entry is not None:
+            entry.incident.assigned = assigned
+            if entry.incident.acknowledged is None:
+                self._taken_on(entry, assigned.by, "", now_s)
+            self._book.tell("assigned", entry, now_s, {"by": assigned.by, "to": assigned.to})
+        return self._book.taken()
+
+    def progress(self, number: int, assigned: Assigned, note: str, now_s: float) -> list[Change]:
+        """The technician took the task, or says that it is done."""
+        entry = self._book.entries.get(number)
+        if entry is not None:
+            entry.incident.assigned = assigned
+            what: What = "done" if assigned.state == "done" else "taken"
+            self._book.tell(what, entry, now_s, {"by": assigned.to, "note": note})
+        return self._book.taken()
 
     def maintain(self, scope: Scope, from_s: float, until_s: float, by: str, note: str, now_s: float) -> Window:
         """Work is done on `scope` in between. Raises NoWindow when too much is planned already."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.incidents.model import Acknowledged, Incident, Scope
+from gateway.incidents.model import Acknowledged, Assigned, Incident, Scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,7 @@ def facts_of(incident: Incident) -> dict[str, Any]:
         "sites": sorted(incident.sites),
         "whys": dict(incident.whys),
         "acknowledged": incident.acknowledged and flat(incident.acknowledged),
+        "assigned": incident.assigned and flat(incident.assigned),
     }
 
 
@@ -43,4 +44,6 @@ def incident_of(facts: Mapping[str, Any]) -> Incident:
     told["sites"], told["stragglers"] = set(told["sites"]), tuple(told["stragglers"])
     if told["acknowledged"] is not None:
         told["acknowledged"] = Acknowledged(**told["acknowledged"])
+    if told.get("assigned") is not None:
+        told["assigned"] = Assigned(**told["assigned"])
     return Incident(**told)

@@ -15,8 +15,8 @@ Word = Literal["up", "degraded", "down", "unstable", "unplaced", "maintenance", 
 Level = Literal["source", "device", "site", "uplink", "feeder", "city", "gateway"]
 """What an incident is about, from small to large; `gateway`: ourselves (broker, database, clock, disk)."""
 Severity = Literal["info", "warning", "critical"]
-What = Literal["opened", "worsened", "cause", "acknowledged", "resolved"]
-"""`cause`: it became known why (from births, afterwards)."""
+What = Literal["opened", "worsened", "cause", "acknowledged", "assigned", "taken", "done", "resolved"]
+"""`cause`: it became known why (from births, afterwards). `assigned`, `taken`, `done`: of a technician's task."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -34,6 +34,17 @@ class Acknowledged:
     by: str
     at_s: float
     note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Assigned:
+    """It is a technician's task. `to`: the name of who has it, "" while nobody does. `state`: open, taken, done."""
+
+    task: int
+    to: str
+    by: str
+    at_s: float
+    state: str = "open"
 
 
 @dataclass(slots=True)
@@ -62,6 +73,7 @@ class Incident:
     ended_s: float | None = None
     stragglers: tuple[str, ...] = ()
     """Devices that were not back when it was resolved; each has an incident of its own from then on, without notice."""
+    assigned: Assigned | None = None
 
     @property
     def missing(self) -> list[str]:

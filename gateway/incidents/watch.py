@@ -14,7 +14,7 @@ from pydantic import Field
 from gateway.incidents.engine import Engine, EngineRules
 from gateway.incidents.hearing import PresenceRules, Transition
 from gateway.incidents.maintenance import Window
-from gateway.incidents.model import Change, Incident, Scope, Word
+from gateway.incidents.model import Assigned, Change, Incident, Scope, Word
 from gateway.incidents.presence import Presence
 from gateway.incidents.restored import not_ahead
 from gateway.incidents.rules import Rule
@@ -109,6 +109,14 @@ class Watch:
     def acknowledge(self, number: int, by: str, note: str, now_s: float) -> None:
         """Somebody has taken the incident on."""
         self._changes += self.engine.acknowledge(number, by, note, now_s)
+
+    def assign(self, number: int, assigned: Assigned, now_s: float) -> None:
+        """It is a technician's task now, or another's."""
+        self._changes += self.engine.assign(number, assigned, now_s)
+
+    def progress(self, number: int, assigned: Assigned, note: str, now_s: float) -> None:
+        """The technician took the task or ended it, with a `note`."""
+        self._changes += self.engine.progress(number, assigned, note, now_s)
 
     def maintain(
         self, scope: Scope, until_s: float, now_s: float, from_s: float = 0.0, by: str = "", note: str = ""

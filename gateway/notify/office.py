@@ -1,4 +1,4 @@
-"""Asks provisioning's office page who gets alerts, each minute, and goes on with its last good answer.
+"""Asks provisioning's office page who gets alerts, each minute, and goes on with its last good answer; wishes tasks.
 
 That answer is kept beside the notices, so provisioning may be away for days, and the gateway may start without it.
 """
@@ -7,7 +7,7 @@ import asyncio
 import logging
 import sqlite3
 import ssl
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -18,17 +18,29 @@ from gateway.notify.outbox import Outbox
 from gateway.ports import Misconfigured, Poison, RetryLater
 from kewang.runtime.backoff import Backoff
 from kewang.runtime.settings import SettingsError, secret
+from kewang.ui.words import LANGUAGES, Language
 from kewang.wire.errors import WireError
+from kewang.wire.incident_task import PATH as TASKS_PATH
+from kewang.wire.incident_task import Given, Tasks, Wish
 from kewang.wire.roster import LIMIT_BYTES, PATH, Roster
 
 log = logging.getLogger(__name__)
 
 OFFICE: Final = "office"
 """The name of its last good answer in the outbox."""
+_REFUSALS: Final = frozenset({400, 403, 404, 409, 507})
 FIRST_S: Final = 600.0
 """So long nobody worries that there was no answer yet."""
 OLD_S: Final = 86_400.0
 """An answer that is older makes people look, though it is used on."""
+
+
+class TaskRefused(Exception):
+    """The office does not give that task; nothing was done. `texts`: why, and the next step, by language."""
+
+    def __init__(self, texts: Mapping[Language, str]) -> None:
+        super().__init__(texts["en"])
+        self.texts = texts
 
 
 class Office:
@@ -43,6 +55,8 @@ class Office:
         self._good_s = now_s()
         self.roster = kept_roster(outbox)
         self.count: Callable[[str], None] = lambda what: None
+        self.then: Callable[[], Awaitable[None]] = _nothing
+        """Done after each answer."""
 
     async def run(self) -> None:
         """Ask for ever, until cancelled."""
@@ -51,6 +65,7 @@ class Office:
             while True:
                 try:
                     await self.ask()
+                    await self.then()
                 except (RetryLater, Misconfigured, Poison) as error:
                     self.count("away")
                     await backoff.failed(error)
@@ -67,14 +82,29 @@ class Office:
 
     async def ask(self) -> None:
         """Ask once. Raises RetryLater, Misconfigured or Poison without an answer, WireError for one that is none."""
-        headers = {"Authorization": f"Bearer {await asyncio.to_thread(self._token)}", "Accept": "application/json"}
-        if self._tag:
-            headers["If-None-Match"] = self._tag
-        answer = await self._http.get(self._settings.url.rstrip("/") + PATH, headers)
+        headers = {"If-None-Match": self._tag} if self._tag else {}
+        answer = await self._http.get(self._url(PATH), await self._headers() | headers)
         if answer.status != 304:
             await self._take(answer)
         self.count("same" if answer.status == 304 else "new")
         self._good_s = self._now_s()
+
+    async def assign(self, wish: Wish) -> Given:
+        """The task that `wish` became. Raises TaskRefused, else as `ask`."""
+        answer = await self._http.post(self._url(TASKS_PATH), wish.encode(), await self._headers())
+        if answer.status in _REFUSALS and (texts := _texts(answer)):
+            raise TaskRefused(texts)
+        _check(answer)
+        given = Given.decode(answer.body)
+        if (given.incident, given.opened_ms) != (wish.incident, wish.opened_ms):
+            raise WireError("the office answers about another incident")
+        return given
+
+    async def tasks(self) -> Tasks:
+        """What became of the newest tasks. Raises as `ask`."""
+        answer = await self._http.get(self._url(TASKS_PATH), await self._headers())
+        _check(answer)
+        return Tasks.decode(answer.body)
 
     def trouble(self) -> str | None:
         """What people should know of the list, in words; None while it is good."""
@@ -87,10 +117,7 @@ class Office:
         return None if served or not self._settings.by else "nobody of the office's list can be told"
 
     async def _take(self, answer: Answer) -> None:
-        if (trouble := answered("the office", answer, "see url and token_file of [office]")) is not None:
-            raise trouble
-        if len(answer.body) >= LIMIT_BYTES:
-            raise WireError("the office's answer is too long")
+        _check(answer)
         roster = Roster.decode(answer.body)
         _check_zone(roster.time_zone)
         if roster != self.roster:
@@ -99,6 +126,13 @@ class Office:
             for channel, count in unreachable(roster, self._settings.by).items():
                 log.warning("%d contacts wish %s, which no channel serves: see office.by", count, channel)
         self.roster, self._tag = roster, answer.headers.get("ETag", "")[:200]
+
+    def _url(self, path: str) -> str:
+        return self._settings.url.rstrip("/") + path
+
+    async def _headers(self) -> dict[str, str]:
+        token = await asyncio.to_thread(self._token)
+        return {"Authorization": f"Bearer {token}", "Accept": "application/json", "Content-Type": "application/json"}
 
     def _token(self) -> str:
         try:
@@ -113,6 +147,25 @@ def kept_roster(outbox: Outbox) -> Roster | None:
     with suppress(WireError):
         return Roster.decode(kept.encode()) if isinstance(kept, str) else None
     return None
+
+
+async def _nothing() -> None:
+    """Nobody wants anything."""
+
+
+def _check(answer: Answer) -> None:
+    if (trouble := answered("the office", answer, "see url and token_file of [office]")) is not None:
+        raise trouble
+    if len(answer.body) >= LIMIT_BYTES:
+        raise WireError("the office's answer is too long")
+
+
+def _texts(answer: Answer) -> dict[Language, str]:
+    """Why it refuses; {} for an answer that is not provisioning's own."""
+    found = answer.json().get("text")
+    told = [found.get(language) for language in LANGUAGES] if isinstance(found, dict) else []
+    texts = ["".join(filter(str.isprintable, text))[:500] for text in told if isinstance(text, str)]
+    return dict(zip(LANGUAGES, texts, strict=True)) if len(texts) == len(LANGUAGES) else {}
 
 
 def _check_zone(name: str) -> None:

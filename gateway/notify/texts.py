@@ -19,7 +19,7 @@ from pydantic import Field
 from gateway.incidents.maintenance import MAINTENANCE
 from gateway.incidents.model import Incident
 from gateway.notify import phrases
-from gateway.notify.budget import Notice
+from gateway.notify.budget import Kind, Notice
 from kewang.runtime.settings import Settings
 from kewang.ui.words import Language, words
 from kewang.wire.placement import Place
@@ -75,7 +75,7 @@ class Texts:
 
     def written(self, notice: Notice, incidents: Sequence[Incident], around: Surroundings, language: Language) -> Text:
         """The text of `notice`, as far as it is about `incidents` (one at least)."""
-        facts = self._facts(notice, incidents[0], around, language)
+        facts = self.facts(incidents[0], around, language, notice.kind)
         try:
             seen = [self._seen(one, notice, around, language) for one in incidents]
             subject, body = self._rendered(notice, seen, language)
@@ -126,6 +126,7 @@ class Texts:
             "more": max(0, len(one.devices) - len(devices[:NAMES])),
             "back": len(one.back),
             "acknowledged": one.acknowledged,
+            "assigned": one.assigned,
             "stragglers": one.stragglers,
             "away": self._away(one),
             "step": phrases.step(one, language),
@@ -135,9 +136,10 @@ class Texts:
             "part_of": dict(notice.part_of).get(one.number),
         }
 
-    def _facts(self, notice: Notice, one: Incident, around: Surroundings, language: Language) -> dict[str, str]:
+    def facts(self, one: Incident, around: Surroundings, language: Language, kind: Kind = "opened") -> dict[str, str]:
+        """What a text says of `one`, in parts."""
         return {
-            "kind": notice.kind,
+            "kind": kind,
             "incident": str(one.number),
             "about": one.kind,
             "level": one.scope.level,

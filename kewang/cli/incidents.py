@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kewang.cli.common import FOUND, AsJson, Config, fail, print_json, settings_errors
+from kewang.cli.common import FOUND, UNREACHABLE, AsJson, Config, fail, print_json, settings_errors
 from kewang.cli.watched import moment, opened_chronicle, posted, watching_settings
 
 if TYPE_CHECKING:
@@ -68,6 +68,7 @@ def show(number: Number, config: Config = None, as_json: AsJson = False) -> None
         typer.echo(f"  {name}: heard last {moment(one.devices[name], settings)}{back}")
     for step in timeline:
         by = f" by {step.why['by']}" if step.why.get("by") else ""
+        by += f" to {step.why['to']}" if step.why.get("to") else ""
         typer.echo(f"  {moment(step.at_s, settings)} {step.what}{by}, {step.devices} devices, {step.back} back")
 
 
@@ -98,6 +99,38 @@ def ack(
         typer.echo(f"incident {number} is taken on")
 
 
+@app.command()
+def assign(
+    number: Number,
+    to: Annotated[str, typer.Option("--to", help="Login of the technician; without it whoever takes it.")] = "",
+    by: Annotated[str, typer.Option("--by", help="Who gives it; default: who is logged in on this machine.")] = "",
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """Give an incident to a technician: it is a task on the phone, and you have taken the incident on.
+
+    Again it stays one task; while nobody took it, it goes to another. The gateway and provisioning have to run.
+
+    Exit codes: 0 done; 1 it is not open, or the office refuses; 2 wrong settings, or no service token in them; 3 the
+    gateway or the office does not answer.
+
+    Example: kewang incidents assign 17 --to rudi --config gateway.toml
+    """
+    import getpass
+
+    answer = posted(
+        watching_settings(config),
+        f"/api/v1/incidents/{number}/assign",
+        {"to": to, "by": by or getpass.getuser()},
+    )
+    if not answer.get("ok"):
+        fail(f"incident {number} is not given: {answer.get('detail')}", UNREACHABLE if answer.get("away") else FOUND)
+    if as_json:
+        print_json({"number": number, **answer})
+    else:
+        typer.echo(f"incident {number} is task {answer['task']} of {answer['to'] or 'whoever takes it'}")
+
+
 def _line(one: "Incident", settings: "GatewaySettings") -> str:
     from gateway.incidents.rules import load_rules
     from gateway.notify import phrases
@@ -106,6 +139,8 @@ def _line(one: "Incident", settings: "GatewaySettings") -> str:
     until_s = one.ended_s if one.ended_s is not None else time.time()
     state = "open" if one.ended_s is None else "over"
     taken = f", taken on by {one.acknowledged.by}" if one.acknowledged else ""
+    if one.assigned:
+        taken += f", task of {one.assigned.to or 'whoever takes it'} ({one.assigned.state})"
     devices = f", devices: {len(one.devices)}" if one.devices else ""
     cause = f", {phrases.CAUSE[one.cause]}" if one.cause else ""
     lasted = f"since {moment(one.since_s, settings)}, {(until_s - one.since_s) / 60:.0f} min"

@@ -12,6 +12,7 @@ from kewang.wire.models import Message, Version
 PATH: Final = "/api/v1/roster"
 CONTACTS_LIMIT: Final = 500
 SHIFTS_LIMIT: Final = 20
+TECHNICIANS_LIMIT: Final = 1000
 LIMIT_BYTES: Final = 2 << 20
 """A longer answer is none: all contacts with all their shifts, and 10,000 sites, are shorter."""
 
@@ -50,10 +51,20 @@ class Contact(Message):
         return not self.shifts or any(shift.covers(weekday, minute) for shift in self.shifts)
 
 
+class Technician(Message):
+    """Somebody who may be given a task. `district` None: of the whole city."""
+
+    login: Annotated[str, Field(pattern=r"^[a-z0-9._-]{2,32}$")]
+    name: Annotated[str, Field(max_length=64)]
+    language: Literal["id", "en"]
+    district: _Slug | None = None
+
+
 class Roster(Message):
-    """All contacts, the city's time zone by its name, and the district of every site that has one."""
+    """All contacts, the city's time zone by its name, the district of every site that has one, and technicians."""
 
     v: Version = 1
     time_zone: Annotated[str, Field(min_length=1, max_length=64)]
     contacts: Annotated[tuple[Contact, ...], Field(max_length=CONTACTS_LIMIT)] = ()
     districts: Annotated[dict[_Slug, _Slug], Field(max_length=10_000)] = Field(default_factory=dict)
+    technicians: Annotated[tuple[Technician, ...], Field(max_length=TECHNICIANS_LIMIT)] = ()

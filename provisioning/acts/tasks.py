@@ -2,6 +2,10 @@
 
 from typing import Any
 
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from kewang.wire.incident_task import Wish
 from provisioning.acts import fields
 from provisioning.acts.rights import must, must_be_near
 from provisioning.acts.rows import device_row, district_of, is_row_number, person_name, person_row, site_name
@@ -24,7 +28,7 @@ def assign(
         device=device_row(work.rows, device).id if device else None,
         source=fields.source(source) if source else None,
         text=fields.text("text", text, 500, least=1, lines=True),
-        assignee=person_row(work.rows, assignee).login if assignee else None,
+        assignee=_able(work, assignee) if assignee else None,
         by=work.actor.name,
         created_ms=work.now_ms,
     )
@@ -32,6 +36,58 @@ def assign(
     work.rows.flush()
     record(work, "task.assign", row.device or "-", {"task": row.id, "assignee": row.assignee, "source": row.source})
     return row
+
+
+def assign_incident(work: Work, wish: Wish) -> Task:
+    """The task of an incident: a new one, or the one that is not done yet, which goes to another if nobody took it.
+
+    P-409 `taken` if somebody else works at it.
+    """
+    must(work, "task.assign", f"incident {wish.incident}")
+    row = of_incident(work.rows, wish.incident, wish.opened_ms)
+    if row is None:
+        return _new_of_incident(work, wish)
+    if wish.to in (None, row.assignee):
+        return row
+    if row.state == "taken":
+        raise _somebody_elses(work, row)
+    row.assignee = _able(work, wish.to)
+    record(work, "task.assign", row.device or "-", {"task": row.id, "assignee": row.assignee, "incident": row.incident})
+    return row
+
+
+def of_incident(rows: Session, incident: int, opened_ms: int) -> Task | None:
+    """The task of an incident that is not done."""
+    wanted = select(Task).where(Task.incident == incident, Task.incident_ms == opened_ms, Task.state != "done")
+    return rows.scalars(wanted.order_by(Task.id.desc()).limit(1)).first()
+
+
+def _new_of_incident(work: Work, wish: Wish) -> Task:
+    known = work.rows.get(Device, wish.device) if wish.device else None
+    row = Task(
+        device=known.id if known else None,
+        source=wish.source if known else None,
+        text=fields.text("text", wish.text, 500, least=1, lines=True),
+        assignee=_able(work, wish.to) if wish.to else None,
+        by=work.actor.name,
+        created_ms=work.now_ms,
+        incident=wish.incident,
+        incident_ms=wish.opened_ms,
+        link=wish.link,
+    )
+    work.rows.add(row)
+    work.rows.flush()
+    detail = {"task": row.id, "assignee": row.assignee, "incident": row.incident}
+    record(work, "task.assign", row.device or "-", detail)
+    return row
+
+
+def _able(work: Work, login: str | None) -> str:
+    """The login of somebody who can do it. P-404 for others, also who is shut out."""
+    person = person_row(work.rows, login)
+    if person.disabled:
+        raise unknown(_("person"), login)
+    return person.login
 
 
 def take(work: Work, task: int) -> Task:

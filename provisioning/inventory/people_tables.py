@@ -91,15 +91,20 @@ class Shift(Base):
 
 
 class Task(Base):
-    """Something a technician is asked to do: a fault, or a wish of the office."""
+    """Something a technician is asked to do: a fault, or a wish of the office.
+
+    `incident`, `incident_ms`: number of the gateway's incident it is about, and when that opened; `link`: its page.
+    """
 
     __tablename__ = "task"
     __table_args__ = (
         at_most("text", 500),
         at_most("note", 500),
+        at_most("link", 300),
         one_of("state", get_args(TaskState)),
         Index(None, "assignee", "state"),
         Index(None, "device", "state"),
+        Index(None, "incident"),
     )
 
     id: Mapped[int] = mapped_column(RowId, primary_key=True)
@@ -113,6 +118,9 @@ class Task(Base):
     created_ms: Mapped[int]
     taken_ms: Mapped[int | None]
     done_ms: Mapped[int | None]
+    incident: Mapped[int | None]
+    incident_ms: Mapped[int | None]
+    link: Mapped[str] = mapped_column(default="")
 
 
 class Request(Base):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, TypeVar
 
@@ -12,7 +12,7 @@ from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 from sqlalchemy.orm import Session
 from starlette.datastructures import UploadFile
 
-from provisioning.gateway_api import Acceptance, DeviceNow
+from provisioning.gateway_api import Acceptance, DeviceNow, IncidentNow
 from provisioning.inventory import Inventory, Work
 from provisioning.refusals import Refused
 from provisioning.web.options import WebOptions
@@ -36,6 +36,10 @@ class Gateway(Protocol):
 
     async def devices(self) -> dict[str, DeviceNow]:
         """How every device is now."""
+        ...
+
+    async def incidents(self, numbers: Sequence[int]) -> dict[tuple[int, int], IncidentNow]:
+        """Those of these incidents that it remembers, by number and opening (Unix ms)."""
         ...
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from provisioning.acts import tasks
-from provisioning.gateway_api import DeviceNow, GatewayAway
+from provisioning.gateway_api import DeviceNow, GatewayAway, IncidentNow
 from provisioning.inventory import Device, Site, Task
 from provisioning.refusals import unknown
 from provisioning.web import reads
@@ -77,7 +77,16 @@ class Field:
         """Tasks that are mine, or anybody's."""
         who = await self._desk.door.who(request)
         listed = await self._desk.read(lambda rows: reads.tasks(rows, who.login))
-        return await self._desk.page(request, who, "tasks", {"tasks": listed})
+        numbers = sorted({task.incident for task in listed if task.incident is not None})
+        incidents = await self._incidents(numbers) if numbers else {}
+        return await self._desk.page(request, who, "tasks", {"tasks": listed, "incidents": incidents})
+
+    async def _incidents(self, numbers: list[int]) -> dict[tuple[int, int], IncidentNow]:
+        """How they are now; nothing is said of them while the gateway is away."""
+        try:
+            return await self._desk.gateway.incidents(numbers)
+        except GatewayAway:
+            return {}
 
     async def task(self, task: int, act: str, request: Request) -> Response:
         """Take a task, end it, or note something about it."""

@@ -80,9 +80,10 @@ async def console(
     known: dict[str, Placement] | None = None,
     access: Access | None = None,
     incidents: Incidents | None = None,
+    port: int = 0,
 ) -> AsyncIterator[Served]:
     facts = TownFacts(known=known or {})
     stopping = asyncio.Event()
     app = create_app(store, facts, GatewayMetrics(), SystemClock(), options, stopping, access, incidents)
-    async with served(app, stopping) as address, httpx.AsyncClient(base_url=address, timeout=LIMIT_S) as client:
+    async with served(app, stopping, port) as address, httpx.AsyncClient(base_url=address, timeout=LIMIT_S) as client:
         yield Served(store, facts, client, address)

@@ -201,8 +201,13 @@ _KEPT = tempfile.TemporaryDirectory()
 
 
 @asynccontextmanager
-async def town(folder: Path, *, port: int = 0, options: WebOptions | None = None) -> AsyncIterator[Town]:
-    """The town's web app on a real port, with a real inventory and a gateway that answers as agreed."""
+async def town(
+    folder: Path, *, port: int = 0, options: WebOptions | None = None, console: str | None = None
+) -> AsyncIterator[Town]:
+    """The town's web app on a real port, with a real inventory and a gateway that answers as agreed.
+
+    `console`: address of a real gateway's console in its place.
+    """
     token = folder / "gateway.token"
     token.write_text(TOKEN)
     token.chmod(0o600)
@@ -212,7 +217,7 @@ async def town(folder: Path, *, port: int = 0, options: WebOptions | None = None
         chosen = options or WebOptions(
             bytes(range(32)), https=False, zone=WIT, office_phone="6281100000", gateway_token_file=token, poll_s=0.3
         )
-        async with GatewayServer() as gateway, GatewayApi(GatewayAddress(gateway.url, token)) as api:
+        async with GatewayServer() as gateway, GatewayApi(GatewayAddress(console or gateway.url, token)) as api:
             app = create_web(inventory, chosen, api)
             async with (
                 served(app, asyncio.Event(), port) as address,

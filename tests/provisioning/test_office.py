@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -10,7 +11,7 @@ import httpx
 import pytest
 from sqlalchemy import select, text
 
-from provisioning.gateway_api import Acceptance, DeviceNow, GatewayAway
+from provisioning.gateway_api import Acceptance, DeviceNow, GatewayAway, IncidentNow
 from provisioning.guard.notes import Memory
 from provisioning.inventory import Audit, Certificate, Device, Source, Task
 from provisioning.inventory.verify import verify
@@ -273,6 +274,9 @@ class NoGateway:
 
     async def acceptance(self, device: str, since_ms: int) -> Acceptance:
         raise GatewayAway(device)
+
+    async def incidents(self, numbers: Sequence[int]) -> dict[tuple[int, int], IncidentNow]:
+        raise GatewayAway("the gateway does not answer")
 
     async def devices(self) -> dict[str, DeviceNow]:
         raise GatewayAway("nobody is there")

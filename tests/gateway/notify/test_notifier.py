@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.incidents.facts import facts_of, incident_of
-from gateway.incidents.model import Acknowledged, Change, Incident, Scope, What
+from gateway.incidents.model import Acknowledged, Assigned, Change, Incident, Scope, What
 from gateway.notify.channels import channels
 from gateway.notify.delivery import Delivery, DeliveryRules
 from gateway.notify.notifier import Notifier
@@ -143,6 +143,7 @@ def test_who_is_told_nothing_is_in_the_log(tmp_path: Path, caplog: pytest.LogCap
         st.none() | st.builds(Acknowledged, st.text(), st.floats(0, 1e10), st.text()),
         st.none() | st.floats(0, 1e10),
         st.lists(st.text(), max_size=3).map(tuple),
+        st.none() | st.builds(Assigned, st.integers(1), st.text(), st.text(), st.floats(0, 1e10), st.text()),
     )
 )
 def test_incidents_are_kept_as_they_are(incident: Incident) -> None:

@@ -274,9 +274,13 @@ CREATE TABLE task (
     created_ms BIGINT NOT NULL,
     taken_ms BIGINT,
     done_ms BIGINT,
+    incident BIGINT,
+    incident_ms BIGINT,
+    link TEXT NOT NULL,
     CONSTRAINT pk_task PRIMARY KEY (id),
     CONSTRAINT ck_task_text CHECK (length(text) <= 500),
     CONSTRAINT ck_task_note CHECK (length(note) <= 500),
+    CONSTRAINT ck_task_link CHECK (length(link) <= 300),
     CONSTRAINT ck_task_state CHECK (state IN ('open', 'taken', 'done')),
     CONSTRAINT fk_task_device FOREIGN KEY(device) REFERENCES device (id),
     CONSTRAINT fk_task_assignee FOREIGN KEY(assignee) REFERENCES person (login)
@@ -285,6 +289,8 @@ CREATE TABLE task (
 CREATE INDEX ix_task_device_state ON task (device, state);
 
 CREATE INDEX ix_task_assignee_state ON task (assignee, state);
+
+CREATE INDEX ix_task_incident ON task (incident);
 
 CREATE TABLE photo (
     id BIGSERIAL NOT NULL,
