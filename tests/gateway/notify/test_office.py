@@ -102,8 +102,7 @@ async def test_a_wrong_token_gets_nothing_and_is_told(market: Town, tmp_path: Pa
     add(market, "Night")
     other = tmp_path / "other"
     other.mkdir()
-    (other / "gateway.token").write_text("another")
-    (other / "gateway.token").chmod(0o600)
+    put_token(other, "another")
     house = House(other, market.address)
     with pytest.raises(Misconfigured, match=r"answered 401.*token_file"):
         await house.office.ask()
@@ -204,24 +203,27 @@ async def answering(*bodies: bytes) -> AsyncIterator[str]:
 
 
 @pytest.mark.parametrize("body", BAD.values(), ids=BAD.keys())
-async def test_a_bad_answer_is_refused_and_the_old_list_is_used_on(market: Town, tmp_path: Path, body: bytes) -> None:
-    add(market, "Night")
-    house = House(tmp_path, market.address)
-    await house.office.ask()
-    async with answering(body) as url:
-        house.office._settings = house.settings.model_copy(update={"url": url})
+async def test_a_bad_answer_is_refused_and_the_old_list_is_used_on(tmp_path: Path, body: bytes) -> None:
+    put_token(tmp_path)
+    async with answering(GOOD.replace(b"[]", f"[{ONE}]".encode()), body) as url:
+        house = House(tmp_path, url)
+        await house.office.ask()
         with pytest.raises(WireError):
             await house.office.ask()
-    assert house.names() == ["Night"]
+    assert house.names() == ["x"]
     await house.close()
     house.open()
-    assert house.names() == ["Night"]
+    assert house.names() == ["x"]
     await house.close()
+
+
+def put_token(folder: Path, text: str = "token") -> None:
+    (folder / "gateway.token").write_text(text)
+    (folder / "gateway.token").chmod(0o600)
 
 
 async def test_it_asks_again_and_again_and_counts(tmp_path: Path) -> None:
-    (tmp_path / "gateway.token").write_text("token")
-    (tmp_path / "gateway.token").chmod(0o600)
+    put_token(tmp_path)
     one = GOOD.replace(b"[]", f"[{ONE}]".encode())
     async with answering(b"no", one) as url:
         house = House(tmp_path, url)
