@@ -88,7 +88,7 @@ class LiveFacts:
         return self._pipeline.health.failing
 
     def open_incidents(self) -> int | None:
-        return None if self._watched is None else len(self._watched.watching.open)
+        return None if self._watched is None else self._watched.open_incidents()
 
     def doubt(self) -> str | None:
         if self._watched is None:

@@ -105,6 +105,14 @@ class OwnSettings(Settings):
         return self
 
 
+class CanarySettings(Settings):
+    """A device that goes silent every day on purpose: the notice of it must arrive."""
+
+    device: str = Field(pattern=r"^[a-z0-9-]{3,32}$", description="The device that is stopped daily as a test.")
+    within_min: float = Field(10.0, ge=1, le=1440, description="The notice must have arrived within so long (min).")
+    every_h: float = Field(24.0, ge=1, le=168, description="The test comes so often (h); an hour more is waited.")
+
+
 class IncidentSettings(Settings):
     """The watch for outages. Of several gateways exactly one has it, and that one serves all 16 shards."""
 
@@ -118,6 +126,7 @@ class IncidentSettings(Settings):
         None, description="File that says who is told of what; without it incidents are on the page alone."
     )
     own: OwnSettings = OwnSettings()
+    canary: CanarySettings | None = Field(None, description="The daily test.")
     ping: PingSettings | None = Field(None, description="Who watches this gateway itself, from elsewhere.")
 
 

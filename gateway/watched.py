@@ -9,9 +9,11 @@ from typing import Final, TypeVar
 
 from gateway import standing
 from gateway.assigning import Assigning
+from gateway.canary import CanaryLook
 from gateway.chronicle import Chronicle
 from gateway.delivery_figures import DeliveryFigures
 from gateway.household import Household
+from gateway.incidents.canary import CANARY, Canary
 from gateway.incidents.engine_rules import EngineRules
 from gateway.incidents.facts import Step
 from gateway.incidents.hearing import PresenceRules
@@ -31,7 +33,7 @@ from gateway.notify.texts import Surroundings, Texts
 from gateway.ping import Ping
 from gateway.pipeline import Pipeline
 from gateway.ports import Clock
-from gateway.settings import IncidentSettings
+from gateway.settings import CanarySettings, IncidentSettings
 from gateway.steady import Steady
 from gateway.watching import LOOP_S, TOLD, WATCH, Watching
 from gateway.works import Works
@@ -67,6 +69,10 @@ class Watched:
         """The newest incidents, those that are open first."""
         return self.chronicle.incidents(limit=limit)
 
+    def open_incidents(self) -> int:
+        """How many are not over; a test is none."""
+        return sum(one.kind != CANARY for one in self.watching.open.values())
+
     def one(self, number: int) -> tuple[Incident, list[Step]] | None:
         """One with its timeline."""
         return self.chronicle.one(number)
@@ -95,13 +101,6 @@ class Watched:
         gateway, said = pipeline.acks.gateway, GatewayState(st="on", shards=shards).encode()
         subscription = pipeline.subscription
 
-        def troubles() -> dict[str, str | None]:
-            ping = self.ping.trouble if self.ping else None
-            office = self.office.trouble() if self.office else None
-            own = self.household.troubles if self.household else {}
-            told = {"database": pipeline.health.failing, "notify": self._away(), "ping": ping, "office": office}
-            return {**told, **own}
-
         now_s = self.watching.now_s
         figures = DeliveryFigures(gateway, self.outbox, self.delivery, pipeline.clock, now_s)
 
@@ -109,15 +108,17 @@ class Watched:
             await subscription.publish(topics.gateway(gateway), said, retain=True)
 
         work = {
-            "watch": self.watching.run(lambda: subscription.connected, troubles),
+            "watch": self.watching.run(lambda: subscription.connected, lambda: self._troubles(pipeline)),
             "watch loop": self.watching.keep_looping(loop, self.loop_s),
             "watch points": self.watching.keep_writing(pipeline.store),
             "standing": standing.keep_writing(pipeline.store, lambda: self.watching.standing(self.kinds)),
             "deliver": self.delivery.run(),
             "delivery figures": figures.keep_telling(
-                pipeline.metrics, self.watching.points.extend, lambda: (len(self.watching.open), doubt() is None)
+                pipeline.metrics, self.watching.points.extend, lambda: (self.open_incidents(), doubt() is None)
             ),
         }
+        if self.watching.canary is not None:
+            work["canary"] = CanaryLook(self.watching.canary, self.outbox, now_s).run()
         if self.ping is not None:
             work["ping"] = self.ping.run(doubt)
         if self.household is not None:
@@ -136,6 +137,18 @@ class Watched:
             return f"stuck: {', '.join(stuck)}"
         return store_trouble or self._away() or self.watching.doubt()
 
+    def _troubles(self, pipeline: Pipeline) -> dict[str, str | None]:
+        """What may be wrong with ourselves, by kind."""
+        canary = self.watching.canary
+        return {
+            "database": pipeline.health.failing,
+            "notify": self._away(),
+            "ping": self.ping.trouble if self.ping else None,
+            "office": self.office.trouble() if self.office else None,
+            "canary": canary.trouble(self.watching.now_s()) if canary else None,
+            **(self.household.troubles if self.household else {}),
+        }
+
     def _away(self) -> str | None:
         """A channel by which nothing gets through, and why."""
         return next((f"{name}: {why}" for name, why in self.delivery.troubles.items()), None)
@@ -153,7 +166,8 @@ def watched_of(settings: IncidentSettings, clock: Clock, faster: float = 1.0) ->
     """
     conditions, notify = files_of(settings)
     ping = Ping(settings.ping, Steady(clock).now_s) if settings.ping else None
-    presence, engine = quicker(PresenceRules(), faster), quicker(EngineRules(), faster)
+    tested = settings.canary.device if settings.canary else ""
+    presence, engine = quicker(PresenceRules(), faster), quicker(EngineRules(canary=tested), faster)
     rules = WatchRules(presence=presence, engine=engine, conditions=conditions)
     try:
         watched = open_watched(settings.folder, rules, notify, clock)
@@ -161,7 +175,16 @@ def watched_of(settings: IncidentSettings, clock: Clock, faster: float = 1.0) ->
         raise SettingsError(f"incidents.folder: {error}") from None
     watched.ping = ping
     watched.loop_s /= faster
+    if settings.canary:
+        watched.watching.canary = canary_of(settings.canary, watched, faster)
     return watched
+
+
+def canary_of(settings: CanarySettings, watched: Watched, faster: float = 1.0) -> Canary:
+    """The daily test, as it was when it was kept last."""
+    within_s, every_s = settings.within_min * 60 / faster, settings.every_h * 3600 / faster
+    now_s = watched.watching.now_s()
+    return Canary(settings.device, within_s, every_s, now_s).restored(watched.outbox.kept(CANARY), now_s)
 
 
 def files_of(settings: IncidentSettings) -> tuple[tuple[Rule, ...], NotifySettings]:

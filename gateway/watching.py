@@ -19,6 +19,7 @@ from gateway.chronicle import Chronicle
 from gateway.fleet import fleet
 from gateway.incident_points import open_points, points_of
 from gateway.incidents.book import copied
+from gateway.incidents.canary import CANARY, Canary
 from gateway.incidents.maintenance import Window
 from gateway.incidents.model import Change, Incident
 from gateway.incidents.watch import Watch
@@ -75,6 +76,7 @@ class Watching:
     ) -> None:
         self._watch, self._notifier, self._chronicle = watch, notifier, chronicle
         self._steady, self._around = steady, around
+        self.canary: Canary | None = None
         self.wake: Callable[[], None] = lambda: None
         """Called when there may be something to deliver."""
         self._places: dict[str, Place] = {}
@@ -254,15 +256,20 @@ class Watching:
     async def _tell(self, around: Surroundings, now_s: float) -> None:
         told, over = list(self._untold), self.works.told()
         kept = {WATCH: self._watch.kept(), TOLD: (self._newest, now_s)}
+        if self.canary is not None:
+            self.canary.take(told)
+            kept[CANARY] = self.canary.kept()
         del self._untold[: len(told)]  # the notifier remembers, whatever becomes of this
         try:
-            await asyncio.to_thread(self._notifier.take, told, around, now_s, kept, over)
+            notices = await asyncio.to_thread(self._notifier.take, told, around, now_s, kept, over)
         except (sqlite3.Error, OSError) as error:
             log.error("notices can't be kept, they wait in memory: %s", error)
             self._unkept["outbox"] = str(error)
             return
         self._unkept.pop("outbox", None)
         self._kept_s = now_s
+        if self.canary is not None:
+            self.canary.noticed((one.key, one.incidents) for one in notices if one.kind in ("opened", "digest"))
         self.wake()
 
     async def keep_looping(self, loop: Callable[[], Any], every_s: float = LOOP_S) -> None:

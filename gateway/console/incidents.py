@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 
 from gateway.console.facts import Facts
 from gateway.console.forms import NAME_CHARACTERS, Forms, clean
+from gateway.incidents.canary import CANARY
 from gateway.incidents.facts import Step, facts_of
 from gateway.incidents.maintenance import Window
 from gateway.incidents.model import Incident
@@ -102,10 +103,12 @@ class IncidentPages:
     async def all(self, request: Request) -> Response:
         """Open ones, and the newest that are over."""
         found = await asyncio.to_thread(self._incidents.listed, SHOWN)
-        open_ = [one for one in found if one.ended_s is None]
+        open_ = [one for one in found if one.ended_s is None and one.kind != CANARY]
         open_.sort(key=lambda one: (SEVERITIES.index(one.severity), one.number), reverse=True)
+        tests = [one for one in found if one.ended_s is None and one.kind == CANARY]
         over = [one for one in found if one.ended_s is not None]
-        return self._pages.html("incidents", request, self._known(request) | {"open": open_, "over": over})
+        known = {"open": open_, "tests": tests, "over": over}
+        return self._pages.html("incidents", request, self._known(request) | known)
 
     async def one(self, number: Number, request: Request) -> Response:
         """One of them, or 404."""

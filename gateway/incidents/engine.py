@@ -34,7 +34,7 @@ class Engine:
     ) -> None:
         self._rules = rules
         self._book = Book(next_number)
-        self._topology = Topology()
+        self._topology = Topology(rules.canary)
         self.maintenance = Maintenance(self._topology, next_window)
         self.windows: list[Window] = []
         """Copies of those that began or ended since they were taken off."""

@@ -35,6 +35,7 @@ class EngineRules(Settings):
     vote_s: float = Field(300.0, gt=0, le=3600, description="Silences that began within it may have one cause (s).")
     site_share: float = Field(0.6, gt=0, le=1, description="Share of a site's devices that makes it a site's cause.")
     parent_share: float = Field(0.5, gt=0, le=1, description="Share of sites that makes it their parent's cause.")
+    canary: str = Field("", description="Device that goes silent daily as a test: it is told apart and has no vote.")
     city_share: float = Field(0.8, gt=0, le=1, description="Share of all devices that makes us suspect ourselves.")
     loop_s: float = Field(30.0, gt=0, le=600, description="Our loop-back message is proof for so long (s).")
     own_hold_s: float = Field(30.0, ge=0, le=600, description="Wait before trouble of our own is told (s).")

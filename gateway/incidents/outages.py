@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from gateway.incidents.agenda import Agenda
 from gateway.incidents.book import Book, Entry
+from gateway.incidents.canary import CANARY
 from gateway.incidents.engine_rules import RANK, EngineRules
 from gateway.incidents.facts import flat
 from gateway.incidents.hearing import Hearing, Transition
@@ -152,7 +153,7 @@ class Outages:
 
     def _many(self) -> bool:
         """Whether a vote of all can be one of most, without a walk: who has no vote is silent too."""
-        return len(self.silences) >= quota(self._rules.city_share, len(self._topology.spots))
+        return len(self.silences) >= quota(self._rules.city_share, self._topology.voters)
 
     def _defers(self, silence: Silence, scope: Scope | None, larger: Scope | None, now_s: float) -> bool:
         """Whether to wait for neighbours that are late: with them it would be the larger cause."""
@@ -198,8 +199,8 @@ class Outages:
             return
         entry = self.recovery.entry(device)
         if entry is None:
-            kind = UNSTABLE if silence.unstable else OUTAGE
-            entry = self._book.open(kind, Scope("device", device), "warning", silence.heard_s, now_s)
+            kind, severity = self._kind(device, silence)
+            entry = self._book.open(kind, Scope("device", device), severity, silence.heard_s, now_s)
             self.recovery.join(entry, [(device, silence.heard_s)])
             self._book.tell("opened", entry, now_s)
             return
@@ -208,6 +209,11 @@ class Outages:
         if silence.unstable and entry.incident.kind == OUTAGE and entry.incident.scope.level == "device":
             self._book.rename(entry, UNSTABLE)
             self._book.tell("worsened", entry, now_s, {"kind": UNSTABLE})
+
+    def _kind(self, device: str, silence: Silence) -> tuple[str, Severity]:
+        if device == self._rules.canary:
+            return CANARY, "info"
+        return (UNSTABLE if silence.unstable else OUTAGE), "warning"
 
     def _join(self, entry: Entry, device: str, now_s: float) -> None:
         """What is open explains this device too, unless it falls again in another outage that is not over."""

@@ -9,6 +9,7 @@ from typing import Final
 
 from gateway.incidents.agenda import Agenda
 from gateway.incidents.book import Book, Entry
+from gateway.incidents.canary import CANARY
 from gateway.incidents.engine_rules import RANK, EngineRules
 from gateway.incidents.hearing import Hearing, Transition
 from gateway.incidents.model import Incident
@@ -167,5 +168,5 @@ class Recovery:
         for number, at_s in kept:
             self._agenda.put(number, at_s)
         for entry in self._book.entries.values():
-            if entry.incident.kind in (OUTAGE, UNSTABLE) and entry.incident.scope.level != "source":
+            if entry.incident.kind in (OUTAGE, UNSTABLE, CANARY) and entry.incident.scope.level != "source":
                 self.members.update(dict.fromkeys(entry.incident.devices, entry.incident.number))

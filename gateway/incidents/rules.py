@@ -12,7 +12,7 @@ from kewang.runtime.settings import Settings, SettingsError
 from kewang.wire.catalogue import BY_NAME
 
 FILE: Final = Path(__file__).with_name("rules.toml")
-RESERVED: Final = frozenset({"outage", "unstable", "self", "sources", "two-boxes", "maintenance"})
+RESERVED: Final = frozenset({"outage", "unstable", "self", "sources", "two-boxes", "maintenance", "canary"})
 """Kinds of incidents that no rule may be called."""
 
 

@@ -36,15 +36,18 @@ def spot(place: Place) -> Spot:
 
 
 class Topology:
-    """The devices that may alert, by what they hang on."""
+    """The devices that may alert, by what they hang on. `canary`: one that hangs on nothing, for it is a test."""
 
-    def __init__(self) -> None:
+    def __init__(self, canary: str = "") -> None:
+        self._canary = canary
         self.spots: dict[str, Spot] = {}
         self._groups: dict[Scope, dict[str, dict[str, None]]] = {}
 
     def place(self, device: str, place: Place | None) -> None:
         """Where the device is now. Only installed ones count; the rest is taken out."""
         new = spot(place) if place is not None and place.life == "installed" else None
+        if new is not None and device == self._canary:
+            new = Spot(new.site, new.link, ())
         old = self.spots.get(device)
         if new == old:
             return
@@ -64,6 +67,11 @@ class Topology:
                 del sites[old.site]
             if not sites:
                 del self._groups[scope]
+
+    @property
+    def voters(self) -> int:
+        """How many devices have a vote."""
+        return len(self.spots) - (self._canary in self.spots)
 
     def sites(self, scope: Scope) -> dict[str, dict[str, None]]:
         """The devices below `scope`, by site."""

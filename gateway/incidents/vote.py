@@ -85,7 +85,7 @@ class Vote:
     def group(self, device: str) -> Scope | None:
         """The smallest place, larger than the device, that explains its silence; None: it is alone. Never the city."""
         spot = self.topology.spots.get(device)
-        if spot is None:
+        if spot is None or not spot.scopes:
             return None
         best, best_score = None, 0
         for scope in spot.scopes[1:-1]:

@@ -60,6 +60,8 @@ class Row:
     ended_s: float | None
     receipt: str
     said: str
+    first: bool
+    """It is not one that is sent instead of another."""
 
 
 class Outbox:
@@ -296,5 +298,5 @@ def _decoded(content: dict[str, Any]) -> Message:
 
 
 def _rows(db: sqlite3.Connection, where: str, *values: object) -> list[Row]:
-    columns = "key, channel, recipient, state, tries, created_s, due_s, ended_s, receipt, said"
+    columns = "key, channel, recipient, state, tries, created_s, due_s, ended_s, receipt, said, root = id"
     return [Row(*found) for found in db.execute(f"SELECT {columns} FROM message WHERE {where}", values)]

@@ -69,6 +69,10 @@ _OTHER: Final[Mapping[str, tuple[str, str]]] = {
         _("The gateway has trouble: %(name)s"),
         _("Look at the gateway's own page and its log."),
     ),
+    "canary": (
+        _("Daily test: %(name)s is silent, as it must be"),
+        _("Nothing to do: that you read this proves that notices arrive."),
+    ),
     "two-boxes": (
         _("Two boxes have the identity %(name)s"),
         _("Enrol one of the two anew."),
@@ -116,6 +120,10 @@ OURSELVES: Final[Mapping[str, tuple[str, str]]] = {
     "clock": (
         _("its clock is wrong"),
         _("On the server: timedatectl; does the network let NTP through?"),
+    ),
+    "canary": (
+        _("the daily test of the notices did not arrive"),
+        _("Notices may not arrive: look at the channels in the gateway's log, then run the test by hand."),
     ),
     "ping": (
         _("its ping to the watcher outside does not get through"),

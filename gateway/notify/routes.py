@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field, field_validator, model_validator
 
+from gateway.incidents.canary import CANARY
 from gateway.incidents.model import Incident, Severity
 from gateway.notify.budget import SEVERITIES, BudgetRules, Notice
 from gateway.notify.channel_settings import ChannelSettings
@@ -36,9 +37,13 @@ class RouteSettings(Settings):
         sites = incident.sites or ({incident.scope.name} if incident.scope.level == "site" else set())
         return (
             SEVERITIES.index(incident.severity) >= SEVERITIES.index(self.at_least)
-            and any(fnmatchcase(incident.kind, kind) for kind in self.kinds)
+            and self._names(incident.kind)
             and (not sites or any(fnmatchcase(site, known) for site in sites for known in self.sites))
         )
+
+    def _names(self, kind: str) -> bool:
+        """A test goes to nobody who did not ask for it by its name."""
+        return kind in self.kinds or (kind != CANARY and any(fnmatchcase(kind, known) for known in self.kinds))
 
 
 class QuietSettings(Settings):
@@ -151,7 +156,7 @@ class Routes:
             for recipient, by in self._on_file(one):
                 _go(ways, recipient, by, one)
                 reached = True
-            called = self.contacts.of(notice, one, around.roster, reached=reached)
+            called = self.contacts.of(notice, one, around.roster, reached=reached) if one.kind != CANARY else []
             if notice.kind != "maintenance":  # its numbers are windows
                 self.contacts.note(number, called)
             for each in called:

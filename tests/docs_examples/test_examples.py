@@ -39,7 +39,7 @@ from provisioning.placements import read_placements
 from provisioning.settings import read_settings as read_provision_settings
 from tests.docs_examples.pages import DOCS, EXAMPLES, Fence, fences, fences_of
 
-UNITS = ("edge", "gateway", "provision")
+UNITS = ("edge", "gateway", "provision", "canary")
 SECRETS = ("broker.password", "cam-1.password", "influx.password")
 COMMAND = [sys.executable, "-c", "from kewang.cli import main; main()"]
 LIMIT_S = 120
@@ -219,14 +219,14 @@ def test_units_start_a_command_that_exists(unit: Path) -> None:
     assert service["Restart"] == "always"
 
 
-@pytest.mark.parametrize("name", ["edge", "gateway"])
+@pytest.mark.parametrize("name", ["edge", "gateway", "canary"])
 def test_units_let_their_program_ask_for_the_clock(name: str) -> None:
     unit = EXAMPLES / f"kewang-{name}.service"
     assert "ProtectClock" not in section(unit, "Service")
     assert "SystemCallFilter=adjtimex" in unit.read_text()
 
 
-@pytest.mark.parametrize("name", UNITS)
+@pytest.mark.parametrize("name", [*UNITS, "canary-pause", "backup"])
 def test_systemd_understands_the_units(name: str, tmp_path: Path) -> None:
     program = tmp_path / "kewang"
     program.write_text("#!/bin/sh\n")
@@ -266,6 +266,10 @@ def test_the_box_that_enrols_finds_its_office(folder: Path) -> None:
     start = read_start(folder / "edge-enrolled.toml")
     assert start.enrolment
     assert start.enrolment.ca_file == folder / "service-root.pem"
+    canary = read_start(folder / "canary.toml").enrolment
+    assert canary
+    assert (canary.url, canary.label_host) == (start.enrolment.url, start.enrolment.label_host)
+    assert section(EXAMPLES / "kewang-canary.timer", "Timer")["Unit"] == "kewang-canary-pause.service"
     office = read_provision_settings(EXAMPLES / "provision.toml")
     assert start.enrolment.url.rstrip("/") == office.devices.public_url
     assert f"https://{start.enrolment.label_host}" == office.web.public_url

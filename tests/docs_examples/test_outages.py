@@ -22,7 +22,9 @@ from gateway.notify.routes import NotifySettings, QuietSettings, RouteSettings, 
 from tests.docs_examples.pages import DOCS, EXAMPLES, LANGUAGES, anchors, tables
 
 OUTAGES = ("source", "device", "site", "uplink", "feeder", "city")
-OTHERS = {"sources-device", "unstable-device", "two-boxes-device", "self-gateway", "maintenance-device"}
+OTHERS = {
+    *("sources-device", "unstable-device", "two-boxes-device", "self-gateway", "maintenance-device", "canary-device"),
+}
 WORKS = {"maintenance-site", "maintenance-uplink", "maintenance-feeder"}
 CHANGED = EXAMPLES / "rules.toml"
 COMMENTED = {"templates", "ca_file", "url_file"}

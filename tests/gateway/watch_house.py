@@ -39,6 +39,10 @@ class House:
 
     def open(self) -> None:
         self.watched: Watched = open_watched(self.folder, WatchRules(), self.notify, self.clock)
+        self.settle()
+
+    def settle(self) -> None:
+        """Three boxes at one site, one alone at another."""
         for box in BOXES:
             place = {"from": START_MS, "site": "mardika" if box < BOXES[3] else "gong", "link": "wired"}
             self.watched.watching.placed(box, Placement.model_validate({"h": [place]}, strict=False))
