@@ -18,7 +18,7 @@ from edge.enrol.box import Box
 from kewang.bench.guard import Guard
 from kewang.bench.line import prepare
 from kewang.bench.process import Part, free_port, wait_for
-from kewang.bench.programs import EdgeProgram
+from kewang.bench.programs import EdgeProgram, toml_of
 from kewang.bench.provisioned import SecuredGateway
 from kewang.bench.secured import BENCH, SecuredOffice
 from kewang.bench.stored import SqliteDatabase
@@ -49,10 +49,18 @@ class Way:
 class SecuredStack:
     """As a context manager it runs for the length of the block. Raises MissingPart, PartFailed, TimeoutError.
 
-    `told_broker_port`: where the office tells boxes that the broker is, if not where it is.
+    `told_broker_port`: where the office tells boxes that the broker is, if not where it is. `watching`: the gateway
+    watches for outages, and asks the office each second who gets alerts.
     """
 
-    def __init__(self, folder: Path, *, guard: Guard | None = None, told_broker_port: int | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        guard: Guard | None = None,
+        told_broker_port: int | None = None,
+        watching: bool = False,
+    ) -> None:
         self.folder, self._guard = folder, guard
         gateway_port = free_port()
         self.office = SecuredOffice(folder / "office", gateway_port, guard=guard, told_broker_port=told_broker_port)
@@ -63,9 +71,16 @@ class SecuredStack:
             f"sqlite:///{self.database.file}",
             console=self.office.gateway_access(),
             port=gateway_port,
+            incidents=self._watching() if watching else None,
         )
         self.gateway.guard = guard
         self._running = ExitStack()
+
+    def _watching(self) -> dict[str, str]:
+        notify = self.folder / "notify.toml"
+        token = self.office.gateway_access()["service_token_file"]
+        notify.write_text(toml_of({"office": {"url": self.office.web_url, "token_file": token, "every_s": 1.0}}))
+        return {"folder": str(self.folder / "incidents"), "notify": str(notify)}
 
     @property
     def parts(self) -> list[Part]:

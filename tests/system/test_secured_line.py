@@ -8,11 +8,14 @@ from __future__ import annotations
 import base64
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import httpx
@@ -24,8 +27,8 @@ from kewang.bench.phone import Phone, Visited, visit
 from kewang.bench.process import wait_for
 from kewang.bench.programs import BoardsProgram
 from kewang.bench.secured import BENCH
-from kewang.bench.stack import MARDIKA, SITE, SecuredStack, WaitingBox, board_source
-from provisioning.acts import devices, sources
+from kewang.bench.stack import DISTRICT, MARDIKA, SITE, SecuredStack, WaitingBox, board_source
+from provisioning.acts import contacts, devices, sources
 from tests.provisioning.market import picture
 
 DEVICE = "amb-env-line"
@@ -53,7 +56,7 @@ def line(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Line]:
     """A box put up by a technician, green. One of its cameras is nowhere; it is there for its password."""
     folder = tmp_path_factory.mktemp("line")
     boards = BoardsProgram(folder / "boards", [BOARD])
-    with SecuredStack(folder / "stack") as stack, boards:
+    with SecuredStack(folder / "stack", watching=True) as stack, boards:
         board = board_source("env-1", boards.ports[0], map_file(BOARD), 1.0)
         box = stack.box(DEVICE, [board])
         with box, Phone(stack.office.web_url, MARDIKA) as phone:
@@ -124,6 +127,27 @@ def test_secrets_are_many_and_where_they_belong(line: Line) -> None:
     assert len(secrets_of(line)) >= 12
     assert all(len(each) >= 7 for spellings in secrets_of(line).values() for each in spellings)
     assert told(line, kept_password(line.box).read_text()) == ["the camera"]
+
+
+def test_the_gateway_has_the_offices_list_within_its_minute(line: Line) -> None:
+    """Both know the same token; what the office writes is with the gateway after its next question (each second)."""
+    with line.stack.office.inventory() as inventory, inventory.writing(BENCH) as work:
+        contacts.add(work, contacts.NewContact("Command Center", "telegram", "@ambon_cc", district=DISTRICT))
+    kept = line.stack.folder / "incidents" / "gateway.db"
+
+    def list_of_office() -> dict[str, Any]:
+        with closing(sqlite3.connect(f"file:{kept}?mode=ro", uri=True)) as db:
+            found = db.execute("SELECT json FROM kept WHERE name = 'office'").fetchone()
+        return json.loads(json.loads(found[0])) if found else {}
+
+    wait_for(lambda: bool(list_of_office().get("contacts")), LIMIT_S)
+    assert [(one["address"], one["district"]) for one in list_of_office()["contacts"]] == [("@ambon_cc", DISTRICT)]
+    assert list_of_office()["districts"] == {SITE: DISTRICT}
+    assert [one["login"] for one in list_of_office()["technicians"]] == ["rudi"]
+    token = (line.stack.office.state / "gateway.token").read_text().strip()
+    assign = f"http://127.0.0.1:{line.stack.gateway.port}/api/v1/incidents/9/assign"
+    refused = httpx.post(assign, json={"to": "rudi", "by": "test"}, headers={"Authorization": f"Bearer {token}"})
+    assert refused.json() == {"ok": False, "detail": "This incident is over."}
 
 
 def test_no_secret_in_logs(line: Line) -> None:
