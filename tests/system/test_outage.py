@@ -1,13 +1,17 @@
-"""A site loses its uplink, for real: one notice by chat and by mail, the cause from the births, one closing."""
+"""Real processes: a site loses its uplink, the broker is away. Each is one notice by chat and by mail, one closing."""
 
 from __future__ import annotations
 
 import asyncio
+import json
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from edge.status import NotRunning, ask, socket_path
 from kewang.bench.city import City, CityPlan, Device
 from kewang.bench.link import Line
 from tests.gateway.notify.mail_server import MailServer, mail_server
@@ -17,6 +21,11 @@ TOKEN = "12345:a-bot-of-the-test"
 SITE = ("mardika-1", "mardika-2", "mardika-3")
 OTHER = ("gong-1", "gong-2")
 FASTER = 6.0
+QUICKER = 12.0
+AWAY_S = 300.0 / QUICKER
+"""Five minutes."""
+AFTER_S = 300.0 / QUICKER
+"""Longer than a silence is held after the broker's return, with its hold."""
 LIMIT_S = 150.0
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(480)]
 
@@ -48,12 +57,12 @@ by = ["mail"]
 """
 
 
-def city_of(notify: str) -> City:
+def city_of(notify: str, faster: float = FASTER) -> City:
     devices = tuple(
         Device(name, placement={"site": name.partition("-")[0], "uplink": "fo-1" if name in SITE else "fo-2"})
         for name in (*SITE, *OTHER)
     )
-    return City(CityPlan(devices, notify=notify, faster=FASTER, linked=True, box_interval_s=2.0, flush_s=1.0))
+    return City(CityPlan(devices, notify=notify, faster=faster, linked=True, box_interval_s=2.0, flush_s=1.0))
 
 
 async def until(told: Callable[[], bool]) -> None:
@@ -82,5 +91,43 @@ async def test_a_site_that_loses_its_uplink(tmp_path: Path) -> None:
                 await asyncio.to_thread(links.switch, name, Line.UP)
             await until(lambda: len(texts(chat)) == 2 and len(mail.mails) == 2)
             assert "Over: Site Mardika is not heard" in texts(chat)[1]
+            assert "their connection was away" in texts(chat)[1]
         finally:
             await asyncio.to_thread(city.close)
+
+
+async def test_a_broker_that_is_away_for_five_minutes(tmp_path: Path) -> None:
+    """No outage of the city, nor of who comes back one after the other: one incident about ourselves."""
+    async with messenger() as chat, mail_server() as mail:
+        city = city_of(notify_toml(tmp_path, chat, mail), QUICKER)
+        try:
+            await asyncio.to_thread(city.start)
+            await until(lambda: city.database.devices() >= {*SITE, *OTHER})
+            city.cut(city.edges, True)
+            await asyncio.to_thread(city.broker.kill9)
+            await passes(AWAY_S)
+            assert len(texts(chat)) == len(mail.mails) == 1
+            assert "no connection to the broker" in texts(chat)[0]
+            await asyncio.to_thread(city.broker.start)
+            for name in city.edges:
+                city.cut([name], False)
+                await until(lambda name=name: is_connected(city, name))  # type: ignore[misc]
+            await passes(AFTER_S)
+            assert len(texts(chat)) == len(mail.mails) == 2
+            assert "Over: The gateway has trouble: no connection to the broker" in texts(chat)[1]
+            answer = await asyncio.to_thread(city.gateway.get, "/api/v1/incidents")
+            assert [one["kind"] for one in json.loads(answer or b"")["incidents"]] == ["self"]
+        finally:
+            await asyncio.to_thread(city.close)
+
+
+async def passes(seconds: float) -> None:
+    """The time of the story itself."""
+    end_s = time.monotonic() + seconds
+    await until(lambda: time.monotonic() >= end_s)
+
+
+def is_connected(city: City, name: str) -> bool:
+    with suppress(NotRunning):
+        return bool(ask(socket_path(city.edges[name].outbox))["connected"])
+    return False
