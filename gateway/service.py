@@ -12,8 +12,11 @@ import uvicorn
 
 from gateway.console.app import create_app
 from gateway.console.facts import Access, Options
+from gateway.console.incidents import weight
 from gateway.household import Household
+from gateway.incidents.canary import CANARY
 from gateway.metrics import STUCK_S
+from gateway.notify import phrases
 from gateway.pipeline import Pipeline
 from gateway.ports import Store
 from gateway.rollups import Rollups
@@ -23,6 +26,7 @@ from gateway.subscription import MqttSubscription
 from gateway.watched import Watched, watched_of
 from kewang.runtime.clock import SystemClock
 from kewang.runtime.settings import SettingsError, secret
+from kewang.ui.words import Language
 from kewang.web.server import Server, config_of
 from kewang.wire.placement import Placement
 from kewang.wire.session import key_of
@@ -89,6 +93,11 @@ class LiveFacts:
 
     def open_incidents(self) -> int | None:
         return None if self._watched is None else self._watched.open_incidents()
+
+    def worst_incident(self, language: Language) -> str:
+        open_ = self._watched.watching.open.values() if self._watched else ()
+        worst = max((one for one in open_ if one.kind != CANARY), key=weight, default=None)
+        return phrases.headline(worst, self._watched.kinds, language) if self._watched and worst else ""
 
     def doubt(self) -> str | None:
         if self._watched is None:

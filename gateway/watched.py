@@ -90,10 +90,6 @@ class Watched:
         """Somebody takes it on; False if it is not open."""
         return self.watching.acknowledge(number, by, note)
 
-    def kind(self, incident: Incident, language: Language) -> str:
-        """What people call its kind, if it is a rule's."""
-        return self.kinds.get(incident.kind, {}).get(language, incident.kind)
-
     def start(
         self, group: asyncio.TaskGroup, pipeline: Pipeline, shards: str, doubt: Callable[[], str | None]
     ) -> list[asyncio.Task[None]]:
@@ -235,7 +231,7 @@ def around(
     places: Mapping[str, Place], kinds: Mapping[str, Mapping[Language, str]], roster: Roster | None = None
 ) -> Surroundings:
     """What notices know besides the incidents."""
-    names = {name: place(name) for one in places.values() for name in (one.site, one.uplink, one.feeder) if name}
+    names = {one.site: place(one.site) for one in places.values()}
     return Surroundings(places, names, kinds, roster)
 
 

@@ -56,6 +56,9 @@ class Facts(Protocol):
     def open_incidents(self) -> int | None:
         """Incidents that are not over; None where another gateway watches for them."""
 
+    def worst_incident(self, language: Language) -> str:
+        """What is looked at first of these, in words; empty if there is none."""
+
     def doubt(self) -> str | None:
         """Why it is not proven that all of us is well just now, told channels too; None: it is."""
 

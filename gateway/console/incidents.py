@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 from gateway.console.facts import Facts
 from gateway.console.forms import NAME_CHARACTERS, Forms, clean
 from gateway.incidents.canary import CANARY
+from gateway.incidents.engine_rules import RANK
 from gateway.incidents.facts import Step, facts_of
 from gateway.incidents.maintenance import Window
 from gateway.incidents.model import Incident
@@ -62,8 +63,9 @@ class Incidents(Protocol):
     def acknowledge(self, number: int, by: str, note: str) -> bool:
         """Somebody takes it on; False if it is not open. From the event loop."""
 
-    def kind(self, incident: Incident, language: Language) -> str:
-        """What people call its kind, if it is a rule's."""
+    @property
+    def kinds(self) -> phrases.Kinds:
+        """What people call those of rules."""
 
 
 class Taking(BaseModel):
@@ -104,7 +106,7 @@ class IncidentPages:
         """Open ones, and the newest that are over."""
         found = await asyncio.to_thread(self._incidents.listed, SHOWN)
         open_ = [one for one in found if one.ended_s is None and one.kind != CANARY]
-        open_.sort(key=lambda one: (SEVERITIES.index(one.severity), one.number), reverse=True)
+        open_.sort(key=weight, reverse=True)
         tests = [one for one in found if one.ended_s is None and one.kind == CANARY]
         over = [one for one in found if one.ended_s is not None]
         known = {"open": open_, "tests": tests, "over": over}
@@ -152,17 +154,17 @@ class IncidentPages:
         language = self._pages.language(request)
         facts, say = self._facts, words(language).gettext
 
-        def title(one: Incident) -> str:
-            named = one.scope.level in ("site", "uplink", "feeder")
-            name = phrases.place(one.scope.name) if named else phrases.name(one, language)
-            return phrases.title(one, name, self._incidents.kind(one, language), language)
-
         return {
             "now_ms": self._clock.wall_ms(),
             "well": facts.doubt() is None,
-            "title_of": title,
-            "is_rule": lambda one: self._incidents.kind(one, language) != one.kind,
+            "title_of": lambda one: phrases.headline(one, self._incidents.kinds, language),
+            "is_outage": lambda one: one.kind in phrases.OUTAGES,
             "step_of": lambda one: phrases.step(one, language),
             "severity_of": lambda one: say(phrases.SEVERITY[one.severity]),
             "cause_of": lambda one: say(phrases.CAUSE[one.cause]) if one.cause else "",
         }
+
+
+def weight(one: Incident) -> tuple[int, int, int]:
+    """What is looked at first: the worst, of these the widest, of these the newest."""
+    return SEVERITIES.index(one.severity), RANK[one.scope.level], one.number

@@ -74,6 +74,7 @@ class Renderer:
             "full": full,
             "own": self._own(),
             "incidents": self._facts.open_incidents(),
+            "worst": self._facts.worst_incident(language),
         }
         parts = {name: self.fragment(name, language, known) for name in ("beat", "strip", "quarantine", "own")}
         sites = {fragment_name(s): self.fragment("site", language, known | {"site": s}) for s in overview.sites}

@@ -6,6 +6,7 @@ from typing import Final
 from gateway.incidents.maintenance import MAINTENANCE
 from gateway.incidents.model import Incident, Level, Severity
 from kewang.ui.words import Language, words
+from kewang.wire.names import BOX_SOURCE
 from kewang.wire.state import Why
 
 
@@ -132,6 +133,10 @@ OURSELVES: Final[Mapping[str, tuple[str, str]]] = {
 }
 """Trouble of our own: what it is, and the first step."""
 _RULE: Final = (_("%(kind)s at %(name)s"), _("Follow the runbook."))
+_RULE_OF_SOURCE: Final = (_("%(kind)s: %(name)s"), _RULE[1])
+
+OUTAGES: Final = frozenset({"outage", "sources", "unstable"})
+"""Kinds that are about not being heard: these have a cause that may become known."""
 
 
 Kinds = Mapping[str, Mapping[Language, str]]
@@ -139,7 +144,7 @@ Kinds = Mapping[str, Mapping[Language, str]]
 
 
 def place(name: str) -> str:
-    """What people call a site, uplink or feeder of that id."""
+    """What people call a site of that id."""
     return name.replace("-", " ").title()
 
 
@@ -150,14 +155,15 @@ def title(incident: Incident, name: str, kind: str, language: Language) -> str:
 
 def name(incident: Incident, language: Language) -> str:
     """What the incident is about, where it has no name that people gave it."""
+    if incident.scope.level == "city":
+        return words(language).gettext(_("the whole city"))
     own = OURSELVES.get(incident.scope.name) if incident.scope.level == "gateway" else None
-    return words(language).gettext(own[0]) if own else incident.scope.name
+    return words(language).gettext(own[0]) if own else incident.scope.name.removesuffix(f"/{BOX_SOURCE}")
 
 
 def headline(incident: Incident, kinds: Kinds, language: Language) -> str:
     """The title with its place. `kinds`: what people call those of rules."""
-    named = incident.scope.level in ("site", "uplink", "feeder")
-    of = place(incident.scope.name) if named else name(incident, language)
+    of = place(incident.scope.name) if incident.scope.level == "site" else name(incident, language)
     return title(incident, of, kinds.get(incident.kind, {}).get(language, incident.kind), language)
 
 
@@ -173,4 +179,4 @@ def _phrases(incident: Incident) -> tuple[str, str]:
         return _OTHER["self"][0], own[1]
     if incident.kind == MAINTENANCE:
         return _MAINTENANCE[incident.scope.level], _("Ask who worked there about the devices that are not back.")
-    return _OTHER.get(incident.kind, _RULE)
+    return _OTHER.get(incident.kind, _RULE_OF_SOURCE if incident.scope.level == "source" else _RULE)

@@ -119,7 +119,7 @@ class Texts:
             "since": self._moment(one.since_s),
             "until": self._moment(until_s),
             "duration": duration(until_s - one.since_s, language),
-            "cause": self._cause(one, language),
+            "cause": self._cause(one, language) if one.kind in phrases.OUTAGES else "",
             "value": None if one.value is None else f"{one.value:g}",
             "count": len(one.devices),
             "names": devices[:NAMES],

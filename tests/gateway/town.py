@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from gateway.ports import Refused, SeriesId, Sink, Table, Value
 from gateway.quarantine import quarantine_tables
+from kewang.ui.words import Language
 from kewang.wire.placement import Place, Placement
 from kewang.wire.state import State
 
@@ -109,6 +110,9 @@ class TownFacts:
 
     def open_incidents(self) -> int | None:
         return self.incidents
+
+    def worst_incident(self, language: Language) -> str:
+        return "Site Pasar Mardika is not heard" if self.incidents else ""
 
     def doubt(self) -> str | None:
         well = self.connected and not self.loops_stuck
