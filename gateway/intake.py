@@ -145,19 +145,22 @@ class Intake:
         except Exception as error:
             log.exception("unexpected error with batch %s %d of %s", batch.run, batch.number, device)
             return self._unreadable(device, stream, payload, f"unexpected: {error!r}")
-        self._tell(device, batch.source, verdict.tables)
+        self._tell(device, batch, verdict.tables)
         return Work(device, (batch.run, batch.number), verdict.tables, verdict.refused)
 
-    def _tell(self, device: str, source: str, tables: list[Table]) -> None:
-        """Of the newest rows, if they are of now."""
+    def _tell(self, device: str, batch: Batch, tables: list[Table]) -> None:
+        """The values of the newest rows, if they are of now by our clock: nothing late alerts. And that their source
+        sends, also if they are of now by what their device dates: our clock, set by hours, silences no source."""
         newest: dict[str, Value] = {}
+        known, sent_ms = self._registry.device(device), batch.t0_ms + batch.rows[-1][0]
+        known.newest_ms = max(known.newest_ms, sent_ms)
         for table in tables:
             date_ms, *values = table.rows[-1]
             if isinstance(date_ms, int) and abs(date_ms - self._clock.wall_ms()) <= LIVE_MS:
                 newest |= dict(zip(table.fields, values, strict=True))
-        if newest:
+        if newest or (sent_ms >= known.newest_ms - LIVE_MS and batch.source in known.sources):
             told = {name: value for name, value in newest.items() if isinstance(value, float)}
-            self._onlooker.measured(device, source, told)
+            self._onlooker.measured(device, batch.source, told)
 
     def _verdict(self, series: SeriesId, batch: Batch) -> Verdict:
         if not self._registry.has_room(series.device, series.source):

@@ -175,7 +175,7 @@ class Onlooker(Protocol):
         """Its will, or its own word that it ends, of the connection that was born last."""
 
     def measured(self, device: str, source: str, values: Mapping[str, float]) -> None:
-        """The newest row of a batch, if it is of now: late data is nobody's alarm."""
+        """The source sends; `values`: of the newest row of a batch if it is of now, for late data is nobody's alarm."""
 
     def looped(self) -> None:
         """What we said ourselves came back through the broker."""

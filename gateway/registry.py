@@ -24,6 +24,8 @@ class Device:
     placement: Placement | None = None
     heard_ms: int | None = None
     birth: State | None = None
+    newest_ms: int = 0
+    """The newest date (Unix ms by its own clock) of its rows in this run."""
     sources: set[str] = field(default_factory=set)
     runs: list[str] = field(default_factory=list)
     """Runs born, the present one last."""
@@ -65,6 +67,7 @@ class Registry:
         known.birth = birth
         again = birth.bt in known.runs[:-1]
         if birth.bt not in known.runs[-1:]:
+            known.newest_ms = 0
             known.runs = [*(run for run in known.runs if run != birth.bt), birth.bt][-_RUNS_REMEMBERED:]
         if again:
             known.two_boxes, known.two_boxes_ms = known.two_boxes + 1, known.heard_ms

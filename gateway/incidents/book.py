@@ -86,11 +86,11 @@ class Book:
         if not entry.quiet:
             self.changes.append(Change(what, copied(entry.incident), now_s, why))
 
-    def rename(self, entry: Entry, kind: str) -> None:
-        """It is of another kind than was thought."""
+    def rename(self, entry: Entry, kind: str, scope: Scope | None = None) -> None:
+        """It is of another kind, or about more, than was thought."""
         incident = entry.incident
         del self.by_scope[incident.kind, incident.scope]
-        incident.kind = kind
+        incident.kind, incident.scope = kind, scope or incident.scope
         self.by_scope[kind, incident.scope] = incident.number
 
     def close(self, entry: Entry, now_s: float, why: Mapping[str, str] = _NO_DETAILS) -> None:

@@ -1,18 +1,20 @@
 """What readings tell: rules with two limits and a hold, looked at with each live row. Pure.
 
 A rule's hold runs while its rows say so: a value that clears it, or a pause in the rows, begins it anew. What was told
-ends after rows have cleared it for a while; silence ends nothing. Where many sites meet one rule together (smoke over
-the town), it is one incident of the city.
+ends after rows have cleared it for a while. A source that says nothing for an hour beyond the rule's hold holds it up
+no longer: it is a straggler, for nobody knows how it is there. Where many sites meet one rule together (smoke over the
+town), it is one incident of the city.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
+from gateway.incidents.agenda import Agenda
 from gateway.incidents.book import Book, Entry
 from gateway.incidents.maintenance import Maintenance
 from gateway.incidents.model import Scope
-from gateway.incidents.rules import Rule
+from gateway.incidents.rules import RESERVED, Rule
 from gateway.incidents.topology import CITY, Topology
 
 _PAUSE_S: Final = 300.0
@@ -22,6 +24,7 @@ _CLEAR_S: Final = 300.0
 _WIDE_SITES: Final = 4
 """At so many sites within `_WIDE_S` it is the city's."""
 _WIDE_S: Final = 7200.0
+_MUTE_S: Final = 3600.0
 MAX_COURSES: Final = 500_000
 
 
@@ -47,6 +50,30 @@ class Conditions:
         self._courses: dict[tuple[str, str], Course] = {}
         self._parts: dict[tuple[str, str], int] = {}
         """(rule, source) -> number of the incident it is a part of."""
+        self._seen: dict[tuple[str, str], float] = {}
+        """... -> when its last row came."""
+        self._mute: Agenda[tuple[str, str]] = Agenda()
+
+    @property
+    def next_s(self) -> float:
+        """When `due` has something next."""
+        return self._mute.next_s
+
+    def due(self, now_s: float) -> None:
+        """Who has said nothing for so long that nobody knows."""
+        for at_s, key in self._mute.over(now_s):
+            if key not in self._parts:
+                continue
+            rule, entry = self._rules[key[0]], self._book.entries[self._parts[key]]
+            if at_s < self._mute_s(rule, key):
+                self._mute.put(key, self._mute_s(rule, key))
+            elif key[1] not in entry.incident.back:
+                entry.incident.stragglers = tuple(sorted({*entry.incident.stragglers, key[1]}))
+                self._part(key)
+                self._over(rule, entry, at_s)
+
+    def _mute_s(self, rule: Rule, key: tuple[str, str]) -> float:
+        return self._seen[key] + rule.hold_s + _MUTE_S
 
     def measured(self, device: str, source: str, values: Mapping[str, float], now_s: float) -> None:
         """A live row."""
@@ -58,6 +85,7 @@ class Conditions:
         key = (rule.name, f"{device}/{source}")
         number = self._parts.get(key)
         if number is not None:
+            self._heard(rule, key, number, now_s)
             self._told(rule, key, self._book.entries[number], value, now_s)
             return
         course = self._courses.get(key)
@@ -90,13 +118,24 @@ class Conditions:
         entry = entry or self._book.open(rule.name, scope, rule.severity_at(value), since_s, now_s)
         entry.incident.devices.setdefault(key[1], since_s)
         entry.incident.back.pop(key[1], None)
+        entry.incident.stragglers = tuple(name for name in entry.incident.stragglers if name != key[1])
         entry.incident.sites.add(site)
-        self._parts[key] = entry.incident.number
+        self._heard(rule, key, entry.incident.number, now_s)
         del self._courses[key]
         if new:
             self._say_new(rule, entry, value, now_s)
         else:
             self._worse(rule, entry, value, now_s)
+
+    def _heard(self, rule: Rule, key: tuple[str, str], number: int, now_s: float) -> None:
+        """A row of a source that is part of this incident."""
+        self._parts[key], self._seen[key] = number, now_s
+        self._mute.put(key, self._mute_s(rule, key))
+
+    def _part(self, key: tuple[str, str]) -> None:
+        """It is part of none any more."""
+        for known in (self._parts, self._seen, self._courses):
+            known.pop(key, None)
 
     def _say_new(self, rule: Rule, entry: Entry, value: float, now_s: float) -> None:
         entry.incident.value = value
@@ -125,6 +164,7 @@ class Conditions:
             wide.incident.devices |= part.incident.devices
             wide.incident.back |= part.incident.back
             wide.incident.sites |= part.incident.sites
+            wide.incident.stragglers += part.incident.stragglers
             self._book.close(part, now_s, {"part_of": str(wide.incident.number)})
         values = [each.value for each in incidents if each.value is not None]
         wide.incident.value = min(values) if rule.when == "below" else max(values)
@@ -142,14 +182,14 @@ class Conditions:
             self._begin(key, now_s)
         elif now_s >= course.since_s + min(rule.hold_s, _CLEAR_S):
             entry.incident.back[key[1]] = now_s
-            if len(entry.incident.back) == len(entry.incident.devices):
-                self._end(rule, entry, now_s)
+            self._over(rule, entry, now_s)
 
-    def _end(self, rule: Rule, entry: Entry, now_s: float) -> None:
-        for name in entry.incident.devices:
-            self._parts.pop((rule.name, name), None)
-            self._courses.pop((rule.name, name), None)
-        self._book.close(entry, now_s)
+    def _over(self, rule: Rule, entry: Entry, now_s: float) -> None:
+        """End it when nobody is left who says that it lasts."""
+        if entry.incident.devices.keys() <= {*entry.incident.back, *entry.incident.stragglers}:
+            for name in entry.incident.devices:
+                self._part((rule.name, name))
+            self._book.close(entry, now_s)
 
     def _worse(self, rule: Rule, entry: Entry, value: float, now_s: float) -> None:
         incident = entry.incident
@@ -159,16 +199,14 @@ class Conditions:
             incident.severity = "critical"
             self._book.tell("worsened", entry, now_s, {"value": f"{value:g}"})
 
-    def removed(self, device: str, now_s: float) -> None:
-        """The device is not installed any more: what it told is over."""
-        for entry in list(self._book.entries.values()):
-            rule = self._rules.get(entry.incident.kind)
-            names = [name for name in entry.incident.devices if name.partition("/")[0] == device]
-            if rule is None or not names:
-                continue
-            entry.incident.back.update(dict.fromkeys(names, now_s))
-            if len(entry.incident.back) == len(entry.incident.devices):
-                self._end(rule, entry, now_s)
+    def removed(self, device: str, now_s: float, staying: Collection[str] = ()) -> None:
+        """The device is not installed any more, or has the sources `staying` alone: what the others told is over."""
+        for key, number in list(self._parts.items()):
+            owner, _, source = key[1].partition("/")
+            if owner == device and source not in staying and key in self._parts:
+                entry = self._book.entries[number]
+                entry.incident.back[key[1]] = now_s
+                self._over(self._rules[key[0]], entry, now_s)
 
     def kept(self) -> list[Any]:
         """JSON-able."""
@@ -180,6 +218,8 @@ class Conditions:
             (name, source): Course(since_s, seen_s) for name, source, since_s, seen_s in kept if name in self._rules
         }
         for entry in list(self._book.entries.values()):
-            if entry.incident.kind in self._rules:
-                names = entry.incident.devices
-                self._parts.update({(entry.incident.kind, name): entry.incident.number for name in names})
+            if (rule := self._rules.get(entry.incident.kind)) is not None:
+                for name in entry.incident.devices.keys() - set(entry.incident.stragglers):
+                    self._heard(rule, (rule.name, name), entry.incident.number, now_s)
+            elif entry.incident.kind not in RESERVED:
+                self._book.close(entry, now_s)

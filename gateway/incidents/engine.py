@@ -3,7 +3,7 @@
 Everything it knows can be kept and restored; a restart tells nothing again and forgets nothing.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Self
 
 from gateway.incidents.book import Book, Entry
@@ -59,6 +59,11 @@ class Engine:
             self._sources.removed(device, now_s)
             self._conditions.removed(device, now_s)
             self.maintenance.removed(device)
+
+    def attached(self, device: str, sources: Collection[str], now_s: float) -> None:
+        """The device has these sources and no others: what the others told is over."""
+        self._sources.removed(device, now_s, sources)
+        self._conditions.removed(device, now_s, sources)
 
     def told(self, transition: Transition) -> list[Change]:
         """A device or source changed."""
@@ -179,7 +184,7 @@ class Engine:
     @property
     def next_s(self) -> float:
         """When `due` has something next; inf: never."""
-        parts = (self._outages, self._ourselves, self._sources, self._impostors, self.maintenance)
+        parts = (self._outages, self._ourselves, self._sources, self._conditions, self._impostors, self.maintenance)
         return min(part.next_s for part in parts)
 
     def due(self, now_s: float) -> list[Change]:
@@ -189,6 +194,7 @@ class Engine:
         self._outages.due(now_s)
         self._ourselves.due(now_s)
         self._sources.due(now_s)
+        self._conditions.due(now_s)
         self._impostors.due(now_s)
         return self._book.taken()
 

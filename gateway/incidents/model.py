@@ -72,7 +72,8 @@ class Incident:
     acknowledged: Acknowledged | None = None
     ended_s: float | None = None
     stragglers: tuple[str, ...] = ()
-    """Devices that were not back when it was resolved; each has an incident of its own from then on, without notice."""
+    """Devices that were not back when it was resolved; each has an incident of its own from then on, without notice.
+    Of a rule: sources that say nothing any more, so that nobody knows how it is there."""
     assigned: Assigned | None = None
 
     @property

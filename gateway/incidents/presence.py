@@ -10,7 +10,7 @@ back by what was heard since; entries that were overtaken are passed over.
 
 import heapq
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
@@ -63,13 +63,19 @@ class Presence:
         beat_s = rules.heartbeat_s
         self._late_s, self._silent_s, self._grace_s = 1.5 * beat_s, 2.5 * beat_s, rules.grace_beats * beat_s
 
-    def place(self, device: str, place: Place | None, now_s: float) -> None:
-        """Where the device is from now on; None: nowhere we know of."""
+    def place(self, device: str, place: Place | None, now_s: float) -> Place | None:
+        """Where the device is from now on; None: nowhere we know of. Where it was before."""
         one = self._device(device, now_s)
+        before = one.place
         if one.place is None and one.heard_s is None:
             one.known_s = now_s
         one.place = place
         self._look(device, one, now_s)
+        return before
+
+    def attached(self, device: str, sources: Collection[str]) -> None:
+        """The device has these sources and no others."""
+        self._sources.only(device, sources)
 
     def heard(self, device: str, now_s: float, until_s: float | None = None) -> None:
         """A message came. `until_s`: it is known to be heard at least each heartbeat up to then."""

@@ -1,6 +1,10 @@
-"""Outages of sources while their device is up: one is told as itself, several of one device as that device's. Pure."""
+"""Outages of sources while their device is up: one is told as itself, several of one device as that device's. Pure.
 
-from collections.abc import Mapping
+Sources that send seldom are missed one after the other, long after one cause. So one that fell silent within the time
+in which it is missed makes the incident of another that of the device.
+"""
+
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from gateway.incidents.agenda import Agenda
@@ -60,11 +64,12 @@ class SourceOutages:
         entry.last_back_s = now_s
         self._ends.put(str(entry.incident.number), now_s + self._rules.device_recovery_s)
 
-    def removed(self, device: str, now_s: float) -> None:
-        """The device is not installed any more."""
-        self._down.pop(device, None)
-        for name in [name for name in self._members if name.partition("/")[0] == device]:
-            self._back(self._book.entries[self._members[name]], name, now_s)
+    def removed(self, device: str, now_s: float, staying: Collection[str] = ()) -> None:
+        """The device is not installed any more, or has the sources `staying` alone."""
+        for source in [source for source in self._down.get(device, ()) if source not in staying]:
+            self._up(device, source)
+            if (number := self._members.get(f"{device}/{source}")) is not None:
+                self._back(self._book.entries[number], f"{device}/{source}", now_s)
 
     def due(self, now_s: float) -> None:
         """What is ripe, and what is over."""
@@ -101,7 +106,7 @@ class SourceOutages:
         self._tell(device, {source: down[source] for source in new}, now_s)
 
     def _tell(self, device: str, new: Mapping[str, float], now_s: float) -> None:
-        entry = self._book.find(SOURCES, Scope("device", device))
+        entry = self._book.find(SOURCES, Scope("device", device)) or self._beside(device, new, now_s)
         told = entry is not None
         if entry is None:
             only = next(iter(new)) if len(new) == 1 else None
@@ -116,6 +121,17 @@ class SourceOutages:
             self._book.tell("opened", entry, now_s)
         elif len(entry.incident.missing) >= 2 * entry.told_devices:
             self._book.tell("worsened", entry, now_s, {"sources": str(len(entry.incident.missing))})
+
+    def _beside(self, device: str, new: Mapping[str, float], now_s: float) -> Entry | None:
+        """The outage of another source of the device that may have the same cause: from now on it is the device's."""
+        since_s = min(2 * heard_s - now_s for heard_s in new.values())
+        for source, heard_s in self._down[device].items():
+            number = self._members.get(f"{device}/{source}")
+            if number is not None and heard_s >= since_s:
+                entry = self._book.entries[number]
+                self._book.rename(entry, SOURCES, Scope("device", device))
+                return entry
+        return None
 
     def kept(self) -> dict[str, dict[str, float]]:
         """JSON-able."""

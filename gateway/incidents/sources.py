@@ -5,7 +5,7 @@ is well: a camera may be down while its device is up, and when the device is sil
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -53,6 +53,12 @@ class Sources:
     def forget(self, device: str) -> None:
         """The device is no more."""
         self._devices.pop(device, None)
+
+    def only(self, device: str, staying: Collection[str]) -> None:
+        """The device has these sources alone: any other is learned anew if it is heard again."""
+        sources = self._devices.get(device, {})
+        for source in sources.keys() - set(staying):
+            del sources[source]
 
     def heard(self, device: str, source: str, now_s: float) -> None:
         """A row of it came."""

@@ -57,9 +57,12 @@ class Watch:
         return self.presence.word(device, source)
 
     def place(self, device: str, place: Place | None, now_s: float) -> None:
-        """Where the device is from now on; None: nowhere we know of."""
-        self.presence.place(device, place, now_s)
+        """Where the device is from now on; None: nowhere we know of. Sources it lists no more are over."""
+        before = self.presence.place(device, place, now_s)
         self.engine.place(device, place, now_s)
+        if place is not None and place != before and (place.sources or (before is not None and before.sources)):
+            self.presence.attached(device, place.sources)
+            self.engine.attached(device, place.sources, now_s)
 
     def heard(self, device: str, now_s: float, until_s: float | None = None) -> None:
         """A message came. `until_s`: it is known to be heard at least each heartbeat up to then."""

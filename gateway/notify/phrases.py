@@ -172,6 +172,11 @@ def step(incident: Incident, language: Language) -> str:
     return words(language).gettext(_phrases(incident)[1])
 
 
+def is_rule(incident: Incident) -> bool:
+    """Whether a rule about readings made it."""
+    return _phrases(incident) is _RULE
+
+
 def _phrases(incident: Incident) -> tuple[str, str]:
     if incident.kind == "outage":
         return _OUTAGE[incident.scope.level]

@@ -129,6 +129,7 @@ class Texts:
             "assigned": one.assigned,
             "stragglers": one.stragglers,
             "away": self._away(one),
+            "unmeasured": bool(one.stragglers) and phrases.is_rule(one),
             "step": phrases.step(one, language),
             "runbook": self._link(self._links.runbook, one),
             "acknowledge": self._page(one),

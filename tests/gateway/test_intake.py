@@ -253,7 +253,30 @@ def test_the_onlooker_hears_births_and_the_end_of_the_last_one() -> None:
 def test_the_onlooker_is_told_values_of_now_alone(ago_ms: int, told: bool) -> None:
     desk = Desk()
     desk.take("d/env", batch(t0=NOW_MS - ago_ms))
-    assert desk.told.all == [("heard", DEVICE), *([("measured", DEVICE, "env-1", {"temp_c": 29.0})] if told else [])]
+    assert desk.told.all == [("heard", DEVICE), ("measured", DEVICE, "env-1", {"temp_c": 29.0} if told else {})]
+
+
+@pytest.mark.parametrize("set_ms", [-7_200_000, 7_200_000])
+def test_our_clock_set_by_hours_silences_no_source_and_tells_no_values(set_ms: int) -> None:
+    desk = Desk()
+    desk.take("d/env", batch(1))
+    desk.clock.offset_ms += set_ms
+    desk.told.all.clear()
+    desk.take("d/env", batch(2, t0=NOW_MS + 10_000))
+    assert desk.told.all == [("heard", DEVICE), ("measured", DEVICE, "env-1", {})]
+
+
+def test_a_backlog_says_nothing_of_its_sources_until_the_box_begins_anew() -> None:
+    desk = Desk()
+    desk.take("s", birth())
+    desk.take("d/sys", batch(9, "box"))
+    desk.told.all.clear()
+    desk.take("d/env", batch(1, t0=NOW_MS - 7_200_000))
+    assert desk.told.all == [("heard", DEVICE)]
+    desk.take("s", birth("0f1e0c9a77d2"))
+    desk.told.all.clear()
+    desk.take("d/env", batch(2, t0=NOW_MS - 7_200_000))
+    assert desk.told.all[1:] == [("measured", DEVICE, "env-1", {})]
 
 
 def test_the_onlooker_hears_of_places_and_not_of_who_is_refused() -> None:

@@ -1,6 +1,9 @@
 """Rules at work: two limits, a hold, worse values, pauses, sites together."""
 
+import json
 from collections.abc import Iterable
+
+import pytest
 
 from gateway.incidents.model import Change, Scope
 from gateway.incidents.rules import load_rules
@@ -90,6 +93,66 @@ def test_a_box_that_is_taken_away_ends_what_it_told() -> None:
     rows(one, "m-a", "temp_c", [37] * 40, 0, 60)
     one.place("m-a", None, 3000.0)
     assert story(one.due(3000.0)) == [("resolved", "heat", "site a")]
+
+
+def test_a_source_that_says_nothing_for_an_hour_holds_its_incident_up_no_longer() -> None:
+    """Two measure the heat at one site; one falls silent, the other clears it: nobody knows how it is at the first."""
+    one = watch("a", "b")
+    one.place("m-b", at("a"), 0.0)
+    for minute in range(40):
+        for device in ("m-a", "m-b"):
+            one.measured(device, "env-1", {"temp_c": 37.0}, minute * 60.0)
+    assert story(one.due(2400.0)) == [("opened", "heat", "site a")]
+    assert rows(one, "m-b", "temp_c", [33] * 20, 2400, 60) == []
+    assert one.due(2340.0 + 1800 + 3600 - 1) == []
+    (over,) = one.due(one.next_s)
+    assert (over.what, over.incident.stragglers) == ("resolved", ("m-a/env-1",))
+    assert over.at_s == 2340.0 + 1800 + 3600
+    assert story(rows(one, "m-a", "temp_c", [37] * 40, 9000, 60)) == [("opened", "heat", "site a")]
+
+
+def test_a_source_that_measures_again_before_the_end_is_part_of_it_again() -> None:
+    one = watch("a", "b")
+    one.place("m-b", at("a"), 0.0)
+    for minute in range(240):
+        if not 40 <= minute < 180:
+            one.measured("m-a", "env-1", {"temp_c": 37.0}, minute * 60.0)
+        one.measured("m-b", "env-1", {"temp_c": 37.0}, minute * 60.0)
+        one.due(minute * 60.0)
+    (incident,) = one.open.values()
+    assert (incident.number, incident.stragglers, incident.missing) == (1, (), ["m-a/env-1", "m-b/env-1"])
+
+
+def test_rows_that_come_seldom_but_come_hold_it_up() -> None:
+    assert len(rows(watch("a"), "m-a", "pm25_ugm3", [80] * 40, 0, 3500)) == 1
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_all_are_silent_and_the_closing_says_so(restart: bool) -> None:
+    one = watch("a")
+    rows(one, "m-a", "temp_c", [37] * 40, 0, 60)
+    if restart:
+        one = Watch.restored(json.loads(json.dumps(one.kept())), RULES, 2400.0)
+        one.place("m-a", at("a"), 2400.0)
+        one.heard("m-a", 2400.0, 1e6)
+    told = one.due(2400.0 + 5400.0)
+    assert [(each.what, each.incident.stragglers) for each in told] == [("resolved", ("m-a/env-1",))]
+
+
+def test_a_rule_that_was_taken_out_of_the_file_ends_what_it_told() -> None:
+    one = watch("a")
+    rows(one, "m-a", "temp_c", [37] * 40, 0, 60)
+    fewer = WatchRules(conditions=tuple(rule for rule in RULES.conditions if rule.name != "heat"))
+    again = Watch.restored(one.kept(), fewer, 2400.0)
+    assert story(again.due(2400.0)) == [("resolved", "heat", "site a")]
+
+
+def test_a_source_that_was_taken_away_ends_what_it_told() -> None:
+    one = watch("a")
+    one.place("m-a", at("a").model_copy(update={"sources": ("env-1", "env-2")}), 0.0)
+    rows(one, "m-a", "temp_c", [37] * 40, 0, 60)
+    one.place("m-a", at("a").model_copy(update={"sources": ("env-2",)}), 2400.0)
+    assert story(one.due(2400.0)) == [("resolved", "heat", "site a")]
 
 
 def test_a_restart_forgets_no_course() -> None:

@@ -81,6 +81,30 @@ def test_a_closing_in_english_names_the_cause_and_who_is_not_back() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("language", "subject", "line"),
+    [
+        (
+            "en",
+            "[WARNING] No longer measured: Unhealthy air at Pasar Mardika (#12)",
+            "1 source sends nothing any more, nobody knows how it is there: ambon-m1/env-1",
+        ),
+        (
+            "id",
+            "[PERINGATAN] Tidak diukur lagi: Udara tidak sehat di Pasar Mardika (#12)",
+            "1 sumber tidak mengirim lagi, keadaan di sana tidak diketahui: ambon-m1/env-1",
+        ),
+    ],
+)
+def test_a_rule_whose_source_is_silent_is_not_said_to_be_over(language: Language, subject: str, line: str) -> None:
+    air = incident(kind="pm25", value=80.0, ended_s=NOW_S, stragglers=("ambon-m1/env-1",))
+    text = TEXTS.written(notice("resolved", severity="warning"), [air], AROUND, language)
+    assert (text.subject, text.body.split("\n")[-1]) == (subject, line)
+    several = TEXTS.written(notice("resolved", 12, 13, severity="warning"), [air, incident(13)], AROUND, language)
+    assert ("no longer measured" in several.body) is (language == "en")
+    assert ("tidak diukur lagi" in several.body) is (language == "id")
+
+
 def test_an_acknowledgement_says_who_and_asks_nobody_else() -> None:
     text = written("acknowledged", "en", incident(acknowledged=Acknowledged("Rina", NOW_S, "on my way")))
     assert "Taken on by Rina: on my way" in text.body
