@@ -142,6 +142,6 @@ class _Again:
 
     def _note(self, notices: Iterable[Notice]) -> None:
         for notice in notices:
-            if notice.created_s >= self._from_s and notice.kind != "maintenance":
+            if notice.created_s >= self._from_s and notice.kind not in ("maintenance", "escalated"):
                 unheard = self._routes.nobody(notice, self._incidents, self._around)
                 self.found.unheard |= {number: self._incidents[number] for number in unheard}

@@ -90,6 +90,10 @@ class Watched:
         """Somebody takes it on; False if it is not open."""
         return self.watching.acknowledge(number, by, note)
 
+    def note(self, number: int, by: str, note: str) -> bool:
+        """Somebody writes something down; False if there is no such incident, or it is over for too long."""
+        return self.watching.note(number, by, note)
+
     def start(
         self, group: asyncio.TaskGroup, pipeline: Pipeline, shards: str, doubt: Callable[[], str | None]
     ) -> list[asyncio.Task[None]]:

@@ -96,7 +96,7 @@ class Watching:
         self._troubles: dict[str, str | None] = {}
         self._unkept: dict[str, str] = {}
         """Files of ours that can't be written, and why."""
-        self._turned_s = -math.inf
+        self._turned_s = self._noted_s = -math.inf
         self._faults: set[str] = set()
 
     # ---- what the pipeline tells
@@ -162,6 +162,11 @@ class Watching:
     def surroundings(self) -> Surroundings:
         """What texts know besides the incidents, now."""
         return self._around({**self._before, **self._places})
+
+    def note(self, number: int, by: str, note: str) -> bool:
+        """Somebody writes something down; False if there is no such incident, or it is over for too long."""
+        self._noted_s = max(self._steady.now_s(), math.nextafter(self._noted_s, math.inf))  # each has its own time
+        return self._watch.note(number, by, note, self._noted_s)
 
     @property
     def open(self) -> Mapping[int, Incident]:

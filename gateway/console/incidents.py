@@ -63,6 +63,9 @@ class Incidents(Protocol):
     def acknowledge(self, number: int, by: str, note: str) -> bool:
         """Somebody takes it on; False if it is not open. From the event loop."""
 
+    def note(self, number: int, by: str, note: str) -> bool:
+        """Somebody writes something down; False if that can't be. From the event loop."""
+
     @property
     def kinds(self) -> phrases.Kinds:
         """What people call those of rules."""
@@ -73,6 +76,13 @@ class Taking(BaseModel):
 
     by: str = Field(min_length=1, max_length=200)
     note: str = Field("", max_length=2000)
+
+
+class Noting(BaseModel):
+    """Who writes something down, and what."""
+
+    by: str = Field(min_length=1, max_length=200)
+    note: str = Field(min_length=1, max_length=2000)
 
 
 class Pages(Protocol):
@@ -98,6 +108,8 @@ class IncidentPages:
         router.add_api_route("/incidents", self.all, methods=["GET"])
         router.add_api_route("/incidents/{number}", self.one, methods=["GET"])
         router.add_api_route("/incidents/{number}/acknowledge", self.acknowledge, methods=["POST"])
+        router.add_api_route("/incidents/{number}/note", self.note, methods=["POST"])
+        router.add_api_route("/api/v1/incidents/{number}/note", self.write, methods=["POST"])
         router.add_api_route("/api/v1/incidents", self.json, methods=["GET"])
         router.add_api_route("/api/v1/incidents/{number}/acknowledge", self.take, methods=["POST"])
         return router
@@ -136,6 +148,16 @@ class IncidentPages:
         self._incidents.acknowledge(number, who.name or who.sub, clean(fields.get("note", "")))
         return RedirectResponse(f"/incidents/{number}", 303, {"Cache-Control": "no-store"})
 
+    async def note(self, number: Number, request: Request) -> Response:
+        """Who is logged in writes something down. Only from our own form."""
+        sent = await self._forms.sent(request)
+        if isinstance(sent, JSONResponse):
+            return sent
+        who, fields = sent
+        if note := clean(fields.get("note", "")):
+            self._incidents.note(number, who.name or who.sub, note)
+        return RedirectResponse(f"/incidents/{number}", 303, {"Cache-Control": "no-store"})
+
     async def json(self) -> Response:
         """The same list for programs."""
         found = await asyncio.to_thread(self._incidents.listed, SHOWN)
@@ -149,6 +171,13 @@ class IncidentPages:
         return JSONResponse(
             {"ok": self._incidents.acknowledge(number, clean(said.by, NAME_CHARACTERS), clean(said.note))}
         )
+
+    async def write(self, number: Number, request: Request) -> Response:
+        """A program with the service token writes something down for somebody."""
+        said = await self._forms.said(request, Noting, '{"by": "who", "note": "what"}')
+        if isinstance(said, JSONResponse):
+            return said
+        return JSONResponse({"ok": self._incidents.note(number, clean(said.by, NAME_CHARACTERS), clean(said.note))})
 
     def _known(self, request: Request) -> dict[str, Any]:
         language = self._pages.language(request)

@@ -61,6 +61,7 @@ CHANGES: Final = {
     "assigned": _("given to a technician"),
     "taken": _("the technician took it"),
     "done": _("the technician says it is done"),
+    "noted": _("note"),
     "resolved": _("ended"),
 }
 """What happens to an incident."""

@@ -86,6 +86,11 @@ class Book:
         if not entry.quiet:
             self.changes.append(Change(what, copied(entry.incident), now_s, why))
 
+    def noted(self, number: int, now_s: float, why: Mapping[str, str]) -> None:
+        """Somebody writes something down of it, open or over a short while ago."""
+        if (entry := self.entries.get(number) or self.over.get(number)) is not None:
+            self.changes.append(Change("noted", copied(entry.incident), now_s, why))
+
     def rename(self, entry: Entry, kind: str, scope: Scope | None = None) -> None:
         """It is of another kind, or about more, than was thought."""
         incident = entry.incident

@@ -115,6 +115,11 @@ class Engine:
             self._taken_on(entry, by, note, now_s)
         return self._book.taken()
 
+    def note(self, number: int, by: str, note: str, now_s: float) -> list[Change]:
+        """Somebody writes something down of it. Nothing for one that is not known any more."""
+        self._book.noted(number, now_s, {"by": by, "note": note})
+        return self._book.taken()
+
     def _taken_on(self, entry: Entry, by: str, note: str, now_s: float) -> None:
         entry.incident.acknowledged = Acknowledged(by, now_s, note)
         self._book.tell("acknowledged", entry, now_s, {"by": by, "note": note})

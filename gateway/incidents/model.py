@@ -15,8 +15,9 @@ Word = Literal["up", "degraded", "down", "unstable", "unplaced", "maintenance", 
 Level = Literal["source", "device", "site", "uplink", "feeder", "city", "gateway"]
 """What an incident is about, from small to large; `gateway`: ourselves (broker, database, clock, disk)."""
 Severity = Literal["info", "warning", "critical"]
-What = Literal["opened", "worsened", "cause", "acknowledged", "assigned", "taken", "done", "resolved"]
-"""`cause`: it became known why (from births, afterwards). `assigned`, `taken`, `done`: of a technician's task."""
+What = Literal["opened", "worsened", "cause", "acknowledged", "noted", "assigned", "taken", "done", "resolved"]
+"""`cause`: it became known why (from births, afterwards). `noted`: somebody wrote something down; nobody is told.
+`assigned`, `taken`, `done`: of a technician's task."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -121,6 +121,12 @@ class Watch:
         """The technician took the task or ended it, with a `note`."""
         self._changes += self.engine.progress(number, assigned, note, now_s)
 
+    def note(self, number: int, by: str, note: str, now_s: float) -> bool:
+        """Somebody writes something down of an incident; False if it is not known any more."""
+        changes = self.engine.note(number, by, note, now_s)
+        self._changes += changes
+        return bool(changes)
+
     def maintain(
         self, scope: Scope, until_s: float, now_s: float, from_s: float = 0.0, by: str = "", note: str = ""
     ) -> Window:

@@ -17,7 +17,7 @@ from gateway.notify.budget_rules import BudgetRules, Sent, after
 
 __all__ = ["SEVERITIES", "Budget", "BudgetRules", "Kind", "Notice"]
 
-Kind = Literal["opened", "worsened", "acknowledged", "resolved", "digest", "maintenance"]
+Kind = Literal["opened", "worsened", "acknowledged", "resolved", "digest", "maintenance", "escalated"]
 SEVERITIES: Final[tuple[Severity, ...]] = ("info", "warning", "critical")
 """The worst last."""
 
@@ -28,7 +28,7 @@ class Notice:
     `incidents` of a `maintenance` are numbers of windows.
 
     `over`: those of a digest's incidents that it opens and closes at once. `part_of`: of those closed because they are
-    part of a larger one, its number.
+    part of a larger one, its number. `waited_s`: for so long at least nobody has taken those of an `escalated` on.
     """
 
     key: str
@@ -38,6 +38,7 @@ class Notice:
     created_s: float
     over: tuple[int, ...] = ()
     part_of: tuple[tuple[int, int], ...] = ()
+    waited_s: float = 0.0
 
 
 @dataclass(slots=True)
@@ -66,7 +67,7 @@ class Budget:
     used again after its loss is not taken for the old one."""
 
     def __init__(self, rules: BudgetRules, name: str = "") -> None:
-        self._rules, self._name = rules, name
+        self._rules, self.name = rules, name
         self._told: dict[int, _Told] = {}
         self._news: dict[int, _News] = {}
         self._closings: dict[int, _News] = {}
@@ -123,7 +124,7 @@ class Budget:
         sent = {name: [one.single_s, one.several_s, one.all_s] for name, one in self._lanes()}
         entries = {name: [[n, _finite(asdict(one))] for n, one in each.items()] for name, each in numbered.items()}
         reports = list(self.reports.items())
-        return {"name": self._name, "kinds": self._kinds, "reports": reports, **sent, **entries}
+        return {"name": self.name, "kinds": self._kinds, "reports": reports, **sent, **entries}
 
     @classmethod
     def restored(cls, kept: Mapping[str, Any], rules: BudgetRules, now_s: float) -> Self:
@@ -178,7 +179,7 @@ class Budget:
     def _single(self, number: int, news: _News, now_s: float) -> Notice:
         key = self._tell(number, now_s)
         self._sent.went(self._sent.single_s, now_s)
-        return Notice(self._name + key, news.what, (number,), news.severity, now_s)
+        return Notice(self.name + key, news.what, (number,), news.severity, now_s)
 
     def _digest(self, now_s: float) -> list[Notice]:
         ready = {n: one for n, one in self._news.items() if self._ready_s(n, one) <= now_s}
@@ -188,7 +189,7 @@ class Budget:
         over = tuple(n for n in order if ready[n].over)
         keys = " ".join(self._tell(n, now_s) for n in order)
         self._sent.went(self._sent.several_s, now_s)
-        return [Notice(self._several_key("digest", keys), "digest", tuple(order), _worst(ready), now_s, over)]
+        return [Notice(self.name + several_key("digest", keys), "digest", tuple(order), _worst(ready), now_s, over)]
 
     def _resolved(self, now_s: float) -> list[Notice]:
         notices = []
@@ -196,11 +197,11 @@ class Budget:
             if self._closing_s <= now_s:
                 del self._closings[number]
                 self._closed.went(self._closed.single_s, now_s)
-                notices.append(_closing(f"{self._name}{number}-resolved", {number: news}, now_s))
+                notices.append(_closing(f"{self.name}{number}-resolved", {number: news}, now_s))
         waiting, self._closings = self._closings, {}
         if any(self._closed.several_at_s(one.since_s) <= now_s for one in waiting.values()):
             self._closed.went(self._closed.several_s, now_s)
-            key = self._several_key("resolved", " ".join(map(str, waiting)))
+            key = self.name + several_key("resolved", " ".join(map(str, waiting)))
             return [*notices, _closing(key, waiting, now_s)]
         self._closings = waiting
         return notices
@@ -210,7 +211,7 @@ class Budget:
             return []
         reports, self.reports = self.reports, {}
         self._closed.went(self._closed.single_s, now_s)
-        key = self._several_key("maintenance", " ".join(map(str, reports)))
+        key = self.name + several_key("maintenance", " ".join(map(str, reports)))
         return [Notice(key, "maintenance", tuple(reports), max(reports.values(), key=SEVERITIES.index), now_s)]
 
     def _tell(self, number: int, now_s: float) -> str:
@@ -226,10 +227,6 @@ class Budget:
         if news.what == "acknowledged":
             told.acknowledged_s = now_s
         return f"{number}-{news.what}-{told.notices}"
-
-    def _several_key(self, kind: str, keys: str) -> str:
-        first = keys.partition(" ")[0]
-        return f"{self._name}{kind}-{first}-{zlib.crc32(keys.encode()):08x}"
 
     def _due_s(self, number: int) -> float:
         """When something is told of this incident, as things are."""
@@ -264,6 +261,12 @@ class Budget:
     @property
     def _closing_s(self) -> float:
         return self._closed.single_at_s(self._rules.single)
+
+
+def several_key(kind: str, keys: str) -> str:
+    """The key of a notice about several."""
+    first = keys.partition(" ")[0]
+    return f"{kind}-{first}-{zlib.crc32(keys.encode()):08x}"
 
 
 def _news(change: Change, what: Literal["opened", "worsened", "acknowledged", "resolved"], now_s: float) -> _News:

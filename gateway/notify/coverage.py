@@ -68,7 +68,7 @@ def _heard(settings: NotifySettings, incident: Incident, site: str) -> bool:
     if office and office.by and SEVERITIES.index(incident.severity) >= SEVERITIES.index(office.at_least):
         return True
     incident.sites = {site} if site else set()
-    return any(route.fits(incident) for route in settings.routes)
+    return any(route.fits(incident) for route in settings.routes if not route.escalation)
 
 
 def _kinds(rules: Iterable[Rule]) -> Iterator[Incident]:

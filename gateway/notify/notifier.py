@@ -4,6 +4,7 @@ Who watches gives its own state along, so that what it knows and what people wer
 """
 
 import logging
+import math
 import secrets
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
@@ -11,6 +12,7 @@ from typing import Any, Final
 from gateway.incidents.facts import facts_of, incident_of
 from gateway.incidents.model import Change, Incident
 from gateway.notify.budget import Budget, Notice
+from gateway.notify.escalation import Escalation
 from gateway.notify.message import Message
 from gateway.notify.outbox import Outbox
 from gateway.notify.routes import NotifySettings, Routes
@@ -39,6 +41,11 @@ class Notifier:
             self._reports = {one["number"]: incident_of(one) for one in kept.get("reports", ())}
         else:
             self._budget = Budget(settings.budget, f"{secrets.token_hex(3)}-")
+        self._escalation: Escalation | None = None
+        if any(route.escalation for route in settings.routes):
+            self._escalation = Escalation(settings.escalation, self._budget.name)
+            if kept is not None and (before := kept.get("escalation")) is not None:
+                self._escalation.restore(before, now_s)
 
     def take(
         self,
@@ -73,7 +80,7 @@ class Notifier:
     @property
     def next_s(self) -> float:
         """When `due` has something next; inf: only after another change."""
-        return self._budget.next_s
+        return min(self._budget.next_s, self._escalation.next_s if self._escalation else math.inf)
 
     @property
     def trouble(self) -> str | None:
@@ -81,9 +88,10 @@ class Notifier:
         return self._routes.failed
 
     def _put(self, notices: list[Notice], around: Surroundings, now_s: float, kept: Mapping[str, Any]) -> list[Notice]:
+        notices += self._escalated(notices, now_s)
         for notice in notices:
             about = self._reports if notice.kind == "maintenance" else self._incidents
-            if nobody := self._routes.nobody(notice, about, around):
+            if notice.kind != "escalated" and (nobody := self._routes.nobody(notice, about, around)):
                 what = "the end of maintenance" if about is self._reports else "incidents"
                 log.warning("no route sends %s %s to anybody", what, ", ".join(map(str, nobody)))
             self._unput += self._routes.messages(notice, about, around, now_s)
@@ -93,7 +101,17 @@ class Notifier:
         self._routes.contacts.forget(spoken_of)
         own = {"budget": self._budget.kept(), "incidents": [facts_of(one) for one in self._incidents.values()]}
         own["reports"] = [facts_of(one) for one in self._reports.values()]
+        if self._escalation:
+            own["escalation"] = self._escalation.kept()
         own["contacts"] = self._routes.contacts.kept()
         self._outbox.put(self._unput, {**kept, KEPT: own})
         self._unput = []
         return notices
+
+    def _escalated(self, notices: Iterable[Notice], now_s: float) -> list[Notice]:
+        """What nobody has taken on for too long, where somebody is named for that."""
+        if self._escalation is None:
+            return []
+        for notice in notices:
+            self._escalation.told(notice, self._incidents)
+        return self._escalation.due(self._incidents, now_s)

@@ -16,6 +16,7 @@ from gateway.notify.budget import SEVERITIES, BudgetRules, Notice
 from gateway.notify.channel_settings import ChannelSettings
 from gateway.notify.contacts import Contacts, OfficeSettings, RecipientSettings
 from gateway.notify.delivery import DeliveryRules
+from gateway.notify.escalation import EscalationSettings
 from gateway.notify.message import Message
 from gateway.notify.texts import LinkSettings, Surroundings, Texts
 from kewang.runtime.settings import Settings, load
@@ -31,6 +32,8 @@ class RouteSettings(Settings):
     sites: list[str] = Field(["*"], min_length=1, description="Sites by name; * stands for any part.")
     kinds: list[str] = Field(["*"], min_length=1, description="Kinds of incidents; * stands for any part.")
     at_least: Severity = Field("info", description="The least severity: info, warning or critical.")
+
+    escalation: bool = Field(False, description="Only what nobody has taken on for too long, and nothing else.")
 
     def fits(self, incident: Incident) -> bool:
         """Whether `incident` is one of this route; one without sites concerns everybody."""
@@ -77,6 +80,7 @@ class NotifySettings(Settings):
     expires_h: float = Field(12.0, gt=0, le=168, description="A notice that did not get through for so long ends (h).")
     links: LinkSettings = LinkSettings()
     budget: BudgetRules = BudgetRules()
+    escalation: EscalationSettings = EscalationSettings()
     delivery: DeliveryRules = DeliveryRules()
     channels: dict[str, ChannelSettings] = Field({}, description="Channels by name.")
     recipients: dict[str, RecipientSettings] = Field({}, description="Recipients by name.")
@@ -153,20 +157,21 @@ class Routes:
         ways: dict[tuple[str, str], _Way] = {}
         for number in notice.incidents:
             one, reached = incidents[number], False
-            for recipient, by in self._on_file(one):
+            for recipient, by in self._on_file(one, escalated=notice.kind == "escalated"):
                 _go(ways, recipient, by, one)
                 reached = True
-            called = self.contacts.of(notice, one, around.roster, reached=reached) if one.kind != CANARY else []
+            nobody = notice.kind == "escalated" or one.kind == CANARY
+            called = [] if nobody else self.contacts.of(notice, one, around.roster, reached=reached)
             if notice.kind != "maintenance":  # its numbers are windows
                 self.contacts.note(number, called)
             for each in called:
                 _go(ways, each.recipient(), each.by, one)
         return list(ways.values())
 
-    def _on_file(self, incident: Incident) -> Iterator[tuple[RecipientSettings, Sequence[str]]]:
+    def _on_file(self, incident: Incident, *, escalated: bool) -> Iterator[tuple[RecipientSettings, Sequence[str]]]:
         """Who is told by the file, and by which channels."""
         for route in self._settings.routes:
-            for name in route.to if route.fits(incident) else ():
+            for name in route.to if route.escalation is escalated and route.fits(incident) else ():
                 recipient = self._settings.recipients[name]
                 yield recipient, [channel for channel in route.by if channel in recipient.addresses]
 

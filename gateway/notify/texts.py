@@ -94,6 +94,7 @@ class Texts:
             "kind": notice.kind,
             "severity": words(language).gettext(phrases.SEVERITY[notice.severity]),
             "incidents": seen,
+            "waited": duration(notice.waited_s, language),
             "console": self._links.console,
         }
         subject = " ".join(environment.get_template("subject.txt").render(known).split())

@@ -77,7 +77,7 @@ class _Notes:
 
     def sent(self, messages: Iterable[Message], open_now: Mapping[int, Incident]) -> None:
         for message in messages:
-            if message.kind == "acknowledged" or message.kind == "maintenance":
+            if message.kind == "acknowledged" or message.kind == "maintenance" or message.kind == "escalated":
                 continue
             parts = tuple(self._part(number, message, open_now) for number in message.incidents)
             self.notices.append(Notice(message.created_s - START_S, message.kind, parts))

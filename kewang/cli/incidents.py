@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kewang.cli.common import FOUND, UNREACHABLE, AsJson, Config, fail, print_json, settings_errors
+from kewang.cli.common import FOUND, UNREACHABLE, USAGE, AsJson, Config, fail, print_json, settings_errors
 from kewang.cli.watched import moment, opened_chronicle, posted, watching_settings
 
 if TYPE_CHECKING:
@@ -69,7 +69,8 @@ def show(number: Number, config: Config = None, as_json: AsJson = False) -> None
     for step in timeline:
         by = f" by {step.why['by']}" if step.why.get("by") else ""
         by += f" to {step.why['to']}" if step.why.get("to") else ""
-        typer.echo(f"  {moment(step.at_s, settings)} {step.what}{by}, {step.devices} devices, {step.back} back")
+        note = f": {step.why['note']}" if step.why.get("note") else ""
+        typer.echo(f"  {moment(step.at_s, settings)} {step.what}{by}, {step.devices} devices, {step.back} back{note}")
 
 
 @app.command()
@@ -129,6 +130,35 @@ def assign(
         print_json({"number": number, **answer})
     else:
         typer.echo(f"incident {number} is task {answer['task']} of {answer['to'] or 'whoever takes it'}")
+
+
+@app.command()
+def note(
+    number: Number,
+    note: Annotated[str, typer.Option("--note", help="What is to be known.")],
+    by: Annotated[str, typer.Option("--by", help="Who writes; default: who is logged in on this machine.")] = "",
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write something down of an incident: it stands in its timeline, and nobody is called. The gateway has to run.
+
+    Exit codes: 0 done; 1 there is none of this number, or it is over for too long; 2 wrong settings, no service token
+    in them, or nothing to write; 3 the gateway does not answer.
+
+    Example: kewang incidents note 17 --note "the fuse was blown, a new one is in" --config gateway.toml
+    """
+    import getpass
+
+    settings = watching_settings(config)
+    if not note.strip():
+        fail("--note is empty: write what is to be known", USAGE)
+    said = {"by": by or getpass.getuser(), "note": note}
+    if not posted(settings, f"/api/v1/incidents/{number}/note", said).get("ok"):
+        fail(f"there is no incident {number}, or it is over for too long: see 'kewang incidents list'", FOUND)
+    if as_json:
+        print_json({"ok": True, "number": number})
+    else:
+        typer.echo(f"written down of incident {number}")
 
 
 def _line(one: "Incident", settings: "GatewaySettings") -> str:

@@ -72,6 +72,14 @@ async def test_one_is_taken_on_at_the_running_gateway(house: House, tmp_path: Pa
         acknowledged = house.watched.watching.open[1].acknowledged
         assert acknowledged is not None
         assert (acknowledged.by, acknowledged.note) == ("ina", "on my way")
+        noted = ("incidents", "note", "1", "--by", "ina", "--note", "the fuse was blown", "--config", file)
+        assert (await asyncio.to_thread(kewang, *noted)).returncode == 0
+        await house.live(1)
+        shown = await asyncio.to_thread(kewang, "incidents", "show", "1", "--config", file)
+        assert "acknowledged by ina, 3 devices, 0 back: on my way" in shown.stdout
+        assert "noted by ina, 3 devices, 0 back: the fuse was blown" in shown.stdout
+        none = await asyncio.to_thread(kewang, "incidents", "note", "7", "--note", "x", "--config", file)
+        assert (none.returncode, "over for too long" in none.stderr) == (1, True)
         again = await asyncio.to_thread(kewang, "incidents", "ack", "7", "--config", file)
         assert (again.returncode, "not open" in again.stderr) == (1, True)
         (tmp_path / "token").write_text("another")

@@ -51,7 +51,7 @@ def test_the_example_of_notices_names_every_key_with_its_default() -> None:
     parts: list[tuple[dict[str, Any], type[BaseModel]]] = [
         *(
             (values[name], generate._section(NotifySettings.model_fields[name].annotation) or NotifySettings)
-            for name in ("links", "office", "budget", "delivery")
+            for name in ("links", "office", "budget", "escalation", "delivery")
         ),
         *((one, generate.channel_models()[one["kind"]]) for one in values["channels"].values()),
         (values["recipients"]["shift"], RecipientSettings),

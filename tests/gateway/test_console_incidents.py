@@ -88,7 +88,29 @@ async def test_only_who_is_logged_in_and_on_our_page_takes_one_on(house: House) 
         await house.live(1)
         page = (await shown.client.get(f"/incidents/{number}?lang=en", headers=cookie())).text
         assert "Rudi: on my way&lt;b&gt;" in page
-        assert 'name="token"' not in page
+        assert "/acknowledge" not in page
+
+
+async def test_a_note_is_written_by_who_is_logged_in_and_by_programs(house: House) -> None:
+    await stormy(house)
+    (number,) = house.watched.watching.open
+    path, bearer = f"/incidents/{number}/note", {"Authorization": f"Bearer {TOKEN}"}
+    async with console(MemoryStore(), access=Access(TOKEN, KEY, LOGIN), incidents=house.watched) as shown:
+        page = (await shown.client.get(f"/incidents/{number}", headers=cookie())).text
+        token = page.split('name="token" value="')[1].split('"')[0]
+        assert (await shown.client.post(path, data={"note": "x"}, headers=cookie())).status_code == 403
+        for note in ("", "no power in the street"):
+            sent = await shown.client.post(path, data={"token": token, "note": note}, headers=cookie())
+            assert sent.status_code == 303
+        said = {"by": "ina", "note": "PLN was called"}
+        assert (await shown.client.post(f"/api/v1{path}", json=said)).status_code == 401
+        assert (await shown.client.post(f"/api/v1{path}", json={"by": "ina"}, headers=bearer)).status_code == 422
+        assert (await shown.client.post(f"/api/v1{path}", json=said, headers=bearer)).json() == {"ok": True}
+        assert (await shown.client.post("/api/v1/incidents/99/note", json=said, headers=bearer)).json() == {"ok": False}
+        await house.live(1)
+        page = (await shown.client.get(f"/incidents/{number}?lang=en", headers=cookie())).text
+        assert re.search(r"note: Rudi.*no power in the street.*note: ina.*PLN was called", page, re.S)
+        assert page.count("note: ") == 2
 
 
 async def test_without_a_login_of_the_city_nobody_takes_one_on(house: House) -> None:

@@ -281,3 +281,21 @@ async def test_a_corrected_wall_clock_moves_no_window(house: House) -> None:
     window = house.watched.works.plan(Scope("site", "mardika"), wall_s + 60, wall_s + 120, "Ina", "")
     now_s = house.watched.watching.now_s()
     assert [window.from_s - now_s, window.until_s - now_s] == pytest.approx([60, 120])
+
+
+async def test_notes_stand_in_the_timeline_and_call_nobody(house: House) -> None:
+    await house.live(400)
+    house.silent = {BOXES[3]}
+    await house.live(300)
+    watching, told = house.watched.watching, len(house.told())
+    assert [watching.note(1, "ina", "asked at the site"), watching.note(1, "rudi", "no power")] == [True, True]
+    assert not watching.note(99, "ina", "who?")
+    house.silent = set()
+    await house.live(900)
+    assert watching.note(1, "ina", "the fuse was blown")
+    await house.live(1)
+    found = house.watched.chronicle.one(1)
+    assert found is not None
+    notes = [(step.why["by"], step.why["note"]) for step in found[1] if step.what == "noted"]
+    assert notes == [("ina", "asked at the site"), ("rudi", "no power"), ("ina", "the fuse was blown")]
+    assert len(house.told()) == told + 1
