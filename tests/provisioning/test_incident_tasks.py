@@ -129,8 +129,11 @@ async def test_from_the_incident_to_the_phone_and_back_once(city: City) -> None:
     phone = (await city.market.client.get("/t/tasks?lang=en")).text
     assert f'<a href="{PORTAL}/incidents/1">Incident #1</a> · ● not over' in phone
     await city.market.post(f"/t/task/{task.id}/take", {}, 303)
-    await city.follow()
-    assert "Rudi Latuconsina (being done)" in await city.page()
+    for _ in range(2):
+        await city.follow()
+        page = await city.page()
+    assert "Rudi Latuconsina (being done)" in page
+    assert page.count("the technician took it: Rudi Latuconsina") == 1
     await city.market.post(f"/t/task/{task.id}/done", {"note": "router <b>menyala</b>"}, 303)
     for _ in range(2):
         await city.follow()

@@ -133,8 +133,10 @@ def test_who_is_told_by_the_file_needs_no_stand_in_and_one_address_is_told_once(
     house = House(tmp_path, roster(person("@a"), person("@far", "baguala", DAY)), file)
     assert house.tell("opened", MONDAY_NIGHT) == ["@a"]
     assert "KRITIS" in house.outbox._db.execute("SELECT content FROM message").fetchone()[0]
-    house.roster = None
+    house.roster = roster(person("@far", "baguala"))
     assert house.tell("opened", MONDAY_NIGHT, number=2) == ["@a"]
+    house.roster = None
+    assert house.tell("opened", MONDAY_NIGHT, number=3) == ["@a"]
     house.outbox.close()
 
 
