@@ -36,6 +36,9 @@ class OfficeSettings(Settings):
         {}, description="Channels for contacts of telegram, whatsapp, email, sms, webhook; the next if one fails."
     )
     at_least: Severity = Field("info", description="The least severity they are told of: info, warning or critical.")
+    escalation: bool = Field(
+        False, description="What nobody has taken on for too long goes to all contacts there, on duty or not."
+    )
     every_s: float = Field(60.0, ge=1, le=3600, description="The list is asked for in this time (s).")
 
     @field_validator("by")
@@ -76,12 +79,14 @@ class Contacts:
     def of(self, notice: Notice, incident: Incident, roster: Roster | None, *, reached: bool) -> list[Called]:
         """Who is told by `notice` of `incident`; `reached`: somebody else is told of it anyway.
 
-        Who was told of its beginning is told of its end, on duty or not.
+        Who was told of its beginning is told of its end, on duty or not; of an escalation all are told, or none.
         """
-        if self._settings is None:
+        escalated = notice.kind == "escalated"
+        if self._settings is None or (escalated and not self._settings.escalation):
             return []
         severe = SEVERITIES.index(incident.severity) >= SEVERITIES.index(self._settings.at_least)
-        now = self._on_call(incident, roster, notice.created_s, reached=reached) if severe and roster else []
+        at_s = None if escalated else notice.created_s
+        now = self._on_call(incident, roster, at_s, reached=reached) if severe and roster else []
         before = self._told.get(incident.number, []) if notice.kind == "resolved" else []
         return list(dict.fromkeys([*now, *before]))
 
@@ -97,15 +102,16 @@ class Contacts:
         """JSON-able."""
         return [[n, [[one.language, one.address, one.by] for one in called]] for n, called in self._told.items()]
 
-    def _on_call(self, incident: Incident, roster: Roster, at_s: float, *, reached: bool) -> list[Called]:
-        """The contacts of its districts on duty; nobody is: all of those districts; there are none: everybody."""
+    def _on_call(self, incident: Incident, roster: Roster, at_s: float | None, *, reached: bool) -> list[Called]:
+        """The contacts of its districts on duty; nobody is: all of those districts; there are none: everybody.
+
+        `at_s` None: whoever is on duty.
+        """
         able = [one for one in roster.contacts if self._by(one)]
         near = [one for one in able if one.district is None or one.district in _districts(incident, roster)]
-        date = datetime.fromtimestamp(at_s, ZoneInfo(roster.time_zone))
-        moment = date.isoweekday(), date.hour * 60 + date.minute
-        chosen = [one for one in near if one.on_duty(*moment)] or near
+        chosen = _on_duty(near, roster, at_s)
         if not chosen and not reached:
-            chosen = [one for one in able if one.on_duty(*moment)] or able
+            chosen = _on_duty(able, roster, at_s)
         return [Called(one.language, one.address, self._by(one)) for one in chosen]
 
     def _by(self, contact: Contact) -> tuple[str, ...]:
@@ -116,6 +122,14 @@ def unreachable(roster: Roster, by: Mapping[ContactChannel, Sequence[str]]) -> d
     """How many contacts no channel serves, by the channel they wish."""
     wished = [one.channel for one in roster.contacts if not by.get(one.channel)]
     return {channel: wished.count(channel) for channel in dict.fromkeys(wished)}
+
+
+def _on_duty(contacts: list[Contact], roster: Roster, at_s: float | None) -> list[Contact]:
+    """Those of them who are on duty by the city's clock; all if nobody is."""
+    if at_s is None:
+        return contacts
+    date = datetime.fromtimestamp(at_s, ZoneInfo(roster.time_zone))
+    return [one for one in contacts if one.on_duty(date.isoweekday(), date.hour * 60 + date.minute)] or contacts
 
 
 def _districts(incident: Incident, roster: Roster) -> set[str]:

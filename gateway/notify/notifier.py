@@ -42,7 +42,7 @@ class Notifier:
         else:
             self._budget = Budget(settings.budget, f"{secrets.token_hex(3)}-")
         self._escalation: Escalation | None = None
-        if any(route.escalation for route in settings.routes):
+        if settings.escalates:
             self._escalation = Escalation(settings.escalation, self._budget.name)
             if kept is not None and (before := kept.get("escalation")) is not None:
                 self._escalation.restore(before, now_s)

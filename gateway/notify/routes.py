@@ -99,6 +99,11 @@ class NotifySettings(Settings):
             raise ValueError(f"{name!r} is no time zone: take Asia/Jayapura, Asia/Makassar or Asia/Jakarta") from None
         return name
 
+    @property
+    def escalates(self) -> bool:
+        """Whether anybody is named for what nobody takes on."""
+        return any(route.escalation for route in self.routes) or bool(self.office and self.office.escalation)
+
     @model_validator(mode="after")
     def _routes_lead_somewhere(self) -> Self:
         for n, route in enumerate(self.routes):
@@ -160,8 +165,8 @@ class Routes:
             for recipient, by in self._on_file(one, escalated=notice.kind == "escalated"):
                 _go(ways, recipient, by, one)
                 reached = True
-            nobody = notice.kind == "escalated" or one.kind == CANARY
-            called = [] if nobody else self.contacts.of(notice, one, around.roster, reached=reached)
+            test = one.kind == CANARY
+            called = [] if test else self.contacts.of(notice, one, around.roster, reached=reached)
             if notice.kind != "maintenance":  # its numbers are windows
                 self.contacts.note(number, called)
             for each in called:

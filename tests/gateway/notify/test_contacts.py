@@ -194,3 +194,17 @@ def test_a_roster_is_what_was_sent() -> None:
     told = roster(person("@a", "sirimau", NIGHT), person("b@x.id"))
     assert Roster.decode(told.encode()) == told
     assert json.loads(told.encode())["v"] == 1
+
+
+@pytest.mark.parametrize(("escalation", "expected"), [(True, ["@day", "@night"]), (False, [])])
+def test_what_nobody_takes_on_goes_to_all_of_the_district(
+    tmp_path: Path, escalation: bool, expected: list[str]
+) -> None:
+    office = SETTINGS["office"] | {"escalation": escalation}
+    people = person("@night", "sirimau", NIGHT), person("@day", "sirimau", DAY), person("@far", "baguala")
+    house = House(tmp_path, roster(*people), {"office": office})
+    assert house.tell("opened", MONDAY_NIGHT) == ["@night"]
+    house.notifier.due(Surroundings(roster=house.roster), MONDAY_NIGHT + 600)
+    assert house.told() == expected
+    assert house.tell("resolved", MONDAY_NIGHT + 900) == (expected or ["@night"])
+    house.outbox.close()
