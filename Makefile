@@ -22,7 +22,7 @@ venv: .venv/.stamp ## the Python environment, from pinned and hashed packages (q
 parts: ## real broker and database for the tests, unpacked from Debian's packages into .parts
 	@deploy/parts.sh
 
-demo: venv ## simulated boards, edges, a broker and a gateway with its live page; Ctrl-C ends it
+demo: venv ## simulated boards, edges, a broker and a gateway with its live page; s switches a site off, q ends it
 	@$(BIN)/kewang demo
 
 check: venv ## style, types and architecture

@@ -14,6 +14,7 @@ from firmware_sim.faults import Fault, switch
 from kewang.bench.process import Part, PartFailed, free_port, free_ports
 
 HOST = "127.0.0.1"
+SILENT_S = 90.0
 _PROBE_TIMEOUT_S = 2.0
 
 
@@ -56,10 +57,14 @@ class GatewayProgram(Part):
             "clock": "trusted",
             "broker": {"host": HOST, "port": self.broker_port},
             "store": {"url": self.store_url},
-            "console": {"host": HOST, "port": self.port, "language": self.language},
+            "console": {"host": HOST, "port": self.port, "language": self.language, "silent_s": self._silent_s()},
             "timers": {"faster": self.faster},
             **({"incidents": dict(self.incidents)} if self.incidents else {}),
         }
+
+    def _silent_s(self) -> float:
+        """A device is called silent as much sooner as the watch is quicker."""
+        return max(1.0, SILENT_S / self.faster)
 
     def write_config(self) -> Path:
         """The settings file, written anew."""
