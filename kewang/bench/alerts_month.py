@@ -50,6 +50,7 @@ _NOTIFY: Final[dict[str, Any]] = {
     "routes": [
         {"to": ["shift"], "by": ["chat", "mail"], "at_least": "warning"},
         {"to": ["office"], "by": ["mail"], "kinds": ["maintenance"]},
+        {"to": ["office"], "by": ["mail"], "at_least": "critical", "escalation": True},
         {"to": ["office"], "by": ["mail"], "at_least": "critical"},
         {"to": ["north"], "by": ["chat"], "sites": ["site-1*", "site-2*"], "kinds": ["outage", "box-*"]},
     ],

@@ -41,7 +41,7 @@ def test_every_message_agrees_with_what_was_sent(story: tuple[Path, World, dict[
     assert (figures["restarts"], figures["held"] > 0) == (2, True)
     assert preview_shortfalls(figures) == []
     assert figures["turns_bytes"] < 100_000
-    assert figures["kinds"].keys() >= {"opened", "acknowledged", "resolved", "maintenance"}
+    assert figures["kinds"].keys() >= {"opened", "acknowledged", "escalated", "resolved", "maintenance"}
 
 
 def test_a_preview_that_does_not_agree_is_found_out(

@@ -77,7 +77,7 @@ async def test_what_nobody_is_told_of(tmp_path: Path, house: House) -> None:
     found = await asyncio.to_thread(kewang, "notify", "check", *config)
     assert found.returncode == 1
     assert "channel bot (telegram): shift" in found.stdout
-    assert "nobody is told of: bin-full (info)" in found.stdout
+    assert "nobody is told of: maintenance (info), bin-full (info)" in found.stdout
     assert "nobody is told at gong of: outage (critical)" in found.stdout
     (tmp_path / "token").unlink()
     assert (await asyncio.to_thread(kewang, "notify", "check", *config)).returncode == 2
