@@ -10,7 +10,7 @@ import pytest
 from gateway.health import StoreHealth
 from gateway.metrics import GatewayMetrics
 from gateway.ping import LASTS_S, Ping
-from gateway.ports import Misconfigured
+from gateway.ports import Misconfigured, RetryLater
 from gateway.settings import PingSettings
 from kewang.runtime.settings import SettingsError
 from tests.gateway.notify.messengers import Messenger, messenger, until
@@ -140,6 +140,9 @@ async def test_each_part_that_is_not_well_is_a_doubt(tmp_path: Path) -> None:
     assert doubt() == "no message of our own comes through the broker"
     await house.live(20)
     assert doubt() is None
+    health.failed(RetryLater("busy"))
+    assert doubt() == "busy"
+    health.succeeded()
     assert doubt(connected=False) == "no connection to the broker"
     assert doubt(stuck=("report",)) == "stuck: report"
     watched.delivery.troubles["chat"] = "refused"
