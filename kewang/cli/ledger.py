@@ -88,7 +88,11 @@ def _figures(total: "Total", quarantined: int) -> dict[str, Any]:
 
 
 def _show(result: dict[str, Any]) -> None:
-    rows = [*result["devices"], {"device": "all", **result["total"]}]
-    show(rows, title=f"{result['from']} to {result['to']}", title_justify="left")
+    from rich.box import SIMPLE_HEAD
+
+    every = [*result["devices"], {"device": "all", **result["total"]}]
+    rows = [{("%" if name == FIGURES[-1] else name): value for name, value in row.items()} for row in every]
+    title = f"{result['from']} to {result['to']}"
+    show(rows, title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     lost = result["total"]["lost"]
     typer.echo(f"{lost} readings are lost" if lost else "every reading is accounted for")

@@ -1,5 +1,6 @@
 """`kewang provision`: set up a city, bring devices into it and out of it, look at what was done."""
 
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -53,11 +54,13 @@ def init(
     config: Config = None,
     login: Annotated[str, typer.Option("--login", help="Login name of the first administrator.")] = "admin",
     name: Annotated[str, typer.Option("--name", help="Name of the first administrator.")] = "Administrator",
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask where no settings are given.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Set a city up: state folder, keys, inventory, certificate authority, first administrator.
 
-    The administrator's password is shown once and kept nowhere. Stopped half way, run it again.
+    The administrator's password is shown once and kept nowhere. Stopped half way, run it again. Without settings it
+    asks first whether the usual state folder is meant.
 
     Exit codes: 0 done; 2 set up already, or wrong settings; 3 the disk or database is not there.
 
@@ -70,6 +73,8 @@ def init(
 
     with settings_errors():
         settings = read_settings(config)
+        if not yes and config is None and "state_folder" not in settings.model_fields_set:
+            _ask(settings.state_folder)
         try:
             made = set_up(settings, who(), login, name)
         except (InventoryError, OSError) as error:
@@ -83,6 +88,15 @@ def init(
     typer.echo(f"{folder} is set up. First administrator: {made.login}")
     typer.echo(f"Password, shown only now: {made.password}")
     typer.echo(f"Move {folder / 'offline'} onto a stick and into a safe: whoever has it can make a CA of this city.")
+
+
+def _ask(folder: Path) -> None:
+    """Go on only if a person says so."""
+    told = f"no settings say the state folder: the city would be set up in {folder}"
+    if not sys.stdin.isatty():
+        fail(f"{told}. Name your settings with --config, or say --yes", USAGE)
+    if not typer.confirm(f"kewang: {told}. Do it?"):
+        fail("nothing was done", USAGE)
 
 
 @app.command()

@@ -54,6 +54,7 @@ async def test_what_nobody_holds_is_lost_and_ends_with_1(store_url: str) -> None
     table = kewang("ledger", "--store", store_url)
     assert "3 readings are lost" in table.stdout
     assert "pasar-1" in table.stdout
+    assert {"made", "stored", "quarantined", "missing", "%"} <= set(table.stdout.split())
 
 
 async def test_other_devices_and_times_are_left_out(store_url: str) -> None:

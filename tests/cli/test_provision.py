@@ -70,6 +70,13 @@ def test_a_city_from_nothing(run: Run, tmp_path: Path) -> None:
     )
 
 
+def test_without_settings_nothing_is_set_up_unasked() -> None:
+    done = kewang("provision", "init")
+    assert done.returncode == 2
+    assert "set up in /var/lib/kewang/provision" in done.stderr
+    assert "--config" in done.stderr
+
+
 @pytest.mark.slow
 def test_files_in_and_out(run: Run, tmp_path: Path) -> None:
     run("init")

@@ -35,7 +35,7 @@ def test_what_no_route_covers_is_named_with_its_sites() -> None:
     found = coverage(routes, RULES, ["mardika", "gong", "waai"])
     assert found.uncovered["bin-full", "info"] == []
     assert found.uncovered["outage", "critical"] == ["waai"]
-    assert found.uncovered["water-level", "critical"] == ["gong", "waai"]
+    assert found.uncovered["water-level", "warning"] == ["gong", "waai"]
     assert ("self", "critical") not in found.uncovered
     assert (found.channels, found.recipients, found.well) == (["sms"], ["budi"], False)
 
