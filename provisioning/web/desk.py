@@ -43,6 +43,13 @@ class Gateway(Protocol):
         ...
 
 
+@dataclass(slots=True)
+class Asked:
+    """When the gateway asked last for the list of contacts (Unix ms), since this program's start."""
+
+    roster_ms: int | None = None
+
+
 @dataclass(frozen=True)
 class Desk:
     """Shared by all routes. The database is asked in threads."""
@@ -53,6 +60,7 @@ class Desk:
     door: Doorkeeper
     renderer: Renderer
     standing: Standing = field(default_factory=Standing)
+    asked: Asked = field(default_factory=Asked)
 
     async def read(self, do: Callable[[Session], T]) -> T:
         """`do(rows)` in a thread; everything it reads is of one moment."""

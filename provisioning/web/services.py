@@ -54,6 +54,7 @@ class Services:
         """All contacts; 304 if they are as the gateway has them."""
         if (no := await self._refusal(request)) is not None:
             return no
+        self._desk.asked.roster_ms = self._desk.inventory.clock_ms()
         zone = str(self._desk.options.zone)
         body = (await self._desk.read(lambda rows: roster_of(rows, zone))).encode()
         tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'

@@ -8,6 +8,7 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,9 @@ from sqlalchemy import select
 from gateway.console.facts import Access
 from gateway.notify.routes import NotifySettings
 from kewang.bench.process import free_port
+from kewang.ui.words import LANGUAGES
 from kewang.wire.incident_task import PATH, WISH_BYTES
-from provisioning.acts import people, tasks
+from provisioning.acts import contacts, people, tasks
 from provisioning.inventory import Actor, Audit, Task
 from provisioning.inventory.verify import verify
 from tests.chromium import chromium
@@ -263,19 +265,26 @@ async def test_pages_fit_phone_and_wall(city: City, tmp_path: Path) -> None:
     await city.log_in("ina")
     await city.assign("rudi")
     await city.house.live(1)
-    pages = {"given": f"{city.shown.address}/incidents/1", "task": f"{city.market.address}/t/tasks"}
+    with city.market.inventory.writing(OFFICE) as work:
+        contacts.add(work, contacts.NewContact("Command Center", "telegram", "@ambon_cc"))
+        night = contacts.NewContact("Ketua Jaga Malam", "whatsapp", "+628110000001", district="sirimau")
+        contacts.add(work, night, (contacts.NewShift("12345", 1080, 360), contacts.NewShift("67", 0, 1440)))
+    office = city.market.address
+    pages = {
+        "ina": {"given": f"{city.shown.address}/incidents/1", "contacts": f"{office}/office/contacts"},
+        "rudi": {"task": f"{office}/t/tasks"},
+    }
     async with chromium(tmp_path / "profile") as tab:
-        for login, name in (("ina", "given"), ("rudi", "task")):
+        for login, shown in pages.items():
             await tab.call("Network.clearBrowserCookies")
-            await tab.open(f"{city.market.address}/login", 1280, 800)
+            await tab.open(f"{office}/login", 1280, 800)
             await tab.type("[name=login]", login)
             await tab.type("[name=password]", PASSWORD)
             await tab.ask("document.querySelector('button.go').click()")
             await tab.until("location.pathname === '/t/' && document.readyState === 'complete'")
-            for language in ("id", "en"):
-                for size, (width, height) in SIZES.items():
-                    await tab.open(f"{pages[name]}?lang={language}", width, height, phone=size == "phone")
-                    if folder := os.environ.get("KEWANG_SHOTS"):
-                        await tab.picture(Path(folder) / f"{name}-{size}-{language}.png", whole=size == "phone")
-                    assert await tab.ask("document.documentElement.scrollWidth <= window.innerWidth")
-                    assert await tab.ask(STICKING_OUT) == []
+            for (name, url), language, (size, (width, height)) in product(shown.items(), LANGUAGES, SIZES.items()):
+                await tab.open(f"{url}?lang={language}", width, height, phone=size == "phone")
+                if folder := os.environ.get("KEWANG_SHOTS"):
+                    await tab.picture(Path(folder) / f"{name}-{size}-{language}.png", whole=size == "phone")
+                assert await tab.ask("document.documentElement.scrollWidth <= window.innerWidth")
+                assert await tab.ask(STICKING_OUT) == []

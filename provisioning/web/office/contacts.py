@@ -25,6 +25,8 @@ from provisioning.web.office_words import CHANNEL_WORDS
 
 SHIFTS: Final = 4
 """Shifts that the form has room for; a contact that has more by other ways keeps its room."""
+LATE_MS: Final = 600_000
+"""The gateway asks each minute; people are told when it has not for so long."""
 _EMPTY: Final = Shift(weekdays="", from_minute=-1, to_minute=-1)
 Known = tuple[Contact, list[Shift]]
 
@@ -56,10 +58,13 @@ class Contacts:
         """Everybody, and who is on duty now."""
         who = await self._house.who(request)
         found = await self._house.desk.read(_all)
-        now = datetime.fromtimestamp(self._house.desk.inventory.clock_ms() / 1000, self._house.desk.options.zone)
+        now_ms, asked_ms = self._house.desk.inventory.clock_ms(), self._house.desk.asked.roster_ms
+        now = datetime.fromtimestamp(now_ms / 1000, self._house.desk.options.zone)
         minute = now.hour * 60 + now.minute
         duty = {contact.id: contacts.on_duty(shifts, now.isoweekday(), minute) for contact, shifts in found}
-        return await self._house.page(request, who, "contacts", {"contacts": found, "duty": duty, "clock": clock})
+        known = {"contacts": found, "duty": duty, "clock": clock, "asked_ms": asked_ms}
+        known["late"] = asked_ms is None or now_ms - asked_ms > LATE_MS
+        return await self._house.page(request, who, "contacts", known)
 
     async def ask_new(self, request: Request) -> Response:
         """The form, empty."""

@@ -23,6 +23,7 @@ from provisioning.acts import contacts
 from provisioning.acts.contacts import NewContact, NewShift
 from provisioning.inventory import Contact
 from provisioning.refusals import Refused
+from provisioning.web.office.contacts import LATE_MS
 from tests.gateway.notify.listening import listening
 from tests.gateway.watch_house import BOXES
 from tests.gateway.watch_house import House as WatchHouse
@@ -78,6 +79,18 @@ async def test_the_list_comes_with_shifts_and_districts_and_only_when_it_is_new(
     add(market, "Day")
     await house.office.ask()
     assert (house.names(), house.counted) == (["Night", "Day"], ["new", "same", "new"])
+    await house.close()
+
+
+async def test_the_office_sees_whether_the_gateway_takes_its_list(market: Town, tmp_path: Path) -> None:
+    await market.log_in("ina")
+    assert "Gateway belum menanyakan daftar ini" in (await market.client.get("/office/contacts")).text
+    house = House(tmp_path, market.address)
+    await house.office.ask()
+    assert "Gateway mengambil daftar ini" in (await market.client.get("/office/contacts")).text
+    clock_ms = market.inventory.clock_ms
+    market.inventory.clock_ms = lambda: clock_ms() + LATE_MS + 1000
+    assert "Gateway tidak menanyakan daftar ini sejak" in (await market.client.get("/office/contacts")).text
     await house.close()
 
 
