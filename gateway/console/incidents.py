@@ -189,6 +189,7 @@ class IncidentPages:
             "title_of": lambda one: phrases.headline(one, self._incidents.kinds, language),
             "is_outage": lambda one: one.kind in phrases.OUTAGES,
             "is_rule": phrases.is_rule,
+            "value_of": lambda one: phrases.value(one, language),
             "step_of": lambda one: phrases.step(one, language),
             "severity_of": lambda one: say(phrases.SEVERITY[one.severity]),
             "cause_of": lambda one: say(phrases.CAUSE[one.cause]) if one.cause else "",

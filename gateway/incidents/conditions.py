@@ -116,6 +116,7 @@ class Conditions:
         entry = self._book.find(rule.name, CITY) or self._book.find(rule.name, scope)
         new = entry is None
         entry = entry or self._book.open(rule.name, scope, rule.severity_at(value), since_s, now_s)
+        entry.incident.metric = rule.metric
         entry.incident.devices.setdefault(key[1], since_s)
         entry.incident.back.pop(key[1], None)
         entry.incident.stragglers = tuple(name for name in entry.incident.stragglers if name != key[1])
@@ -158,6 +159,7 @@ class Conditions:
         incidents = [part.incident for part in parts]
         severity = "critical" if any(each.severity == "critical" for each in incidents) else rule.severity
         wide = self._book.open(rule.name, CITY, severity, min(each.since_s for each in incidents), now_s)
+        wide.incident.metric = rule.metric
         for part in parts:
             for name in part.incident.devices:
                 self._parts[rule.name, name] = wide.incident.number

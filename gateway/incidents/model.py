@@ -70,6 +70,8 @@ class Incident:
     cause: Why | None = None
     value: float | None = None
     """Of a rule: the worst value."""
+    metric: str | None = None
+    """Of a rule: what of the catalogue is measured."""
     acknowledged: Acknowledged | None = None
     ended_s: float | None = None
     stragglers: tuple[str, ...] = ()

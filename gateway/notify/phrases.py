@@ -5,7 +5,9 @@ from typing import Final
 
 from gateway.incidents.maintenance import MAINTENANCE
 from gateway.incidents.model import Incident, Level, Severity
+from kewang.ui import figures
 from kewang.ui.words import Language, words
+from kewang.wire.catalogue import BY_NAME
 from kewang.wire.names import BOX_SOURCE
 from kewang.wire.state import Why
 
@@ -132,7 +134,10 @@ OURSELVES: Final[Mapping[str, tuple[str, str]]] = {
     ),
 }
 """Trouble of our own: what it is, and the first step."""
-_RULE: Final = (_("%(kind)s at %(name)s"), _("Follow the runbook."))
+_RULE: Final = (
+    _("%(kind)s at %(name)s"),
+    _("Look under %(heading)s in the runbook (docs/%(language)s/runbook.md)."),
+)
 _RULE_OF_SOURCE: Final = (_("%(kind)s: %(name)s"), _RULE[1])
 
 OUTAGES: Final = frozenset({"outage", "sources", "unstable"})
@@ -169,12 +174,27 @@ def headline(incident: Incident, kinds: Kinds, language: Language) -> str:
 
 def step(incident: Incident, language: Language) -> str:
     """What to do first."""
-    return words(language).gettext(_phrases(incident)[1])
+    heading = f"{incident.kind}-{incident.scope.level}"
+    return words(language).gettext(_phrases(incident)[1]) % {"heading": heading, "language": language}
+
+
+def value(incident: Incident, language: Language) -> str:
+    """The worst value of a rule as people read it, with its unit; "" if it has none."""
+    if incident.value is None:
+        return ""
+    metric = BY_NAME.get(incident.metric or "")
+    if metric is None:
+        return f"{incident.value:g}"
+    if metric.unit == "B":
+        return f"{figures.number(incident.value / 1e6, 0, language)} MB"
+    return metric.word(incident.value, language) or (
+        f"{figures.number(incident.value, metric.decimals, language)} {metric.unit}".strip()
+    )
 
 
 def is_rule(incident: Incident) -> bool:
     """Whether a rule about readings made it."""
-    return _phrases(incident) is _RULE
+    return _phrases(incident) in (_RULE, _RULE_OF_SOURCE)
 
 
 def _phrases(incident: Incident) -> tuple[str, str]:

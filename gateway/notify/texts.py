@@ -36,11 +36,11 @@ _LISTED: Final = (100, 60, 40, 30, 20, 10, 3)
 
 
 class LinkSettings(Settings):
-    """Addresses in notices, with {console}, {number}, {kind}, {level}, {lat} and {lon} filled in."""
+    """Addresses in notices, with {console}, {number}, {kind}, {level}, {language}, {lat} and {lon} filled in."""
 
     console: str = Field("", description="Address of the gateway's page; without it notices link to none.")
     acknowledge: str = Field("{console}/incidents/{number}", description="Where an incident is taken on.")
-    runbook: str = Field("", description="What to do about an incident, by its kind.")
+    runbook: str = Field("", description="What to do about an incident, by its kind and the reader's {language}.")
     map: str = Field(
         "https://www.openstreetmap.org/?mlat={lat}&mlon={lon}#map=17/{lat}/{lon}", description="A place on a map."
     )
@@ -121,7 +121,7 @@ class Texts:
             "until": self._moment(until_s),
             "duration": duration(until_s - one.since_s, language),
             "cause": self._cause(one, language) if one.kind in phrases.OUTAGES else "",
-            "value": None if one.value is None else f"{one.value:g}",
+            "value": phrases.value(one, language),
             "count": len(one.devices),
             "names": devices[:NAMES],
             "more": max(0, len(one.devices) - len(devices[:NAMES])),
@@ -131,8 +131,8 @@ class Texts:
             "stragglers": one.stragglers,
             "away": self._away(one),
             "unmeasured": bool(one.stragglers) and phrases.is_rule(one),
-            "step": phrases.step(one, language),
-            "runbook": self._link(self._links.runbook, one),
+            "step": phrases.step(one, language) if not (phrases.is_rule(one) and self._links.runbook) else "",
+            "runbook": self._link(self._links.runbook, one, language=language),
             "acknowledge": self._page(one),
             "over": one.number in notice.over,
             "part_of": dict(notice.part_of).get(one.number),

@@ -9,6 +9,7 @@ import pytest
 
 from gateway.incidents.maintenance import Window
 from gateway.incidents.model import Acknowledged, Incident, Level, Scope, Severity
+from gateway.notify import phrases
 from gateway.notify.budget import Kind, Notice
 from gateway.notify.message import Message
 from gateway.notify.routes import NotifySettings, Routes, read_notify_settings
@@ -183,9 +184,39 @@ def test_our_own_trouble_is_told_in_words() -> None:
 
 
 def test_a_rule_is_called_as_people_call_it() -> None:
-    text = written("opened", "id", incident(kind="pm25", level="device", value=180.5))
+    text = written("opened", "id", incident(kind="pm25", level="device", value=180.5, metric="pm25_ugm3"))
     assert text.subject == "[KRITIS] Udara tidak sehat di Pasar Mardika (#12)"
-    assert "Nilai terburuk: 180.5" in text.body
+    assert "Nilai terburuk: 180,5 µg/m³" in text.body
+    assert "Panduan: https://docs.example/runbook#pm25-device" in text.body
+    assert "Langkah pertama" not in text.body
+
+
+def test_without_a_link_a_rule_names_the_place_in_the_runbook() -> None:
+    links = LinkSettings(console="https://pantau.example/")
+    text = Texts(links, "Asia/Jayapura").written(notice(), [incident(kind="pm25", level="site")], AROUND, "en")
+    assert "First step: Look under pm25-site in the runbook (docs/en/runbook.md)." in text.body
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "language", "shown"),
+    [
+        ("water_level_cm", 212.0, "id", "212,0 cm"),
+        ("outbox_bytes", 523e6, "en", "523 MB"),
+        ("camera_state", 3.0, "en", "down"),
+        ("clock_synced", 0.0, "id", "tidak"),
+        (None, 1.5, "en", "1.5"),
+        ("gone_metric", 1.5, "en", "1.5"),
+    ],
+)
+def test_a_value_has_its_unit_or_word(metric: str | None, value: float, language: Language, shown: str) -> None:
+    assert phrases.value(incident(value=value, metric=metric), language) == shown
+
+
+def test_the_runbook_is_linked_in_the_reader_s_language() -> None:
+    links = LinkSettings(runbook="https://docs.example/{language}/runbook.md#{kind}-{level}")
+    for language in LANGUAGES:
+        text = Texts(links, "Asia/Jayapura").written(notice(), [incident()], AROUND, language)
+        assert f"https://docs.example/{language}/runbook.md#outage-site" in text.body
 
 
 LEVELS: tuple[Level, ...] = ("source", "device", "site", "uplink", "feeder", "city", "gateway")
