@@ -15,6 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
+from gateway.found import Query
 from gateway.incidents.facts import Step, facts_of, incident_of
 from gateway.incidents.maintenance import Window, window_of
 from gateway.incidents.model import Change, Incident
@@ -155,6 +156,15 @@ class Chronicle:
         with self._turn:
             found = self._db.execute(f"SELECT facts FROM incident {where} {order}", (limit,)).fetchall()
         return [incident_of(json.loads(facts)) for (facts,) in found]
+
+    def found(self, query: Query, offset: int, limit: int) -> tuple[list[Incident], int]:
+        """The newest that are looked for, after `offset` of them, and how many there are."""
+        where, values = query.where()
+        with self._turn:
+            (count,) = self._db.execute(f"SELECT count(*) FROM incident WHERE {where}", values).fetchone()
+            wanted = f"SELECT facts FROM incident WHERE {where} ORDER BY number DESC LIMIT ? OFFSET ?"
+            found = self._db.execute(wanted, (*values, limit, offset)).fetchall()
+        return [incident_of(json.loads(facts)) for (facts,) in found], count
 
     def one(self, number: int) -> tuple[Incident, list[Step]] | None:
         """An incident with its timeline, oldest first; None if there is none of this number."""

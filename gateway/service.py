@@ -12,7 +12,7 @@ import uvicorn
 
 from gateway.console.app import create_app
 from gateway.console.facts import Access, Options
-from gateway.console.incidents import weight
+from gateway.console.history import weight
 from gateway.household import Household
 from gateway.incidents.canary import CANARY
 from gateway.metrics import STUCK_S

@@ -12,6 +12,7 @@ from gateway.assigning import Assigning
 from gateway.canary import CanaryLook
 from gateway.chronicle import Chronicle
 from gateway.delivery_figures import DeliveryFigures
+from gateway.found import Query
 from gateway.household import Household
 from gateway.incidents.canary import CANARY, Canary
 from gateway.incidents.engine_rules import EngineRules
@@ -68,6 +69,10 @@ class Watched:
     def listed(self, limit: int) -> list[Incident]:
         """The newest incidents, those that are open first."""
         return self.chronicle.incidents(limit=limit)
+
+    def found(self, query: Query, offset: int, limit: int) -> tuple[list[Incident], int]:
+        """The newest that are looked for, after `offset` of them, and how many there are."""
+        return self.chronicle.found(query, offset, limit)
 
     def open_incidents(self) -> int:
         """How many are not over; a test is none."""

@@ -11,13 +11,12 @@ from pydantic import BaseModel, Field
 
 from gateway.console.facts import Facts
 from gateway.console.forms import NAME_CHARACTERS, Forms, clean
-from gateway.incidents.canary import CANARY
-from gateway.incidents.engine_rules import RANK
+from gateway.console.history import looked_for
+from gateway.found import Query
 from gateway.incidents.facts import Step, facts_of
 from gateway.incidents.maintenance import Window
 from gateway.incidents.model import Incident
 from gateway.notify import phrases
-from gateway.notify.budget import SEVERITIES
 from gateway.ports import Clock
 from gateway.works import Works
 from kewang.ui.words import Language, words
@@ -56,6 +55,9 @@ class Incidents(Protocol):
 
     def listed(self, limit: int) -> list[Incident]:
         """The newest, those that are open first."""
+
+    def found(self, query: Query, offset: int, limit: int) -> tuple[list[Incident], int]:
+        """The newest that are looked for, after `offset` of them, and how many there are."""
 
     def one(self, number: int) -> tuple[Incident, list[Step]] | None:
         """One with its timeline, oldest first."""
@@ -115,13 +117,10 @@ class IncidentPages:
         return router
 
     async def all(self, request: Request) -> Response:
-        """Open ones, and the newest that are over."""
-        found = await asyncio.to_thread(self._incidents.listed, SHOWN)
-        open_ = [one for one in found if one.ended_s is None and one.kind != CANARY]
-        open_.sort(key=weight, reverse=True)
-        tests = [one for one in found if one.ended_s is None and one.kind == CANARY]
-        over = [one for one in found if one.ended_s is not None]
-        known = {"open": open_, "tests": tests, "over": over}
+        """Open ones, and those that are over, page by page, as they are looked for."""
+        known = await looked_for(request, self._incidents, self._pages.language(request))
+        count = self._facts.open_incidents()
+        known["count"] = len(known["open"]) if count is None else count
         return self._pages.html("incidents", request, self._known(request) | known)
 
     async def one(self, number: Number, request: Request) -> Response:
@@ -194,8 +193,3 @@ class IncidentPages:
             "severity_of": lambda one: say(phrases.SEVERITY[one.severity]),
             "cause_of": lambda one: say(phrases.CAUSE[one.cause]) if one.cause else "",
         }
-
-
-def weight(one: Incident) -> tuple[int, int, int]:
-    """What is looked at first: the worst, of these the widest, of these the newest."""
-    return SEVERITIES.index(one.severity), RANK[one.scope.level], one.number

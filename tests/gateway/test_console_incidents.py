@@ -130,10 +130,11 @@ async def test_pages_fit_phone_and_wall(house: House, tmp_path: Path) -> None:
         console(MemoryStore(), incidents=house.watched) as shown,
         chromium(tmp_path / "profile") as tab,
     ):
+        shown.facts.incidents = 1
         for size, (width, height) in SIZES.items():
-            for name, path in {"incidents": "/incidents", "incident": "/incidents/1"}.items():
+            for name, path in {"incidents": "/incidents?site=mardika", "incident": "/incidents/1?"}.items():
                 for language in ("id", "en"):
-                    await tab.open(f"{shown.address}{path}?lang={language}", width, height, phone=size == "phone")
+                    await tab.open(f"{shown.address}{path}&lang={language}", width, height, phone=size == "phone")
                     assert await tab.ask("document.documentElement.scrollWidth <= window.innerWidth")
                     assert await tab.ask(STICKING_OUT) == []
                     if size == "wall":
