@@ -5,7 +5,8 @@ import random
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -42,9 +43,11 @@ def memory_shortfalls(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _measured(devices: int) -> dict[str, Any]:
-    """`rss_mb`: the peak. `core_share`: steadily. `dark_s`: processor time when all of them go at once.
+    """`rss_mb`: the peak. `core_share`: steadily. `dark_s`: processor time when all of them go at once; `back_s`: when
+    they are back; `storm_s`: for a will of each within one second.
 
-    `dark_slowest_s`: the longest single look at the deadlines then; nothing else is done meanwhile.
+    `slowest_s`: the longest single look at the deadlines in all of that; nothing else is done meanwhile. `kept_s`: as
+    long stands everything when what is known is kept, at the worst.
     """
     from gateway.incidents.watch import Watch
 
@@ -56,19 +59,46 @@ def _measured(devices: int) -> dict[str, Any]:
     rng, now_s = random.Random(devices), _beat(watch, beats, START_S, 3, random.Random(0))
     began_s = time.process_time()
     now_s = _beat(watch, beats, now_s, _STEADY_BEATS, rng)
-    steady_s = time.process_time() - began_s
-    steady_mb = _peak_bytes() / _MB
-    changes, slowest_s = _dark(watch, now_s)
+    steady_s, steady_mb = time.process_time() - began_s, _peak_bytes() / _MB
+    costs = _Costs(watch)
+    now_s, changes = _dark(costs, now_s)
+    costs.clocked("kept_s", watch.kept)
+    now_s, more = _back(costs, beats, now_s)
+    _storm(costs, city.devices, now_s)
     return {
         "devices": devices,
         "rss_mb": round(_peak_bytes() / _MB, 1),
         "steady_rss_mb": round(steady_mb, 1),
         "core_share": round(steady_s / (_STEADY_BEATS * BEAT_S), 4),
         "us_per_message": round(1e6 * steady_s / (_STEADY_BEATS * devices), 2),
-        "dark_s": round(time.process_time() - began_s - steady_s, 2),
-        "dark_slowest_s": round(slowest_s, 2),
-        "dark_changes": changes,
+        **{name: round(spent_s, 2) for name, spent_s in costs.spent_s.items()},
+        "slowest_s": round(costs.slowest_s, 2),
+        "changes": changes + more,
     }
+
+
+class _Costs:
+    """Processor time by what it was spent for."""
+
+    def __init__(self, watch: Any) -> None:
+        self.watch = watch
+        self.spent_s: dict[str, float] = {}
+        self.slowest_s = 0.0
+
+    def clocked(self, name: str, do: Callable[[], Any]) -> float:
+        """Do it; how long it took."""
+        began_s = time.process_time()
+        do()
+        spent_s = time.process_time() - began_s
+        self.spent_s[name] = self.spent_s.get(name, 0.0) + spent_s
+        return spent_s
+
+    def due(self, name: str, now_s: float) -> int:
+        """Our loop-back message comes, and deadlines are looked at: how many changes."""
+        changes: list[Any] = []
+        self.watch.looped(now_s)
+        self.slowest_s = max(self.slowest_s, self.clocked(name, lambda: changes.extend(self.watch.due(now_s))))
+        return len(changes)
 
 
 def _beat(watch: Any, beats: Sequence[Sequence[str]], now_s: float, rounds: int, rng: random.Random) -> float:
@@ -83,15 +113,26 @@ def _beat(watch: Any, beats: Sequence[Sequence[str]], now_s: float, rounds: int,
     return now_s
 
 
-def _dark(watch: Any, now_s: float) -> tuple[int, float]:
-    """All fall silent for good, and our loop-back message goes on: changes, and the longest look at the deadlines."""
-    changes, slowest_s = 0, 0.0
-    for second in range(_DARK_S):
-        watch.looped(now_s + second)
-        began_s = time.process_time()
-        changes += len(watch.due(now_s + second))
-        slowest_s = max(slowest_s, time.process_time() - began_s)
-    return changes, slowest_s
+def _dark(costs: _Costs, now_s: float) -> tuple[float, int]:
+    """All fall silent: when, and the changes."""
+    return now_s + _DARK_S, sum(costs.due("dark_s", now_s + second) for second in range(_DARK_S))
+
+
+def _back(costs: _Costs, beats: list[list[str]], now_s: float) -> tuple[float, int]:
+    """All are born within a heartbeat, and are heard from then on."""
+    changes, end_s = 0, now_s + _DARK_S
+    while now_s < end_s:
+        for name in beats.pop(0) if beats else ():
+            costs.clocked("back_s", partial(costs.watch.born, name, "power", now_s, end_s + _DARK_S))
+        now_s += 1
+        changes += costs.due("back_s", now_s)
+    return now_s, changes
+
+
+def _storm(costs: _Costs, names: Iterable[str], now_s: float) -> None:
+    """Of each a will comes within one second."""
+    costs.clocked("storm_s", lambda: [costs.watch.left(name, now_s, deliberate=False) for name in names])
+    costs.due("storm_s", now_s + 1)
 
 
 def _peak_bytes() -> int:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
+from collections.abc import Mapping
 from pathlib import Path
 
 from gateway.incidents.watch import WatchRules
@@ -13,6 +15,8 @@ from tests.fake_outbox import ManualClock
 
 START_MS = 1_785_000_000_000
 BOXES = [f"amb-box-{n}" for n in range(4)]
+SITES = {box: "mardika" if box < BOXES[3] else "gong" for box in BOXES}
+"""Three boxes at one site, one alone at another."""
 
 
 NOTIFY = NotifySettings.model_validate(
@@ -28,9 +32,11 @@ NOTIFY = NotifySettings.model_validate(
 class House:
     """A gateway's watch, whose clock only the test turns."""
 
-    def __init__(self, folder: Path, wall_ms: int = START_MS, notify: NotifySettings = NOTIFY) -> None:
+    def __init__(
+        self, folder: Path, wall_ms: int = START_MS, notify: NotifySettings = NOTIFY, sites: Mapping[str, str] = SITES
+    ) -> None:
         self.clock = ManualClock(wall_ms=wall_ms, synchronised=True)
-        self.folder, self.notify = folder, notify
+        self.folder, self.notify, self.sites = folder, notify, sites
         self.silent: set[str] = set()
         self.connected = True
         self.trouble: str | None = None
@@ -42,14 +48,22 @@ class House:
         self.settle()
 
     def settle(self) -> None:
-        """Three boxes at one site, one alone at another."""
-        for box in BOXES:
-            place = {"from": START_MS, "site": "mardika" if box < BOXES[3] else "gong", "link": "wired"}
+        """Each box at its site."""
+        for box, site in self.sites.items():
+            place = {"from": START_MS, "site": site, "link": "wired"}
             self.watched.watching.placed(box, Placement.model_validate({"h": [place]}, strict=False))
 
     def restart(self) -> None:
-        """As after a kill -9: nothing is said, the files are as they are."""
+        """The files are closed, and found again as they are."""
         self.watched.close()
+        self.open()
+
+    def kill(self) -> None:
+        """As after a kill -9: the next process finds the files as they lie now, nothing closed, nothing said."""
+        killed, lying = self.watched, self.folder
+        self.folder = lying.with_name(f"{lying.name}-again")
+        shutil.copytree(lying, self.folder)
+        killed.close()
         self.open()
 
     async def live(self, seconds: int) -> None:
@@ -58,7 +72,7 @@ class House:
             self.clock.pass_s(1)
             if self.clock.mono_ms() // 1000 % 10 == 0:
                 self.watched.watching.looped()
-                for box in BOXES:
+                for box in self.sites:
                     if box not in self.silent:
                         self.watched.watching.heard(box)
             self.watched.watching.look(self.connected, {"database": self.trouble, **self.troubles})
