@@ -12,6 +12,9 @@ from kewang.bench.attacks_rows import Attack
 from kewang.bench.attacks_stage import PASSWORD, Browser, Post
 from kewang.bench.attacks_visits import starts
 from kewang.bench.secured import BENCH
+from kewang.runtime.settings import secret
+from kewang.wire.incident_task import PATH as TASKS
+from kewang.wire.roster import PATH as ROSTER
 from kewang.wire.session import COOKIE, SessionPayload, encode
 from provisioning import keys
 from provisioning.acts import people
@@ -30,7 +33,7 @@ class Sessions:
 
     def attacks(self) -> list[Attack]:
         """Not run yet."""
-        return [*self._forms(), *self._cookies(), *self._pages()]
+        return [*self._forms(), *self._cookies(), *self._pages(), *self._services()]
 
     def _forms(self) -> list[Attack]:
         post = self._post
@@ -71,6 +74,33 @@ class Sessions:
             Attack("T21", "shows a page within another site", self._framed, None),
             Attack("T19", "runs a script that stands in a page", self._scripted, None),
         ]
+
+    def _services(self) -> list[Attack]:
+        """Against what only the gateway may ask."""
+        token = secret(self._post.stack.office.state / keys.GATEWAY_TOKEN)
+        cookie = {"Cookie": f"{COOKIE}={self._cookie(self._post.browsers['rudi'])}"}
+        right = {"Authorization": f"Bearer {token}"}
+
+        def lists(headers: dict[str, str]) -> Callable[[], bool]:
+            return lambda: self._asked("GET", ROSTER, headers) == _OK
+
+        def gives(headers: dict[str, str], by: str | None) -> Callable[[], bool]:
+            return lambda: self._asked("POST", TASKS, headers, by) == _OK
+
+        return [
+            Attack("T21", "asks who gets alerts without the gateway's token", lists({}), lists(right)),
+            Attack(
+                "T21", "asks it with a token cut short", lists({"Authorization": right["Authorization"][:-1]}), None
+            ),
+            Attack("T21", "asks it with a technician's cookie", lists(cookie), None),
+            Attack("T21", "gives a task with a technician's cookie", gives(cookie, None), gives(right, None)),
+            Attack("T21", "gives a task by the gateway as a technician", gives(right, "rudi"), None),
+        ]
+
+    def _asked(self, method: str, path: str, headers: dict[str, str], by: str | None = None) -> int:
+        wish = {"v": 1, "incident": 1, "opened_ms": 1, "text": "x", **({"by": by} if by else {})}
+        with httpx.Client(base_url=self._url, trust_env=False) as client:
+            return client.request(method, path, headers=headers, json=wish if method == "POST" else None).status_code
 
     def _enters(self, cookie: str) -> bool:
         with httpx.Client(base_url=self._url, cookies={COOKIE: cookie}, trust_env=False) as client:
