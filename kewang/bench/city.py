@@ -80,8 +80,6 @@ class CityPlan:
     """Each agent has a link to the broker that can be cut."""
     notify: str = ""
     """Settings of notices (notify.toml); empty: incidents are on the page alone."""
-    watch: Mapping[str, Any] = field(default_factory=dict)
-    """More of the gateway's section `[incidents]`."""
     seed: int = 1
     board_faults: str = "none"
     sabotage: str | None = None
@@ -278,13 +276,12 @@ class City:
     def _broker(self) -> Broker:
         return self._make_broker(self.folder / "broker")
 
-    def _incidents(self) -> dict[str, Any]:
+    def _incidents(self) -> dict[str, str]:
         """Section `[incidents]` of the gateway, its files written."""
         rules, notify = self.folder / "rules.toml", self.folder / "notify.toml"
         rules.write_text(_RULES)
         notify.write_text(self.plan.notify)
-        files = {"folder": str(self.folder / "incidents"), "rules": str(rules), "notify": str(notify)}
-        return {**files, **self.plan.watch}
+        return {"folder": str(self.folder / "incidents"), "rules": str(rules), "notify": str(notify)}
 
     def _gateway(self) -> GatewayProgram:
         return GatewayProgram(

@@ -30,6 +30,7 @@ _PROGRAMS: Final = {
     "quarantine": ("kewang.cli.quarantine", "Refused readings: list them, store them after all, mark them deleted."),
     "rewind": ("kewang.cli.rewind", "After a restore: let the devices send again what the database has lost."),
     "rollup": ("kewang.cli.rollup", "Roll-ups of five minutes and days: how far they are, make them again."),
+    "dashboards": ("kewang.cli.dashboards", "Boards for Grafana: write them, check them, send them."),
     "bench": ("kewang.cli.bench", "Measure: chaos, ingest, alerts, cameras, attacks and more."),
 }
 _EXTRAS: Final = {
@@ -40,6 +41,7 @@ _EXTRAS: Final = {
     "placements": "provisioning",
     "provision": "provisioning",
     "command": "provisioning",
+    "dashboards": "dashboards",
 }
 """Extras that bring what a program needs; the others need `gateway`."""
 _OURS: Final = frozenset({"kewang", "edge", "gateway", "firmware_sim", "provisioning", "dashboards"})
