@@ -58,9 +58,10 @@ def slow(_: Voice) -> list[Json]:
         query = select(f"max({name}_mean)", f"{one.stream}_5m", last_s(SLOW_S))
         title = _("%(what)s high") % {"what": one.meaning(_.language)}
         what = _("For an hour a mean of 5 minutes was above %(limit)s %(unit)s somewhere in the city.")
-        told = what % {"limit": f"{LIMITS[name][0]:g}", "unit": one.unit}
+        limit = next(each for each in LIMITS[name] if each is not None)
+        told = what % {"limit": f"{limit:g}", "unit": one.unit}
         uid = f"kewang-{name.replace('_', '-')}"
-        made.append(_rule(uid, title, told, query, ("gt", LIMITS[name][0]), "1h", board, f"worst-{name}", _, "OK"))
+        made.append(_rule(uid, title, told, query, ("gt", limit), "1h", board, f"worst-{name}", _, "OK"))
     return made
 
 

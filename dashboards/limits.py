@@ -4,10 +4,10 @@ from typing import Any, Final
 
 from dashboards import look
 
-LIMITS: Final[dict[str, tuple[float, float | None]]] = {
+LIMITS: Final[dict[str, tuple[float | None, float | None]]] = {
     "pm25_ugm3": (55.5, 150.5),
     "nh3_ppm": (25.0, 35.0),
-    "h2s_ppm": (10.0, 50.0),
+    "h2s_ppm": (None, 10.0),
     "temp_c": (36.0, 40.0),
     "water_level_cm": (150.0, 200.0),
     "bin_fill_pct": (90.0, None),
