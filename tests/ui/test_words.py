@@ -72,7 +72,7 @@ def test_plurals() -> None:
         "1 device",
         "2 devices",
     ]
-    assert [words("id").ngettext(one, many, n) % {"num": n} for n in (1, 2)] == ["1 perangkat", "2 perangkat"]
+    assert [words("id").ngettext(one, many, n) % {"num": n} for n in (1, 2)] == ["1 alat", "2 alat"]
 
 
 def test_a_catalogue_with_quotes_lines_and_plurals_is_read(tmp_path: Path) -> None:
@@ -87,3 +87,9 @@ def test_a_catalogue_with_quotes_lines_and_plurals_is_read(tmp_path: Path) -> No
 def test_languages() -> None:
     assert LANGUAGES == ("id", "en")
     assert [as_language(text) for text in ("id", "en", "de", "", None)] == ["id", "en", None, None, None]
+
+
+def test_a_device_has_one_name_in_indonesian() -> None:
+    """`alat`, on every page and in every notice; `perangkat keras` and `perangkat lunak` are other things."""
+    for text in (LOCALE / "id.po", CHECKOUT / "docs" / "words.id.po", *(CHECKOUT / "docs" / "id").glob("*.md")):
+        assert re.findall(r"\bperangkat(?! keras| lunak)\b.*", text.read_text(), re.IGNORECASE) == [], text

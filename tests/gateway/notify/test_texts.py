@@ -58,7 +58,7 @@ def test_an_opening_in_indonesian() -> None:
         "Peta: https://www.openstreetmap.org/?mlat=-3.71500&mlon=128.20000#map=17/-3.71500/128.20000",
         "Sejak: 2026-11-29 14:02 WIT (3 menit)",
         "Sebab: belum diketahui",
-        "12 perangkat: ambon-m1, ambon-m10, ambon-m11, ambon-m12, ambon-m2, ambon-m3, ambon-m4, ambon-m5 dan 4 lagi",
+        "12 alat: ambon-m1, ambon-m10, ambon-m11, ambon-m12, ambon-m2, ambon-m3, ambon-m4, ambon-m5 dan 4 lagi",
         "Langkah pertama: Tanyakan di lokasi apakah listrik menyala, lalu periksa router-nya.",
         "Panduan: https://docs.example/runbook#outage-site",
         "Tangani: https://pantau.example/incidents/12",
@@ -150,11 +150,11 @@ def window(level: Level = "site", back: int = 2, away: int = 3) -> Incident:
 def test_the_end_of_maintenance_says_who_was_away_and_who_is_not_back() -> None:
     text = TEXTS.written(notice("maintenance", 3, severity="warning"), [window()], AROUND, "id")
     assert text.body.split("\n") == [
-        "[PERINGATAN] Pemeliharaan lokasi Pasar Mardika selesai, 1 perangkat belum kembali",
+        "[PERINGATAN] Pemeliharaan lokasi Pasar Mardika selesai, 1 alat belum kembali",
         "Di mana: Pasar Mardika",
         "Dari 2026-11-29 12:05 WIT sampai 2026-11-29 14:05 WIT (2 jam)",
         "Direncanakan oleh Ina: a new pole",
-        "3 perangkat sempat senyap:",
+        "3 alat sempat senyap:",
         "- ambon-m2: terakhir terdengar 2026-11-29 12:25 WIT, belum kembali",
         "- ambon-m0: terakhir terdengar 2026-11-29 12:25 WIT, kembali 2026-11-29 13:35 WIT",
         "- ambon-m1: terakhir terdengar 2026-11-29 12:25 WIT, kembali 2026-11-29 13:35 WIT",
