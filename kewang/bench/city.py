@@ -80,6 +80,8 @@ class CityPlan:
     """Each agent has a link to the broker that can be cut."""
     notify: str = ""
     """Settings of notices (notify.toml); empty: incidents are on the page alone."""
+    watch: Mapping[str, Any] = field(default_factory=dict)
+    """More of the gateway's section `[incidents]`."""
     seed: int = 1
     board_faults: str = "none"
     sabotage: str | None = None
@@ -276,12 +278,14 @@ class City:
     def _broker(self) -> Broker:
         return self._make_broker(self.folder / "broker")
 
-    def _incidents(self) -> dict[str, str]:
+    def _incidents(self) -> dict[str, Any]:
         """Section `[incidents]` of the gateway, its files written."""
         rules, notify = self.folder / "rules.toml", self.folder / "notify.toml"
         rules.write_text(_RULES)
         notify.write_text(self.plan.notify)
-        return {"folder": str(self.folder / "incidents"), "rules": str(rules), "notify": str(notify)}
+        files = {"folder": str(self.folder / "incidents"), "rules": str(rules), "notify": str(notify)}
+        # How full the disk of this machine is, is no trouble of the city's.
+        return {**files, "own": {"disk_pct": 100.0}, **self.plan.watch}
 
     def _gateway(self) -> GatewayProgram:
         return GatewayProgram(

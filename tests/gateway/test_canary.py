@@ -21,12 +21,12 @@ from tests.gateway.watch_house import BOXES, NOTIFY, House
 BIRD = BOXES[3]
 TESTED = NotifySettings.model_validate(
     {
-        "channels": {"chat": {"kind": "webhook", "url": "https://chat.example/"}},
+        "channels": {name: {"kind": "webhook", "url": f"https://{name}.example/"} for name in ("chat", "desk")},
         "recipients": {
             "shift": {"language": "en", "addresses": {"chat": "1"}},
-            "test": {"language": "id", "addresses": {"chat": "2"}},
+            "test": {"language": "id", "addresses": {"chat": "2", "desk": "3"}},
         },
-        "routes": [{"to": ["shift"], "by": ["chat"]}, {"to": ["test"], "by": ["chat"], "kinds": ["canary"]}],
+        "routes": [{"to": ["shift"], "by": ["chat"]}, {"to": ["test"], "by": ["chat", "desk"], "kinds": ["canary"]}],
     }
 )
 
@@ -51,6 +51,7 @@ class Aviary(House):
             now_s = self.watched.watching.now_s()
             while self.carries and (claimed := self.watched.outbox.claim("chat", now_s)):
                 self.watched.outbox.delivered(claimed.row, "r1", now_s)
+            self.watched.outbox.instead(now_s)
             await look.look()
 
     def heard(self) -> list[tuple[str, str]]:
@@ -95,6 +96,16 @@ async def test_one_that_does_not_arrive_is_told_to_all_and_ends_with_the_next_th
     await house.live(500)
     assert house.canary.trouble(house.watched.watching.now_s()) is None
     assert any("Over: The gateway has trouble: the daily test" in subject for subject in house.told())
+
+
+async def test_a_slow_first_channel_is_well_the_second_one_is_not_asked(house: Aviary) -> None:
+    await house.live(300)
+    house.carries, house.silent = False, {BIRD}
+    await house.live(400)
+    assert [to for to, _ in house.heard()] == ["2", "3"]
+    house.carries = True
+    await house.live(400)
+    assert (house.canary.kept()["drill"], house.canary.trouble(house.watched.watching.now_s())) == (None, None)
 
 
 async def test_one_killed_before_it_knew_its_notice_finds_it_all_the_same(house: Aviary) -> None:

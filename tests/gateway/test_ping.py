@@ -10,7 +10,7 @@ import pytest
 from gateway.health import StoreHealth
 from gateway.metrics import GatewayMetrics
 from gateway.ping import LASTS_S, Ping
-from gateway.ports import Misconfigured
+from gateway.ports import Misconfigured, RetryLater
 from gateway.settings import PingSettings
 from kewang.runtime.settings import SettingsError
 from tests.gateway.notify.messengers import Messenger, messenger, until
@@ -140,20 +140,29 @@ async def test_each_part_that_is_not_well_is_a_doubt(tmp_path: Path) -> None:
     assert doubt() == "no message of our own comes through the broker"
     await house.live(20)
     assert doubt() is None
+    health.failed(RetryLater("busy"))
+    assert doubt() == "busy"
+    health.succeeded()
     assert doubt(connected=False) == "no connection to the broker"
     assert doubt(stuck=("report",)) == "stuck: report"
     watched.delivery.troubles["chat"] = "refused"
     assert doubt() == "chat: refused"
-    watched.delivery.troubles.clear()
+    watched.close()
+
+
+async def test_a_watch_that_can_not_keep_or_does_not_go_on_is_a_doubt(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    watched = house.watched
+    await house.live(20)
     watched.outbox._db.execute("ALTER TABLE kept RENAME TO gone")
     await house.live(40)
-    assert doubt() == "outbox can't be written: no such table: kept"
+    assert watched.watching.doubt() == "outbox can't be written: no such table: kept"
     watched.outbox._db.execute("ALTER TABLE gone RENAME TO kept")
     await house.live(40)
-    assert doubt() is None
+    assert watched.watching.doubt() is None
     house.clock.pass_s(50)
     watched.watching.looped()
-    assert doubt() == "the watch for outages does not go on"
+    assert watched.watching.doubt() == "the watch for outages does not go on"
     watched.close()
 
 

@@ -1,4 +1,7 @@
-"""Real processes: a site loses its uplink, the broker is away. Each is one notice by chat and by mail, one closing."""
+"""Real processes: a site loses its uplink, the broker is away. Each is one notice by chat and by mail, one closing.
+
+Meanwhile the gateway pings its watcher, and the canary's daily test arrives where it should and nowhere else.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,7 @@ from tests.gateway.notify.messengers import Messenger, messenger
 TOKEN = "12345:a-bot-of-the-test"
 SITE = ("mardika-1", "mardika-2", "mardika-3")
 OTHER = ("gong-1", "gong-2")
+BIRD = "amb-canary-1"
 FASTER = 6.0
 QUICKER = 12.0
 AWAY_S = 300.0 / QUICKER
@@ -48,21 +52,39 @@ sender = "kewang@ambon.example"
 [recipients.shift]
 language = "en"
 addresses = {{ chat = "-100200", mail = "jaga@ambon.example" }}
+[recipients.test]
+language = "en"
+addresses = {{ chat = "-100300" }}
 [[routes]]
 to = ["shift"]
 by = ["chat"]
 [[routes]]
 to = ["shift"]
 by = ["mail"]
+[[routes]]
+to = ["test"]
+by = ["chat"]
+kinds = ["canary"]
 """
 
 
-def city_of(notify: str, faster: float = FASTER) -> City:
+def watch(folder: Path, watcher: Messenger) -> dict[str, object]:
+    """More of [incidents]: the ping and the canary."""
+    file = folder / "ping.url"
+    file.write_text(f"{watcher.url}/a-secret")
+    file.chmod(0o600)
+    ping = {"url_file": str(file), "every_s": 10.0, "allowed": ["127.0.0.1"], "plain_http": True}
+    return {"ping": ping, "canary": {"device": BIRD}}
+
+
+def city_of(notify: str, watch: dict[str, object], faster: float = FASTER) -> City:
     devices = tuple(
         Device(name, placement={"site": name.partition("-")[0], "uplink": "fo-1" if name in SITE else "fo-2"})
         for name in (*SITE, *OTHER)
     )
-    return City(CityPlan(devices, notify=notify, faster=faster, linked=True, box_interval_s=2.0, flush_s=1.0))
+    devices += (Device(BIRD, placement={"site": "canary"}),) if watch else ()
+    plan = CityPlan(devices, notify=notify, watch=watch, faster=faster, linked=True, box_interval_s=2.0, flush_s=1.0)
+    return City(plan)
 
 
 async def until(told: Callable[[], bool]) -> None:
@@ -71,27 +93,30 @@ async def until(told: Callable[[], bool]) -> None:
             await asyncio.sleep(0.1)
 
 
-def texts(chat: Messenger) -> list[str]:
-    return [str(request.body["text"]) for request in chat.taken.values()]
+def texts(chat: Messenger, to: str = "-100200") -> list[str]:
+    return [str(one.body["text"]) for one in chat.taken.values() if one.body["chat_id"] == to]
 
 
 async def test_a_site_that_loses_its_uplink(tmp_path: Path) -> None:
-    async with messenger() as chat, mail_server() as mail:
-        city = city_of(notify_toml(tmp_path, chat, mail))
+    async with messenger() as chat, mail_server() as mail, messenger() as watcher:
+        city = city_of(notify_toml(tmp_path, chat, mail), watch(tmp_path, watcher))
         links = city.links
         assert links is not None
         try:
             await asyncio.to_thread(city.start)
-            await until(lambda: city.database.devices() >= {*SITE, *OTHER})
-            for name in SITE:
+            await until(lambda: city.database.devices() >= {*SITE, *OTHER, BIRD})
+            for name in (*SITE, BIRD):
                 await asyncio.to_thread(links.switch, name, Line.CUT)
             await until(lambda: len(texts(chat)) == 1 and len(mail.mails) == 1)
             assert "Site Mardika is not heard" in texts(chat)[0]
+            await until(lambda: len(texts(chat, "-100300")) == 1)
+            assert f"Daily test: {BIRD} is silent" in texts(chat, "-100300")[0]
             for name in SITE:
                 await asyncio.to_thread(links.switch, name, Line.UP)
             await until(lambda: len(texts(chat)) == 2 and len(mail.mails) == 2)
             assert "Over: Site Mardika is not heard" in texts(chat)[1]
             assert "their connection was away" in texts(chat)[1]
+            assert {request.path for request in watcher.requests} == {"/a-secret"}
         finally:
             await asyncio.to_thread(city.close)
 
@@ -99,7 +124,7 @@ async def test_a_site_that_loses_its_uplink(tmp_path: Path) -> None:
 async def test_a_broker_that_is_away_for_five_minutes(tmp_path: Path) -> None:
     """No outage of the city, nor of who comes back one after the other: one incident about ourselves."""
     async with messenger() as chat, mail_server() as mail:
-        city = city_of(notify_toml(tmp_path, chat, mail), QUICKER)
+        city = city_of(notify_toml(tmp_path, chat, mail), {}, QUICKER)
         try:
             await asyncio.to_thread(city.start)
             await until(lambda: city.database.devices() >= {*SITE, *OTHER})
