@@ -25,7 +25,7 @@ from kewang.ui.words import Language
 from kewang.wire.placement import Place
 from kewang.wire.roster import Roster
 
-WARM_S: Final = 30 * 86_400.0
+WARM_S: Final = 7 * 86_400.0
 """Turns so long before are gone through too: what is open from then on is known as people knew it."""
 LATE_S: Final = 5.0
 """A turn of the gateway is so late at most after something was due."""
@@ -57,7 +57,7 @@ def preview(
     """
     from_s, until_s = span
     path = folder / "preview.db"
-    with closing(Outbox(path, _MANY, _MANY)) as outbox:
+    with closing(Outbox(path, _MANY, _MANY, durable=False)) as outbox:
         again = _Again(settings, kinds, outbox, from_s)
         for turn in _turns(chronicle, from_s - WARM_S):
             if turn.now_s > until_s:

@@ -65,12 +65,19 @@ class Row:
 
 
 class Outbox:
-    """The file at `path`. Its calls block for a commit; any thread may call. Errors are sqlite3's: try again."""
+    """The file at `path`. Its calls block for a commit; any thread may call. Errors are sqlite3's: try again.
 
-    def __init__(self, path: Path, max_waiting: int = MAX_WAITING, max_ended: int = MAX_ENDED) -> None:
+    Not `durable`: nobody needs it after a crash, so no commit waits for the disk.
+    """
+
+    def __init__(
+        self, path: Path, max_waiting: int = MAX_WAITING, max_ended: int = MAX_ENDED, *, durable: bool = True
+    ) -> None:
         self.path, self._max_waiting, self._max_ended = path, max_waiting, max_ended
         self._turn = threading.Lock()
         self._db, self.set_aside = open_file(path)
+        if not durable:
+            self._db.execute("PRAGMA synchronous = OFF")
         self._holding: int | None = None
 
     def close(self) -> None:
