@@ -1,4 +1,4 @@
-"""Perangkat: one device, from its state down to every metric."""
+"""Alat: one device, from its state down to every metric."""
 
 from typing import Final
 
