@@ -107,8 +107,8 @@ class Contacts:
 
         `at_s` None: whoever is on duty.
         """
-        able = [one for one in roster.contacts if self._by(one)]
-        near = [one for one in able if one.district is None or one.district in _districts(incident, roster)]
+        able, here = [one for one in roster.contacts if self._by(one)], _districts(incident, roster)
+        near = [one for one in able if one.district is None or one.district in here]
         chosen = _on_duty(near, roster, at_s)
         if not chosen and not reached:
             chosen = _on_duty(able, roster, at_s)

@@ -95,9 +95,9 @@ async def city_in(folder: Path) -> AsyncIterator[City]:
         office = house.watched.office
         assert office is not None
         office.then = house.watched.tasks.follow if house.watched.tasks else office.then
-        await house.live(400)
+        await house.live(70)
         house.silent = set(BOXES[:3])
-        await house.live(200)
+        await house.live(150)
         await office.ask()
         access = Access(TOKEN, bytes(range(32)), f"{market.address}/login")
         async with console(MemoryStore(), access=access, incidents=house.watched, port=port) as shown:
@@ -154,7 +154,7 @@ async def test_a_task_that_nobody_took_goes_to_another_and_says_that_the_inciden
     assert (task.assignee, task.state) == ("sari", "open")
     assert "Sari Pattimura (not taken yet)" in await city.page()
     city.house.silent = set()
-    await city.house.live(900)
+    await city.house.live(300)
     await city.log_in("sari")
     assert "· ✔ over since" in (await city.market.client.get("/t/tasks?lang=en")).text
     await city.log_in("ina")
