@@ -100,7 +100,7 @@ class City:
             find_program("influxd")
         self.folder = folder or Path(tempfile.mkdtemp(prefix="kewang-"))
         self.guard = Guard(self.folder)
-        self.started_s = time.monotonic()
+        self.started_s, self._looked_ms = time.monotonic(), 0
         self.endings: list[Ending] = []
         self.off: set[str] = set()
         """Agents that are cut off."""
@@ -125,7 +125,7 @@ class City:
 
     def start(self) -> None:
         """Start everything. Raises MissingPart, PartFailed, TimeoutError."""
-        self.started_s = time.monotonic()
+        self.started_s, self._looked_ms = time.monotonic(), time.time_ns() // 1_000_000
         self._at_once(filter(None, [self.broker, self.house.part, self.boards, self.cameras, self.gateway]))
         self._place()
         # A gateway that listens already answers each agent's birth; else they would wait for their next heartbeat.
@@ -189,6 +189,19 @@ class City:
             began_ms = time.time_ns() // 1_000_000
             edge.kill9() if kill else edge.stop()
             self.endings.append(Ending(name, began_ms, time.time_ns() // 1_000_000, kill))
+
+    def revive(self) -> list[Part]:
+        """Start again what was ended by others, as systemd would; which. What an agent could not keep is written down.
+
+        Call it often: an agent may have ended at any time since the call before.
+        """
+        before_ms, self._looked_ms = self._looked_ms, time.time_ns() // 1_000_000
+        ended = [part for part in self.parts() if part.was_ended]
+        names = (name for name, edge in self.edges.items() if edge in ended)
+        self.endings += [Ending(name, before_ms, self._looked_ms, True) for name in names]
+        for part in ended:
+            part.start()
+        return ended
 
     def destroy_outbox(self, name: str) -> None:
         """Wipe a killed agent: what only its outbox held is excused."""

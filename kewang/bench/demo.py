@@ -17,7 +17,7 @@ from rich.status import Status
 from kewang.bench.ambon import THIS_MACHINE, Spot, spots
 from kewang.bench.city import City, CityPlan, Device
 from kewang.bench.demo_outage import Outage, Rehearsal
-from kewang.bench.demo_rounds import Blackout, Killer, Misbehaviour, Technician
+from kewang.bench.demo_rounds import Blackout, Caretaker, Killer, Misbehaviour, Technician
 from kewang.bench.ear import Ear
 from kewang.bench.envelope import envelope
 from kewang.bench.keys import Keys
@@ -36,6 +36,11 @@ _DRAIN_LIMIT_S: Final = 60.0
 _FASTER: Final = 10.0
 """How much faster than in a city it all goes: nobody watches for two minutes that nothing happens."""
 _KEEPALIVE_S: Final = 10
+
+
+_CUT_OFF: Final = _(
+    "Readings cut off before they were kept: %(num)s. A killed agent loses its last %(seconds)s s (flush_s)."
+)
 
 
 class PortTaken(Exception):
@@ -84,7 +89,10 @@ class Demo:
                 self._show_office(city)
             self._watch(city)
             drained = self._finish(city)
-            return self._result(city, summed(city.truth().values()), drained, started_s)
+            truth = summed(city.truth().values())
+            if truth.unflushed:
+                self.says(_CUT_OFF, "yellow", num=truth.unflushed, seconds=f"{city.plan.flush_s:g}")
+            return self._result(city, truth, drained, started_s)
 
     def leave(self) -> NoReturn:
         """At once and without any proof; the guard ends the parts."""
@@ -173,8 +181,8 @@ class Demo:
 
     def _rounds(self, city: City) -> list[Callable[[float], None]]:
         """What happens to the city while it runs."""
-        rounds: list[Callable[[float], None]] = [Misbehaviour(city).turn, self.outage.turn]
-        rounds += [Technician(city, self.says).turn, Blackout(city, self.says).turn]
+        rounds: list[Callable[[float], None]] = [Caretaker(city, self.says).turn, Misbehaviour(city).turn]
+        rounds += [self.outage.turn, Technician(city, self.says).turn, Blackout(city, self.says).turn]
         if self.options.chaos:
             rounds.append(Killer(city, random.Random(self.options.seed), self.says).turn)
         if self.options.outage:
@@ -206,6 +214,7 @@ class Demo:
         self.says(_("Ending: the boards fall silent, what is still on the way arrives ..."))
         if self.outage.off_s is not None:
             self.outage.press()
+        city.revive()
         for part in city.parts():
             part.start()
         drained = city.drain(_DRAIN_LIMIT_S)

@@ -87,6 +87,18 @@ class Blackout:
         self._next_s = now_s + (_BLACK_LENGTH_S if self._black else _WELL_LENGTH_S)
 
 
+class Caretaker:
+    """Starts again what somebody else has ended, as systemd does in a city."""
+
+    def __init__(self, city: City, say: Say) -> None:
+        self._city, self._say = city, say
+
+    def turn(self, _now_s: float) -> None:
+        """Look."""
+        for part in self._city.revive():
+            self._say(_("%(part)s was ended from outside and is started again"), part=_name(part))
+
+
 class Killer:
     """Kills one part after the other while you watch, and starts it again."""
 

@@ -177,6 +177,11 @@ class Part(ABC):
     def is_running(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def was_ended(self) -> bool:
+        """Whether it ended, but not by us: by itself, or by a stranger."""
+        return self._process is not None and self._process.poll() is not None
+
     def start(self) -> None:
         """Start it and wait until it answers. Raises `MissingPart`, `PartFailed`."""
         if self.is_running:

@@ -30,7 +30,7 @@ _EXAMPLES: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """The bench ended an agent, by `kill -9` or SIGTERM, between `began_ms` and `unix_ms` (Unix ms)."""
+    """An agent was ended, by `kill -9` or SIGTERM, between `began_ms` and `unix_ms` (Unix ms)."""
 
     device: str
     began_ms: int
@@ -42,7 +42,7 @@ class Ending:
 
         A killed agent loses what it had not flushed; a stopped one commits first, but for an answer on its way.
         """
-        since_ms = self.unix_ms - window_ms if self.killed else self.began_ms - _IN_FLIGHT_MS
+        since_ms = self.began_ms - (window_ms if self.killed else _IN_FLIGHT_MS)
         return since_ms <= given_ms <= self.unix_ms + _IN_FLIGHT_MS
 
 

@@ -8,9 +8,8 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from kewang.bench.ambon import THIS_MACHINE, spots
 from kewang.bench.city import City, CityPlan, Device
 from kewang.bench.demo import camera_failures
 from kewang.bench.demo_rounds import Blackout, Technician
-from kewang.bench.process import free_port, wait_for
+from kewang.bench.process import wait_for
 
 LIMIT_S = 120.0
 KEYS = """schema command version commit seed cores parts seconds ok failed devices sites readings_produced
@@ -128,23 +127,29 @@ def test_camera_readings_that_are_called_stored_and_are_not_are_told() -> None:
     assert not list(camera_failures({"a": (0, 0)}, heard=False))
 
 
-def test_ctrl_c_ends_it_in_order(folder: Path) -> None:
-    port = free_port()
-    page = f"http://127.0.0.1:{port}/api/v1/devices"
-    with demo(folder, "--port", str(port), "--json", "--lang", "en") as process:
-        wait_for(lambda: shows_reading(page), LIMIT_S)
+def agent_of(pid: int, device: str) -> psutil.Process | None:
+    """The running agent of a device of this demo."""
+    for child in psutil.Process(pid).children():
+        with suppress(psutil.Error):
+            if child.status() != psutil.STATUS_ZOMBIE and f"edges/{device}/" in " ".join(child.cmdline()):
+                return child
+    return None
+
+
+def test_an_agent_that_a_stranger_kills_is_no_loss_and_ctrl_c_ends_it_in_order(folder: Path) -> None:
+    with demo(folder, "--json", "--lang", "en") as process:
+        assert process.stderr is not None
+        assert any("First reading" in line for line in process.stderr)
+        killed = agent_of(process.pid, "mardika-1")
+        assert killed is not None
+        killed.kill()
+        wait_for(lambda: agent_of(process.pid, "mardika-1") not in (None, killed), LIMIT_S)
         os.kill(process.pid, signal.SIGINT)
-        result = result_of(process)
+        out, told = process.communicate(timeout=LIMIT_S)
+    result = json.loads(out.splitlines()[-1])
     assert result["ok"], result["failed"]
+    assert "mardika-1 was ended from outside and is started again" in told
     assert not list(folder.iterdir())
-
-
-def shows_reading(page: str) -> bool:
-    try:
-        with urllib.request.urlopen(page, timeout=5) as answer:
-            return any(source["stream"] == "env" for each in json.load(answer)["devices"] for source in each["sources"])
-    except OSError:
-        return False
 
 
 def test_killed_it_takes_everything_with_it(folder: Path) -> None:
