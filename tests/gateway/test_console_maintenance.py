@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,10 @@ from gateway.console.facts import Access
 from gateway.incidents.model import Scope
 from tests.chromium import chromium
 from tests.fakes import MemoryStore
-from tests.gateway.serving import Served, console, now_ms
+from tests.gateway.serving import QUICK, Served, console, now_ms
 from tests.gateway.test_console_live import SIZES, SMALLEST_TEXT, STICKING_OUT
 from tests.gateway.test_console_login import KEY, LOGIN, TOKEN, cookie
-from tests.gateway.town import placements, settle
+from tests.gateway.town import TOWN, placements, settle
 from tests.gateway.watch_house import BOXES, House
 
 OFFICE = cookie(role="operator", left_s=3600)
@@ -113,9 +114,9 @@ async def test_programs_plan_with_the_service_token(house: House) -> None:
 
 
 async def test_what_is_worked_on_looks_like_no_alarm() -> None:
-    store, known = MemoryStore(), placements()
-    await settle(store, now_ms())
-    async with console(store, known=known) as shown:
+    store, boxes = MemoryStore(), tuple(box for box in TOWN if box.site == "pasar-passo")
+    await settle(store, now_ms(), boxes, minutes=2)
+    async with console(store, replace(QUICK, device_s=0.1), known=placements(boxes)) as shown:
         device = await shown.text("/device/passo-01?lang=en")
         assert re.search(r'chip alarm">✖ silent since', device)
         shown.facts.maintained = {"passo-01"}
