@@ -127,10 +127,14 @@ def test_a_rule_gets_no_worse_while_somebody_works_and_is_told_afterwards() -> N
 @pytest.mark.parametrize("early_s", [0.0, 2000.0])
 def test_a_source_that_falls_silent_meanwhile_is_told_when_it_ends(early_s: float) -> None:
     stage = worked_on()
+
+    def ended(now_s: float) -> None:
+        assert stage.watch.end_maintenance(1, now_s)
+
     for minute in range(int(DOWN_S) // 60):
         stage.event(60.0 * minute, lambda now_s: stage.watch.source_heard("s0-0", "env", now_s))
     if early_s:
-        stage.event(UNTIL_S - early_s, lambda now_s: stage.watch.end_maintenance(1, now_s) and None)
+        stage.event(UNTIL_S - early_s, ended)
     changes = stage.play(UNTIL_S + 300)
     assert story(changes) == [("opened", "outage", "source s0-0/env")]
     assert 0 <= changes[0].at_s - (UNTIL_S - early_s) <= 61
