@@ -11,6 +11,7 @@ TOGETHER: Final = frozenset(
         "tests/bench/test_attacks.py",
         "tests/bench/test_attacks_broker.py",
         "tests/cli/test_edge_camera.py",
+        "tests/dashboards/test_questions.py",
         "tests/system/test_camera_line.py",
         "tests/system/test_camera_secrets.py",
         "tests/system/test_secured_line.py",

@@ -39,7 +39,7 @@ def board(_: Voice) -> Json:
     ]
     devices = chosen_by("device", _("Device"), f'SHOW TAG VALUES FROM {source("state")} WITH KEY = "device"')
     moments = annotation(_("Changes"), look.WARN, select("word", "device_event", ONE), "word")
-    live = {"title": _("Live page"), "url": f"{_.console}/devices/${{device:percentencode}}", "icon": "external link"}
+    live = {"title": _("Live page"), "url": f"{_.console}/device/${{device:percentencode}}", "icon": "external link"}
     what = _("One device: its state, what it measures, what happened to it.")
     return laid_out(
         "device",

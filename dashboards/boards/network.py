@@ -86,7 +86,7 @@ def costliest(_: Voice) -> Panel:
     lost = "max(device_lost_s) / 3600"
     by = ("number", "level", "name")
     columns = {"number": column(_("No.")), "level": column(_("Level")), "name": column(_("Place")), "top": shown}
-    query = outer("top(value, number, level, name, 20)", select(f"{lost} AS value", "incident", ENDED, by=by))
+    query = outer('top(value, "number", "level", "name", 20)', select(f"{lost} AS value", "incident", ENDED, by=by))
     return table("costliest", _("Costliest incidents"), what, [target(query, table=True)], columns, sort="top")
 
 

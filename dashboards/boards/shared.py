@@ -4,7 +4,7 @@ from typing import Any
 
 from dashboards import limits, look
 from dashboards.builder import Json, Panel, column, stat, table, target, timeline
-from dashboards.influxql import FRESH_S, WHOLE, is_, last_s, newest, outer, select
+from dashboards.influxql import FRESH_S, WHOLE, identifier, is_, last_s, newest, outer, select
 from dashboards.layout import link_to
 from dashboards.voice import Voice
 from kewang.wire.catalogue import METRICS, Metric
@@ -50,7 +50,7 @@ def worst(
     `or_zero`: a sum of nothing is 0."""
     whole: Json = {"every": WHOLE, "fill": "0"} if or_zero else {}
     each = select(f"{expression} AS value", measurement, *where, by=by, **whole)
-    query = outer(f"top(value, {', '.join(by)}, {limit})", each)
+    query = outer(f"top(value, {', '.join(map(identifier, by))}, {limit})", each)
     columns = {"device": device_column(_), "source": source_column(_)}
     named = {tag: columns[tag] if tag in columns else column(_("Place")) for tag in by}
     return table(key, title, what, [target(query, table=True)], {**named, "top": shown}, sort="top", **more)

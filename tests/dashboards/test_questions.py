@@ -1,0 +1,144 @@
+"""An operator's questions, answered by the panels' own queries from what the production code wrote."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from dashboards.boards import all_boards
+from dashboards.builder import panel_id
+from dashboards.lint import panels, queries
+from dashboards.voice import Voice
+from gateway.incident_points import points_of
+from gateway.influx1_sink import Influx1Store
+from gateway.ports import Lives, Table
+from gateway.rollups import DAY_MS, Rollups
+from kewang.bench.boards_ask import Influx, ask, filled_in, since
+from kewang.bench.boards_check import DATABASE
+from kewang.bench.boards_seed import At, Seeder
+from kewang.bench.boards_town import over, town
+from kewang.bench.parts import Influxd
+
+ZONE = ZoneInfo("Asia/Jayapura")
+TOWN = town(60)
+BOARDS = {one["uid"]: one for one in all_boards([Voice("id"), Voice("en")])}
+HOUR_MS = 3_600_000
+BAD, GOOD = TOWN.cameras[:2]
+HOSTILE = ["kotak'; DROP SERIES FROM /.*/; --", ".*", "a/b", "kotak-0000.", '"', "\\", "<script>alert(1)</script>"]
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """A filled database."""
+
+    influx: Influx
+    lost_min: dict[str, float]
+
+    def rows(self, board: str, key: str, device: str = TOWN.shown) -> list[dict[str, Any]]:
+        """What a panel shows: tags and columns of every row."""
+        shown = BOARDS[board]
+        panel = next(one for one in panels(shown) if one["id"] == panel_id(key))
+        found = []
+        for target in panel["targets"]:
+            sent = filled_in(target["query"], shown, panel, {"device": device}, time.time_ns() // 1_000_000)
+            for one in self.influx.series(sent):
+                tags = one.get("tags", {})
+                found += [tags | dict(zip(one["columns"], row, strict=True)) for row in one["values"]]
+        return found
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    with Influxd(tmp_path_factory.mktemp("house")) as influxd:
+        lost = asyncio.run(fill(influxd.url))
+        influx = Influx(influxd.url, DATABASE)
+        yield House(influx, lost)
+        influx.close()
+
+
+async def fill(url: str) -> dict[str, float]:
+    """How it is now, a month of incidents, a week of two cameras. Feeder -> minutes it lost."""
+    store, now_ms = Influx1Store(url, DATABASE), time.time_ns() // 1_000_000
+    await store.prepare(Lives())
+    month_s = since(BOARDS["kewang-network-id"], now_ms) / 1000
+    changes = list(over(TOWN, month_s + 1, now_ms / 1000 - 1))
+    await store.write(points_of([], changes))
+    rollups = Rollups(store, At(now_ms), ZONE, 14)
+    for day in range(7, 0, -1):
+        start_ms = (now_ms - day * DAY_MS) // HOUR_MS * HOUR_MS
+        for device, state in ((BAD, 3.0), (GOOD, 1.0)):
+            rows = [(start_ms + minute * 60_000, state) for minute in range(60)]
+            await store.write([Table("cam", (("device", device), ("source", "cam-1")), ("camera_state",), rows)])
+        await rollups.make((start_ms, start_ms + HOUR_MS))
+        await rollups.make_day(rollups._day(start_ms))
+    await Seeder(store, TOWN, ZONE, 1).now()
+    await store.close()
+    lost: dict[str, float] = {}
+    for change in changes:
+        one = change.incident
+        if change.what == "resolved" and one.scope.level == "feeder" and one.ended_s:
+            lost[one.scope.name] = lost.get(one.scope.name, 0.0) + (one.ended_s - one.since_s) / 60
+    return lost
+
+
+@pytest.mark.parametrize("language", ["id", "en"])
+def test_what_is_down_since_when_why_and_who_has_it(house: House, language: str) -> None:
+    rows = house.rows(f"kewang-wall-{language}", "incidents")
+    assert len(rows) == 9
+    title = {"id": "Penyulang pln-0", "en": "feeder pln-0"}[language]
+    down = next(one for one in rows if title.lower() in one[f"title_{language}"].lower())
+    assert time.time() - 600 < down["since_ms"] / 1000 < time.time()
+    assert down["missing"] == 1
+    taken = [one for one in rows if one["by"]]
+    assert {(one["by"], one["cause"]) for one in taken} == {("ani", "power")}
+    assert len(taken) == 4
+
+
+def test_which_camera_has_been_bad_for_a_week(house: House) -> None:
+    worst, best = house.rows("kewang-cameras-id", "week")
+    assert (worst["device"], worst["source"], worst["top"]) == (BAD, "cam-1", 100)
+    assert (best["device"], best["top"]) == (GOOD, 0)
+
+
+def test_how_many_minutes_each_feeder_lost_this_month(house: House) -> None:
+    rows = house.rows("kewang-network-id", "feeder")
+    assert house.lost_min
+    assert {one["name"]: round(one["minutes"], 6) for one in rows} == pytest.approx(house.lost_min, abs=1e-3)
+
+
+def test_is_this_wall_fresh(house: House) -> None:
+    for key in ("fresh-devices", "fresh-incidents", "fresh-sites"):
+        (row,) = house.rows("kewang-wall-id", key)
+        assert time.time() * 1000 - row["time"] < 60_000
+
+
+@pytest.mark.parametrize("device", HOSTILE)
+def test_whatever_a_viewer_writes_shows_nothing_of_others(house: House, device: str) -> None:
+    board = BOARDS["kewang-device-id"]
+    found = ask(house.influx, board, {"device": device}, {})
+    assert len(found) == len(list(queries(board)))
+    assert [one.answer.error for one in found if one.answer.error] == []
+    assert [one.where for one in found if one.answer.values] == []
+    assert len(house.rows("kewang-wall-id", "fresh-devices")) == 1
+
+
+def test_an_empty_database_is_no_error_and_nothing_is_calm(tmp_path_factory: pytest.TempPathFactory) -> None:
+    with Influxd(tmp_path_factory.mktemp("empty")) as influxd:
+        influx = Influx(influxd.url, DATABASE)
+        asyncio.run(prepare(influxd.url))
+        for board in BOARDS.values():
+            for one in ask(influx, board, {"device": "x"}, {}):
+                assert (one.answer.values, one.answer.error) == (0, "")
+        influx.close()
+
+
+async def prepare(url: str) -> None:
+    store = Influx1Store(url, DATABASE)
+    await store.prepare(Lives())
+    await store.close()
