@@ -55,6 +55,8 @@ class Engine:
         """Where the device is from now on; None: nowhere we know of."""
         was = device in self._topology.spots
         self._topology.place(device, place)
+        if was:  # somebody may have worked where it was, and nobody where it is
+            self._sources.look(device, now_s)
         if was and device not in self._topology.spots:
             self._sources.removed(device, now_s)
             self._conditions.removed(device, now_s)

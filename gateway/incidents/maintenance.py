@@ -183,16 +183,22 @@ class Maintenance:
         """JSON-able."""
         return {"next": self._next_number, "windows": [asdict(window) for window in self.windows.values()]}
 
-    def restore(self, kept: Mapping[str, Any]) -> None:
-        """As `kept`."""
+    def restore(self, kept: Mapping[str, Any] | list[Any]) -> None:
+        """As `kept`. A list is of an older gateway, in which nobody could plan any."""
+        if isinstance(kept, list):
+            return
         self._next_number = kept["next"]
         self.windows = {window.number: window for window in map(window_of, kept["windows"])}
         self._sum_up()
 
     def restarted(self, now_s: float, hears_s: float) -> None:
-        """None ends before `hears_s`, when it is known again who is away, nor begins before all are placed."""
+        """None ends before `hears_s`, when it is known again who is away, nor begins before all are placed; one that
+        began by a clock which was ahead lasts as long as was planned."""
         for window in self.windows.values():
-            if not window.begun:
+            if window.begun:
+                ahead_s = max(0.0, window.from_s - now_s)
+                window.from_s, window.until_s = window.from_s - ahead_s, window.until_s - ahead_s
+            else:
                 window.from_s = max(window.from_s, now_s + _PLACING_S)
             until_s = min(window.until_s, max(window.from_s, now_s) + LONGEST_S)
             window.until_s = max(until_s, hears_s)

@@ -221,3 +221,20 @@ def test_there_are_not_too_many() -> None:
         watch.maintain(SITE, 100.0, 0.0, 50.0)
     with pytest.raises(NoWindow, match="end some first"):
         watch.maintain(SITE, 100.0, 0.0, 50.0)
+
+
+def test_a_clock_set_back_between_two_runs_makes_no_work_longer() -> None:
+    stage = worked_on()
+    stage.play(FROM_S + 600)
+    kept, ahead_s = json.loads(json.dumps(stage.watch.kept())), 3e6
+    for window in kept["engine"]["maintenance"]["windows"]:
+        window["from_s"], window["until_s"] = window["from_s"] + ahead_s, window["until_s"] + ahead_s
+    watch = Watch.restored(kept, RULES, FROM_S + 700)
+    (window,) = watch.engine.maintenance.windows.values()
+    assert (window.from_s, window.until_s) == (FROM_S + 700, FROM_S + 700 + UNTIL_S - FROM_S)
+
+
+def test_what_an_older_gateway_kept_of_maintenance_is_no_obstacle() -> None:
+    kept = json.loads(json.dumps(worked_on().watch.kept()))
+    kept["engine"]["maintenance"] = [["site", "s0", UNTIL_S]]
+    assert Watch.restored(kept, RULES, 0.0).maintain(SITE, UNTIL_S, 0.0).number == 1

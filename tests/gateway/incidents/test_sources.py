@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from gateway.incidents.model import Change
+from gateway.incidents.model import Change, Scope
 from gateway.incidents.rules import load_rules
 from gateway.incidents.watch import Watch, WatchRules
 from kewang.wire.placement import Place
@@ -97,3 +97,11 @@ def test_a_placement_that_lists_no_source_takes_none_away() -> None:
     watch.place("m1", at("elsewhere"), 9000.0)
     assert played(watch, [], 9000.0, 12_000.0) == []
     assert watch.word("m1", "cam-0") == "down"
+
+
+def test_what_fell_silent_where_somebody_works_is_told_once_the_device_stands_elsewhere() -> None:
+    watch = well()
+    watch.maintain(Scope("site", "mardika"), 1e6, 0.0)
+    assert played(watch, spread(1, 60.0, 3000.0), 0.0, 6000.0) == []
+    watch.place("m1", at("passo"), 6000.0)
+    assert story(played(watch, [], 6000.0, 6200.0)) == [("opened", "outage", "source m1/cam-0")]
