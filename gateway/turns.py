@@ -60,6 +60,7 @@ def row_of(turn: Turn) -> tuple[float, bool, bytes]:
         "changes": [
             {"what": one.what, "incident": facts_of(one.incident), "at_s": one.at_s, "why": dict(one.why)}
             for one in turn.changes
+            if one.what != "noted"  # nobody is told of it; a note stands in the timeline also if nobody was told since
         ],
         "places": {device: place and _told(place) for device, place in turn.places.items()},
         "open": [facts_of(one) for one in turn.open],

@@ -46,6 +46,7 @@ KEEP_S: Final = 30.0
 WAITING_POINTS: Final = 10_000
 FAULTS: Final = 100
 """So many different faults are logged."""
+NOTES_A_MINUTE: Final = 60
 WAITING_TURNS: Final = 10_000
 """Turns that wait for the chronicle, at most."""
 WATCH: Final = "watch"
@@ -96,7 +97,8 @@ class Watching:
         self._troubles: dict[str, str | None] = {}
         self._unkept: dict[str, str] = {}
         """Files of ours that can't be written, and why."""
-        self._turned_s = self._noted_s = -math.inf
+        self._turned_s = -math.inf
+        self._noted_s: deque[float] = deque(maxlen=NOTES_A_MINUTE)
         self._faults: set[str] = set()
 
     # ---- what the pipeline tells
@@ -164,9 +166,14 @@ class Watching:
         return self._around({**self._before, **self._places})
 
     def note(self, number: int, by: str, note: str) -> bool:
-        """Somebody writes something down; False if there is no such incident, or it is over for too long."""
-        self._noted_s = max(self._steady.now_s(), math.nextafter(self._noted_s, math.inf))  # each has its own time
-        return self._watch.note(number, by, note, self._noted_s)
+        """Somebody writes something down; False if there is no such incident, it is over for too long, or too much was
+        written in the last minute."""
+        now_s = self._steady.now_s()
+        if len(self._noted_s) == NOTES_A_MINUTE and now_s < self._noted_s[0] + 60:
+            return False
+        last_s = self._noted_s[-1] if self._noted_s else -math.inf
+        self._noted_s.append(max(now_s, math.nextafter(last_s, math.inf)))  # each has its own time
+        return self._watch.note(number, by, note, self._noted_s[-1])
 
     @property
     def open(self) -> Mapping[int, Incident]:

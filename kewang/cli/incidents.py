@@ -154,7 +154,8 @@ def note(
         fail("--note is empty: write what is to be known", USAGE)
     said = {"by": by or getpass.getuser(), "note": note}
     if not posted(settings, f"/api/v1/incidents/{number}/note", said).get("ok"):
-        fail(f"there is no incident {number}, or it is over for too long: see 'kewang incidents list'", FOUND)
+        why = "it is over for too long, or too much was written in the last minute"
+        fail(f"there is no incident {number}, {why}: see 'kewang incidents list'", FOUND)
     if as_json:
         print_json({"ok": True, "number": number})
     else:

@@ -14,6 +14,7 @@ from gateway.incidents.watch import WatchRules
 from gateway.ports import RetryLater
 from gateway.turns import WHOLE_EVERY_S
 from gateway.watched import open_watched
+from gateway.watching import NOTES_A_MINUTE
 from kewang.wire.state import State
 from tests.fakes import MemoryStore
 from tests.gateway.watch_house import BOXES, NOTIFY, House
@@ -299,3 +300,7 @@ async def test_notes_stand_in_the_timeline_and_call_nobody(house: House) -> None
     notes = [(step.why["by"], step.why["note"]) for step in found[1] if step.what == "noted"]
     assert notes == [("ina", "asked at the site"), ("rudi", "no power"), ("ina", "the fuse was blown")]
     assert len(house.told()) == told + 1
+    assert [watching.note(1, "bot", "!") for _ in range(NOTES_A_MINUTE)] == [True] * (NOTES_A_MINUTE - 1) + [False]
+    await house.live(60)
+    assert watching.note(1, "ina", "it holds")
+    assert all(change.what != "noted" for _, turn in house.watched.chronicle.turns() for change in turn.changes)
