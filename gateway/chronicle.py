@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 KEPT: Final = 20_000
 """Incidents that are over and still remembered."""
 _SOME: Final = 500
+STEPS_SHOWN: Final = 1000
 UNTOLD_S: Final = 3600.0
 """What was written down longer after the last turn that is known as told, was told."""
 WINDOWS_KEPT: Final = 2000
@@ -167,15 +168,15 @@ class Chronicle:
         return [incident_of(json.loads(facts)) for (facts,) in found], count
 
     def one(self, number: int) -> tuple[Incident, list[Step]] | None:
-        """An incident with its timeline, oldest first; None if there is none of this number."""
+        """An incident with the newest of its timeline, oldest first; None if there is none of this number."""
         with self._turn:
             found = self._db.execute("SELECT facts FROM incident WHERE number = ?", (number,)).fetchone()
-            wanted = "SELECT at_s, what, why, devices, back FROM change WHERE number = ? ORDER BY at_s"
-            steps = self._db.execute(wanted, (number,)).fetchall()
+            wanted = "SELECT at_s, what, why, devices, back FROM change WHERE number = ? ORDER BY at_s DESC LIMIT ?"
+            steps = self._db.execute(wanted, (number, STEPS_SHOWN)).fetchall()
         if found is None:
             return None
         return incident_of(json.loads(found[0])), [
-            Step(at_s, what, json.loads(why), devices, back) for at_s, what, why, devices, back in steps
+            Step(at_s, what, json.loads(why), devices, back) for at_s, what, why, devices, back in reversed(steps)
         ]
 
     def _has_turns(self) -> bool:
@@ -184,9 +185,9 @@ class Chronicle:
 
     def windows(self, limit: int = 200) -> list[Window]:
         """Of maintenance, the newest first."""
+        wanted = "SELECT facts FROM maintenance ORDER BY number DESC LIMIT ?"
         with self._turn:
-            wanted = "SELECT facts FROM maintenance ORDER BY number DESC LIMIT ?"
-            found = self._db.execute(wanted, (limit,)).fetchall()
+            found = self._db.execute(wanted, (limit,)).fetchall() if self._has_turns() else []
         return [window_of(json.loads(facts)) for (facts,) in found]
 
     def _note(self, windows: Iterable[Window]) -> None:

@@ -147,10 +147,10 @@ class MaintenancePages:
         scope, begin = Scope(level, fields.get("name", "").strip().lower()), fields.get("from", "").strip()
         try:
             from_s = datetime.fromisoformat(begin).replace(tzinfo=self._zone).timestamp() if begin else None
-            hours = int(fields.get("hours", ""))
+            until_s = max(self._clock.wall_ms() / 1000, from_s or 0.0) + 3600 * int(fields.get("hours", ""))
         except (ValueError, OverflowError):
             raise NoWindow("past", "the times can't be read") from None
-        return scope, from_s, max(self._clock.wall_ms() / 1000, from_s or 0.0) + 3600 * hours
+        return scope, from_s, until_s
 
     def _why(self, refused: NoWindow, scope: Scope, request: Request) -> str:
         """Why it can't be, in the reader's language."""

@@ -200,7 +200,7 @@ def test_a_file_of_an_older_gateway_goes_on(tmp_path: Path) -> None:
         old.execute("INSERT INTO change VALUES (1, ?, 'opened', '{}', 2, 0)", (T,))
         old.commit()
     with closing(Chronicle(path, read_only=True)) as before:
-        assert (list(before.turns()), before.incidents()) == ([], [incident()])
+        assert (list(before.turns()), before.incidents(), before.windows()) == ([], [incident()], [])
     with closing(Chronicle(path)) as now:
         now.write(turns(Change("resolved", incident(), T + 9)), [], T + 9)
         found = now.one(1)

@@ -80,6 +80,7 @@ async def test_the_office_plans_and_ends_and_nobody_else(house: House) -> None:
         ({"name": "mardka"}, "Did you mean mardika?"),
         ({"name": "<b>"}, "Nothing of this kind is called &lt;b&gt;."),
         ({"hours": "x"}, "It would be over before it begins"),
+        ({"hours": "9" * 400}, "It would be over before it begins"),
         ({"hours": "721"}, "30 days at most"),
         ({"from": "2096-01-01T08:00"}, "more than a year"),
         ({"from": "9999-12-31T23:59"}, "more than a year"),
