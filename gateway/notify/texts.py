@@ -226,7 +226,10 @@ def _environment(folder: Path | None, language: Language) -> SandboxedEnvironmen
     if folder is not None:
         loaders = [FileSystemLoader(folder), *loaders]
     environment = SandboxedEnvironment(
-        loader=ChoiceLoader(list(loaders)), undefined=StrictUndefined, extensions=["jinja2.ext.i18n"]
+        loader=ChoiceLoader(list(loaders)),
+        undefined=StrictUndefined,
+        extensions=["jinja2.ext.i18n"],
+        auto_reload=folder is not None,  # ours must not change under us while an upgrade is laid down
     )
     environment.install_gettext_translations(words(language), newstyle=True)  # type: ignore[attr-defined]
     return environment
