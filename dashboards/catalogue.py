@@ -46,6 +46,7 @@ _ROLLED: Final = {
 }
 _AVAILABILITY: Final = tuple(f"{state}_s" for state in STATES)
 _SENT: Final = ("waiting", "oldest_s", "trouble", "delivered", "refused", "expired")
+_LEDGER: Final = ("made", "stored", "quarantined", "dropped", "held", "lost", "filling")
 _OPEN: Final = ("severity", "since_ms", "devices", "missing", "by", "cause", "title_id", "title_en")
 _INCIDENT: Final = (*("what", "severity", "devices", "back", "cause", "since_ms", "by", "lost_s", "device_lost_s"),)
 _FLEET: Final = (*("total", "up", "degraded", "down", "unstable", "maintenance", "unknown", "state", "lat", "lon"),)
@@ -66,5 +67,6 @@ MEASUREMENTS: Final[dict[str, Measurement]] = {
     "device_event": Measurement("years", _OF_SOURCE, ("word", "before", "silent_s"), wide=True),
     "gw": Measurement("raw", ("gateway",), _GATEWAY),
     "delivery": Measurement("raw", ("channel", "gateway"), _SENT),
+    "ledger": Measurement("raw", ("gateway",), _LEDGER),
     "quarantine": Measurement("kept", ("stream", "device", "source"), ("reason", "row", "deleted"), wide=True),
 }

@@ -10,9 +10,11 @@ from zoneinfo import ZoneInfo
 
 import uvicorn
 
+from gateway.console import ledger_points
 from gateway.console.app import create_app
 from gateway.console.facts import Access, Options
 from gateway.console.history import weight
+from gateway.console.live import Live
 from gateway.household import Household
 from gateway.incidents.canary import CANARY
 from gateway.metrics import STUCK_S
@@ -141,14 +143,14 @@ async def serve(settings: GatewaySettings, stopping: asyncio.Event, pipeline_cla
         onlooker=watched.watching if watched else None,
     )
     facts = LiveFacts(settings.id, pipeline, watched)
-    console = _console(settings, facts, pipeline, store, stopping, watched)
+    console, live = _console(settings, facts, pipeline, store, stopping, watched)
     listening = socket.create_server((settings.console.host, settings.console.port))
     log.info("live page: %s", page_address(listening))
     try:
         async with asyncio.TaskGroup() as group:
             serving = group.create_task(console.serve([listening]), name="console")
             watching = watched.start(group, pipeline, settings.shards, facts.doubt) if watched else []
-            watching.append(group.create_task(_rollups(settings, pipeline), name="rollups"))
+            watching += _derived(group, settings, pipeline, live)
             await pipeline.run(stopping)
             for task in watching:
                 task.cancel()
@@ -166,6 +168,14 @@ def _household(settings: GatewaySettings, incidents: IncidentSettings, clock: Sy
     return Household(incidents.own, [incidents.folder, *([database] if database else [])], certificate, clock)
 
 
+def _derived(
+    group: asyncio.TaskGroup, settings: GatewaySettings, pipeline: Pipeline, live: Live
+) -> list[asyncio.Task[None]]:
+    """Tasks that make for the boards what follows from the readings."""
+    work = {"rollups": _rollups(settings, pipeline), "ledger": _ledger(settings, pipeline, live)}
+    return [group.create_task(each, name=name) for name, each in work.items()]
+
+
 async def _rollups(settings: GatewaySettings, pipeline: Pipeline) -> None:
     """Roll-ups, once the database is known to be there; nothing if another gateway makes them."""
     if not settings.makes_rollups():
@@ -173,6 +183,13 @@ async def _rollups(settings: GatewaySettings, pipeline: Pipeline) -> None:
     await pipeline.rewinds.known.wait()
     zone = ZoneInfo(settings.console.time_zone)
     await Rollups(pipeline.store, pipeline.clock, zone, settings.store.raw_days).run()
+
+
+async def _ledger(settings: GatewaySettings, pipeline: Pipeline, live: Live) -> None:
+    """The ledger's points, by the gateway that makes the roll-ups."""
+    if settings.makes_rollups():
+        await pipeline.rewinds.known.wait()
+        await ledger_points.keep_writing(live, pipeline.store, settings.id, pipeline.clock)
 
 
 def page_address(listening: socket.socket) -> str:
@@ -201,8 +218,8 @@ def _console(
     store: Store,
     stopping: asyncio.Event,
     watched: Watched | None,
-) -> uvicorn.Server:
+) -> tuple[uvicorn.Server, Live]:
     shown = settings.console
     options = Options(shown.language, ZoneInfo(shown.time_zone), silent_s=shown.silent_s, stale_s=shown.stale_s)
     app = create_app(store, facts, pipeline.metrics, pipeline.clock, options, stopping, _access(shown), watched)
-    return Server(config_of(app))
+    return Server(config_of(app)), app.state.live

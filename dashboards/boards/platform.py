@@ -12,12 +12,15 @@ from dashboards.voice import Voice
 
 DAY_S: Final = 86_400
 BUDGET: Final = 10
+LEDGER_S: Final = 600
+"""The ledger of a large city takes some minutes to be read."""
 
 
 def board(_: Voice) -> Json:
     """The board."""
     bands = [
         Band(4, [*((4, one) for one in now(_)), (4, newest_data(_, "messages", "gw"))]),
+        Band(5, [(6, complete(_)), (18, ledger(_))]),
         Band(8, [(8, throughput(_)), (8, latency(_)), (8, queue(_))]),
         Band(8, [(8, errors(_)), (8, refused(_)), (8, quarantine(_))]),
         Band(8, [(12, channels(_)), (12, waiting(_))]),
@@ -53,6 +56,34 @@ def now(_: Voice) -> list[Panel]:
         of("took", _("Write takes"), mean, select(took, "gw", fresh), "s", decimals=3, thresholds=slow),
         of("oldest", _("Oldest notice waits"), late, select("max(notices_oldest_s)", "gw", fresh), "s"),
     ]
+
+
+def complete(_: Voice) -> Panel:
+    """Is the data complete?"""
+    words = [
+        look.values({"0": (_("EVERY READING ACCOUNTED FOR"), look.NORMAL)}),
+        look.nothing(look.stale(_), look.ALARM),
+    ]
+    what = _("Readings of the last 24 hours that were made and are nowhere. Above 0: `kewang ledger` names the device.")
+    query = select("last(lost)", "ledger", last_s(LEDGER_S))
+    shown: Json = {"mappings": words, "thresholds": look.thresholds((1, look.ALARM)), "empty": look.stale(_)}
+    return stat("complete", _("Is the data complete?"), what, query, unit="none", decimals=0, **shown)
+
+
+def ledger(_: Voice) -> Panel:
+    """Where every reading of 24 hours is."""
+    query = select(newest("made", "stored", "quarantined", "dropped", "held", "lost"), "ledger", last_s(LEDGER_S))
+    lost = look.thresholds((1, look.ALARM))
+    columns = {
+        "made": column(_("Made"), decimals=0),
+        "stored": column(_("Stored"), decimals=0),
+        "quarantined": column(_("Quarantine"), decimals=0),
+        "dropped": column(_("Dropped by the box"), decimals=0),
+        "held": column(_("Waiting in the box"), decimals=0),
+        "lost": column(_("Lost"), decimals=0, thresholds=lost),
+    }
+    what = _("Made is the sum of all others: each reading of the last 24 hours is in exactly one of them.")
+    return table("ledger", _("Ledger of 24 hours"), what, [target(query, table=True)], columns, empty=look.stale(_))
 
 
 def _rates(key: str, title: str, what: str, _: Voice, fields: dict[str, str], unit: str = "ops") -> Panel:

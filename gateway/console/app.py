@@ -42,7 +42,7 @@ def create_app(
     access: Access | None = None,
     incidents: Incidents | None = None,
 ) -> FastAPI:
-    """The app. Set `stopping` before the server closes, so that open event streams end."""
+    """The app. Set `stopping` before the server closes, so that open event streams end. `state.live`: its Live."""
     access = access or Access()
     options = options or Options()
     live = Live(history, facts, clock, options)
@@ -50,6 +50,7 @@ def create_app(
     events = Events(live, renderer, options, stopping or asyncio.Event())
     devices = Devices(history, live, facts, clock, options)
     app = FastAPI(title="Kewang", docs_url=None, redoc_url=None, openapi_url="/api/v1/openapi.json")
+    app.state.live = live
     app.add_middleware(Login, access=access, clock=clock)
     app.add_middleware(SafeHeaders)
     pages = Pages(renderer, events, devices, options)

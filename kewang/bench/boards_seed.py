@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from gateway.console.balance import Balance, Books
+from gateway.console.ledger_points import ledger_points
 from gateway.delivery_figures import DeliveryFigures
 from gateway.fleet import fleet
 from gateway.health import StoreHealth
@@ -44,7 +46,8 @@ STEP_MS: Final = 5 * MIN_MS
 WALL_MS: Final = 3 * HOUR_MS
 REPORT_MS: Final = 10_000
 DENSE: Final = 4
-"""Devices that sent all the time; the others at its beginning and in the last quarter of an hour."""
+"""So many devices and so many cameras sent all the time; the others in the last quarter of an hour."""
+LAST_MS: Final = 2 * STEP_MS
 _ROWS_AT_ONCE: Final = 4_000
 
 
@@ -79,13 +82,23 @@ class Seeder:
         now_ms = self._begun_ms
         await self._write(self._readings(now_ms))
         await self._write(self._events(now_ms))
-        rollups = Rollups(self._store, At(now_ms), self._zone, 14)
-        self.points += await rollups.rebuild((now_ms - self._hours * HOUR_MS, now_ms))
         await self._write(self._changes(now_ms))
-        for start_ms in range(_day_of(now_ms - DAY_MS, self._zone), now_ms, DAY_MS):
-            self.points += await rollups.make_availability(start_ms, now_ms)
+        await self._rolled(now_ms)
         await self._write(self._fleet(now_ms))
         await self._write(self._reports(now_ms, 6 * HOUR_MS, Registry()))
+
+    async def _rolled(self, now_ms: int) -> None:
+        """Made as the gateway makes them, and where only few devices sent for these alone: a database looks through
+        all devices of a city for half a minute, whether they sent in that hour or not."""
+        rollups = Rollups(self._store, At(now_ms), self._zone, 14)
+        few = [*list(self._town.places)[:DENSE], *self._town.cameras[:DENSE]]
+        first_ms, last_ms = now_ms - self._hours * HOUR_MS, now_ms // STEP_MS * STEP_MS - LAST_MS
+        for start_ms in range(first_ms // HOUR_MS * HOUR_MS, last_ms, HOUR_MS):
+            self.points += await rollups.make((start_ms, min(start_ms + HOUR_MS, last_ms)), few)
+        self.points += await rollups.make((last_ms, now_ms))
+        for start_ms in range(_day_of(now_ms - DAY_MS, self._zone), now_ms, DAY_MS):
+            self.points += await rollups.make_day(start_ms, few)
+            self.points += await rollups.make_availability(start_ms, now_ms)
 
     async def now(self) -> None:
         """How it is at this moment: call it shortly before the walls are looked at."""
@@ -98,6 +111,8 @@ class Seeder:
         await self._write(open_points(open_now(self._town, now_ms / 1000), self._kinds, now_ms))
         await self._write(self._reports(now_ms, REPORT_MS, registry))
         await self._write(await self._delivery(now_ms))
+        books = Books(now_ms - DAY_MS, now_ms, by_device={self._town.shown: Balance(2_880, 2_870, 4, 0, 6, 0)})
+        await self._write(ledger_points(books, "gw1", now_ms))
 
     async def _write(self, tables: Iterable[Table]) -> None:
         waiting: list[Table] = []
@@ -119,10 +134,11 @@ class Seeder:
         """Readings of all devices, the judge's verdict on each batch; one row in some hundreds is out of range."""
         step = now_ms // STEP_MS * STEP_MS
         first = step - (self._hours - 1) * HOUR_MS
-        few = [first, step - 2 * STEP_MS, step - STEP_MS, step]
-        many = [*range(first, step, STEP_MS), step]
-        for at, device in enumerate(self._town.places):
-            dates = [date_ms + self._dice.randrange(1, MIN_MS) for date_ms in (many if at < DENSE else few)]
+        few = [*range(step - LAST_MS, step + 1, STEP_MS)]
+        many = [*range(first, step + 1, STEP_MS)]
+        all_day = {*list(self._town.places)[:DENSE], *self._town.cameras[:DENSE]}
+        for device in self._town.places:
+            dates = [date_ms + self._dice.randrange(1, MIN_MS) for date_ms in (many if device in all_day else few)]
             streams = {"env": ENV, "sys": BOX_SOURCE} | ({"cam": CAMERA} if device in self._town.cameras else {})
             for stream, source in streams.items():
                 yield from self._judged(SeriesId(stream, device, source), [one for one in dates if one < now_ms])

@@ -18,6 +18,8 @@ from dashboards.layout import Band, board
 from dashboards.limits import LIMITS
 from dashboards.voice import Voice
 from gateway.availability import availability_tables
+from gateway.console.balance import Books
+from gateway.console.ledger_points import ledger_points
 from gateway.delivery_figures import _FIELDS as DELIVERED
 from gateway.fleet import fleet
 from gateway.incident_points import open_points, points_of
@@ -197,7 +199,8 @@ def test_the_catalogue_is_what_the_gateway_writes() -> None:
         *points_of([moved], [Change("resolved", incident, 9.0)]),
         *availability_tables({"a": {"up": 1.0}}, 0),
     ]
-    for name in ("fleet", "incident_open", "incident", "device_event", "availability_1d"):
+    tables += ledger_points(Books(0, 1), "gw1", 1)
+    for name in ("ledger", "fleet", "incident_open", "incident", "device_event", "availability_1d"):
         written = [one for one in tables if one.measurement == name]
         known = MEASUREMENTS[name]
         assert {key for one in written for key, _ in one.tags} == set(known.tags), name

@@ -112,6 +112,13 @@ def test_how_many_minutes_each_feeder_lost_this_month(house: House) -> None:
     assert {one["name"]: round(one["minutes"], 6) for one in rows} == pytest.approx(house.lost_min, abs=1e-3)
 
 
+def test_is_the_data_complete(house: House) -> None:
+    (row,) = house.rows("kewang-platform-id", "complete")
+    assert row["last"] == 0
+    (sums,) = house.rows("kewang-platform-en", "ledger")
+    assert sums["made"] == sum(sums[name] for name in ("stored", "quarantined", "dropped", "held", "lost")) == 2880
+
+
 def test_is_this_wall_fresh(house: House) -> None:
     for key in ("fresh-devices", "fresh-incidents", "fresh-sites"):
         (row,) = house.rows("kewang-wall-id", key)

@@ -1,0 +1,33 @@
+"""The ledger's sums of 24 hours as a point `ledger` every minute, for the boards: is every reading accounted for?"""
+
+import asyncio
+import logging
+from dataclasses import asdict
+
+from gateway.console.balance import Books
+from gateway.console.live import Live
+from gateway.ports import Clock, Misconfigured, RetryLater, Sink, Table
+
+log = logging.getLogger(__name__)
+
+EVERY_S = 60.0
+
+
+def ledger_points(books: Books, gateway: str, now_ms: int) -> list[Table]:
+    """One point, as the pages show it; none before anything was read. `filling`: 1 while older hours are missing."""
+    if not books.to_ms:
+        return []
+    sums = {name: float(value) for name, value in asdict(books.total).items()} | {"filling": float(books.filling)}
+    return [Table("ledger", (("gateway", gateway),), tuple(sums), [(now_ms, *sums.values())])]
+
+
+async def keep_writing(live: Live, sink: Sink, gateway: str, clock: Clock) -> None:
+    """For ever. What can't be read or written is not made up: the boards show that nothing new came."""
+    while True:
+        overview = await live.overview()
+        if overview.trouble is None:
+            try:
+                await sink.write(ledger_points(overview.books, gateway, clock.wall_ms()))
+            except (RetryLater, Misconfigured) as error:
+                log.debug("the ledger's point was not written: %s", error)
+        await asyncio.sleep(EVERY_S)
