@@ -12,8 +12,8 @@ from dashboards.voice import Voice
 
 DAY_S: Final = 86_400
 BUDGET: Final = 10
-LEDGER_S: Final = 600
-"""The ledger of a large city takes some minutes to be read."""
+LEDGER_S: Final = 900
+"""It comes every five minutes."""
 
 
 def board(_: Voice) -> Json:

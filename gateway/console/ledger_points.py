@@ -1,4 +1,4 @@
-"""The ledger's sums of 24 hours as a point `ledger` every minute, for the boards: is every reading accounted for?"""
+"""The ledger's sums of 24 hours as a point `ledger` every five minutes, for the boards: is every reading accounted for?"""
 
 import asyncio
 import logging
@@ -10,7 +10,8 @@ from gateway.ports import Clock, Misconfigured, RetryLater, Sink, Table
 
 log = logging.getLogger(__name__)
 
-EVERY_S = 60.0
+EVERY_S = 300.0
+"""To read the books of a large city takes a part of a minute."""
 
 
 def ledger_points(books: Books, gateway: str, now_ms: int) -> list[Table]:
