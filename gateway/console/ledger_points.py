@@ -1,4 +1,4 @@
-"""The ledger's sums of 24 hours as a point `ledger` every five minutes, for the boards: is every reading accounted for?"""
+"""The ledger's sums of a day as a point `ledger` every five minutes, for the boards: is every reading accounted for?"""
 
 import asyncio
 import logging
