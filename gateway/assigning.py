@@ -53,12 +53,16 @@ class Assigning:
 
     async def follow(self) -> None:
         """See what became of the tasks of open incidents. Raises as the office does."""
-        waiting = {one.assigned.task: one for one in self._watch.open.values() if _waits(one) and one.assigned}
+        waiting = {
+            (one.number, one.assigned.task): one for one in self._watch.open.values() if one.assigned and _waits(one)
+        }
         for task in (await self._office.tasks()).tasks if waiting else ():
-            known = waiting[task.task].assigned if task.task in waiting else None
-            if known is not None and task.state != known.state:
-                changed = replace(known, state=task.state, to=task.name)
-                self._watch.progress(waiting[task.task].number, changed, task.note, self._steady.now_s())
+            ours = waiting.get((task.incident, task.task))
+            if ours is None or ours.assigned is None or _opened_ms(ours) != task.opened_ms:
+                continue  # numbers alone begin anew with a lost database
+            if task.state != ours.assigned.state:
+                changed = replace(ours.assigned, state=task.state, to=task.name)
+                self._watch.progress(ours.number, changed, task.note, self._steady.now_s())
 
     def _wish(self, incident: Incident, to: str | None, login: str | None) -> Wish:
         language = next((one.language for one in self.technicians() if one.login == to), DEFAULT)
@@ -66,7 +70,7 @@ class Assigning:
         device, _slash, source = incident.scope.name.partition("/")
         wish = {
             "incident": incident.number,
-            "opened_ms": round(incident.opened_s * 1000),
+            "opened_ms": _opened_ms(incident),
             "text": _text(facts, incident.number),
             "link": facts["link"] if len(facts["link"]) <= 300 and facts["link"].isascii() else "",
             "device": device if incident.scope.level in ("device", "source") else None,
@@ -78,6 +82,10 @@ class Assigning:
             return Wish.model_validate(wish)
         except ValidationError:
             raise refused(_("There is no such technician.")) from None
+
+
+def _opened_ms(incident: Incident) -> int:
+    return round(incident.opened_s * 1000)
 
 
 def _waits(incident: Incident) -> bool:

@@ -175,6 +175,15 @@ async def test_what_somebody_works_at_is_refused_with_who_and_since_when(city: C
     assert [(task.assignee, task.state) for task in city.tasks()] == [("rudi", "done"), ("sari", "open")]
 
 
+async def test_a_task_of_the_same_number_in_a_restored_office_is_not_taken_for_ours(city: City) -> None:
+    await city.log_in("ina")
+    await city.assign("rudi")
+    with city.market.inventory.writing(RUDI) as work:
+        tasks.done(work, city.tasks()[0].id).incident = 7
+    await city.follow()
+    assert "Rudi Latuconsina (not taken yet)" in await city.page()
+
+
 async def test_only_the_office_may_and_only_from_our_own_form(city: City) -> None:
     await city.log_in("rudi")
     assert "Give it to a technician" not in await city.page()
