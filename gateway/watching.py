@@ -93,7 +93,7 @@ class Watching:
         self._begins, self._whole_s = True, chronicle.whole_s() if told else -math.inf
         self.points: deque[Table] = deque(maxlen=WAITING_POINTS)
         self._kept_s = -KEEP_S
-        self._connected = True
+        self._connected: bool | None = None  # what the run before knew may be over
         self._troubles: dict[str, str | None] = {}
         self._unkept: dict[str, str] = {}
         """Files of ours that can't be written, and why."""

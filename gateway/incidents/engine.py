@@ -3,6 +3,7 @@
 Everything it knows can be kept and restored; a restart tells nothing again and forgets nothing.
 """
 
+import math
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Self
 
@@ -45,6 +46,8 @@ class Engine:
         self._causes = Causes(self._book, recovery)
         self._conditions = Conditions(conditions, self._book, self._topology, self.maintenance)
         self._impostors = Impostors(rules, self._book, self._topology)
+        self._placed_s = math.inf
+        """After a start: when all placements are here."""
 
     @property
     def open(self) -> Mapping[int, Incident]:
@@ -58,9 +61,24 @@ class Engine:
         if was:  # somebody may have worked where it was, and nobody where it is
             self._sources.look(device, now_s)
         if was and device not in self._topology.spots:
-            self._sources.removed(device, now_s)
-            self._conditions.removed(device, now_s)
-            self.maintenance.removed(device)
+            self._removed(device, now_s)
+
+    def _removed(self, device: str, now_s: float) -> None:
+        self._sources.removed(device, now_s)
+        self._conditions.removed(device, now_s)
+        self.maintenance.removed(device)
+
+    def _look_for_removed(self, now_s: float) -> None:
+        """Who was taken away while we did not run has no placement that tells so: nobody waits for it any longer."""
+        self._placed_s = now_s + self._rules.return_s
+        placed, hears_s = self._topology.spots, self._ourselves.hears_s
+        if self._ourselves.doubted() or not placed or now_s < hears_s + self._rules.return_s:
+            return
+        self._placed_s = math.inf
+        named = {name.partition("/")[0] for each in self._book.entries.values() for name in each.incident.missing}
+        for device in (named | self._outages.silences.keys()) - placed.keys():
+            self._outages.removed(device, now_s)
+            self._removed(device, now_s)
 
     def attached(self, device: str, sources: Collection[str], now_s: float) -> None:
         """The device has these sources and no others: what the others told is over."""
@@ -192,10 +210,12 @@ class Engine:
     def next_s(self) -> float:
         """When `due` has something next; inf: never."""
         parts = (self._outages, self._ourselves, self._sources, self._conditions, self._impostors, self.maintenance)
-        return min(part.next_s for part in parts)
+        return min(self._placed_s, *(part.next_s for part in parts))
 
     def due(self, now_s: float) -> list[Change]:
         """What is ripe, and what is over, up to now."""
+        if now_s >= self._placed_s:
+            self._look_for_removed(now_s)
         self._end_works(now_s)
         self._begin_works(now_s)
         self._outages.due(now_s)
@@ -219,6 +239,7 @@ class Engine:
     def restarted(self, now_s: float) -> None:
         """We were away until now: what we had not told of ourselves is held anew, and nobody knows yet who is back."""
         self._ourselves.restarted(now_s)
+        self._placed_s = now_s + self._rules.return_s
         self.maintenance.restarted(now_s, now_s + self._rules.return_s)
 
     @classmethod

@@ -73,6 +73,11 @@ class Outages:
         if device in self.silences:
             self._checks.put(device, now_s)
 
+    def removed(self, device: str, now_s: float) -> None:
+        """It is not installed any more: nobody waits for it."""
+        self.silences.pop(device, None)
+        self.recovery.removed(device, now_s)
+
     def _plan(self, device: str, silence: Silence, now_s: float) -> None:
         """Look at the silence when it can become something."""
         if silence.hearing < Hearing.SILENT or self.recovery.missing(device):
@@ -109,7 +114,9 @@ class Outages:
         self._poll_s = now_s + _AGAIN_S if self._ourselves.suspected else math.inf
 
     def _check(self, device: str, silence: Silence, now_s: float) -> None:
-        if (until_s := self._maintenance.until_s(device)) > now_s:
+        if device not in self._topology.spots:  # after a start: its placement comes, or it was taken away
+            self._checks.put(device, now_s + _AGAIN_S)
+        elif (until_s := self._maintenance.until_s(device)) > now_s:
             self._checks.put(device, until_s)
         elif self._ourselves.doubted():
             self._doubted[device] = None

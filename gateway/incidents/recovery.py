@@ -84,6 +84,11 @@ class Recovery:
             entry.relapses = max(entry.relapses, transition.downs - 1)
             self._back(entry, transition.device, transition.at_s)
 
+    def removed(self, device: str, now_s: float) -> None:
+        """It is not installed any more: nobody waits for it."""
+        if (entry := self.entry(device)) is not None:
+            self._back(entry, device, now_s)
+
     def _back(self, entry: Entry, device: str, now_s: float) -> None:
         incident = entry.incident
         if device in incident.back:

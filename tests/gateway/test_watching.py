@@ -304,3 +304,15 @@ async def test_notes_stand_in_the_timeline_and_call_nobody(house: House) -> None
     await house.live(60)
     assert watching.note(1, "ina", "it holds")
     assert all(change.what != "noted" for _, turn in house.watched.chronicle.turns() for change in turn.changes)
+
+
+async def test_a_broker_that_came_back_while_we_did_not_run_is_believed_at_once(house: House) -> None:
+    await house.live(100)
+    house.connected = False
+    await house.live(100)
+    house.restart()
+    house.connected = True
+    await house.live(100)
+    house.silent = set(BOXES[:3])
+    await house.live(400)
+    assert house.told()[2:] == [OPENED.replace("#1", "#2")]

@@ -288,6 +288,27 @@ def test_a_device_that_is_born_often_decides_no_cause_and_its_last_word_counts()
     assert (cause.what, cause.incident.cause, cause.incident.whys["power"]) == ("cause", "power", 3)
 
 
+@pytest.mark.parametrize("broker", [True, False])
+def test_who_was_taken_away_while_we_did_not_run_holds_nothing_open(broker: bool) -> None:
+    """No placement tells of it; but while the broker is away, nobody's placement comes at all."""
+    stage, placed = town()
+    stage.away([*placed["s3"], "s4-0"], DOWN_S, 9e4)
+    stage.away(["s6-0"], DOWN_S + 500, 9e4)
+    stage.play(DOWN_S + 600)
+    assert len(stage.watch.open) == 2
+    stage.watch = Watch.restored(json.loads(json.dumps(stage.watch.kept())), WatchRules(), stage.now_s)
+    stage.watch.looped(stage.now_s, 1e9)
+    stage.watch.broker(broker, stage.now_s)
+    taken = {"s3-4", "s4-0", "s6-0"}
+    stage.devices = [device for device in stage.devices if device not in taken]
+    for device in stage.devices:
+        stage.watch.place(device, at(device.partition("-")[0], uplink="u", feeder="f"), stage.now_s)
+    stage.away(placed["s3"][:4], stage.now_s, 9e4, will=False)
+    over = [each for each in story(stage.play(DOWN_S + 2400)) if each[1] == "outage"]
+    assert over == ([("resolved", "outage", "device s4-0")] if broker else [])
+    assert stage.watch.open[1].missing == (placed["s3"][:4] if broker else placed["s3"])
+
+
 def calls_of(do: Callable[[], object]) -> int:
     """How many functions are called in it: work that no neighbour on this machine changes."""
     counted, before = itertools.count(), sys.getprofile()
