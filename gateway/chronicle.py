@@ -158,6 +158,13 @@ class Chronicle:
             found = self._db.execute(f"SELECT facts FROM incident {where} {order}", (limit,)).fetchall()
         return [incident_of(json.loads(facts)) for (facts,) in found]
 
+    def newest(self) -> tuple[int, int]:
+        """The highest numbers of an incident and of a window of maintenance, 0 before the first."""
+        with self._turn:
+            wanted = [f"SELECT coalesce(max(number), 0) FROM {name}" for name in ("incident", "maintenance")]
+            incident, window = (int(self._db.execute(each).fetchone()[0]) for each in wanted)
+        return incident, window
+
     def found(self, query: Query, offset: int, limit: int) -> tuple[list[Incident], int]:
         """The newest that are looked for, after `offset` of them, and how many there are."""
         where, values = query.where()

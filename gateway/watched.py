@@ -1,6 +1,7 @@
 """The watch put together from its settings: what it knew before the restart, its files, its channels."""
 
 import asyncio
+import logging
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from gateway.incidents.rules import Rule, load_rules
 from gateway.incidents.watch import Watch, WatchRules
 from gateway.notify.channels import channels
 from gateway.notify.delivery import Delivery
-from gateway.notify.notifier import Notifier
+from gateway.notify.notifier import KEPT, Notifier
 from gateway.notify.office import Office
 from gateway.notify.outbox import Outbox
 from gateway.notify.outbox_file import OutboxRefused
@@ -44,6 +45,8 @@ from kewang.wire import topics
 from kewang.wire.placement import Place
 from kewang.wire.roster import Roster
 from kewang.wire.state import GatewayState
+
+log = logging.getLogger(__name__)
 
 R = TypeVar("R", PresenceRules, EngineRules)
 OUTBOX_FILE: Final = "gateway.db"
@@ -215,8 +218,7 @@ def open_watched(folder: Path, rules: WatchRules, notify: NotifySettings, clock:
     chronicle = Chronicle(folder / CHRONICLE_FILE)
     if (told := outbox.kept(TOLD)) is not None:
         chronicle.untold(*told)
-    watch = _watch(outbox, rules, chronicle, steady.now_s())
-    notifier = Notifier(notify, outbox, steady.now_s())
+    watch, notifier = _knowing(outbox, rules, chronicle, notify, steady.now_s())
     kinds = words_of(rules.conditions)
     office = Office(notify.office, outbox, steady.now_s) if notify.office else None
 
@@ -244,10 +246,22 @@ def around(
     return Surroundings(places, names, kinds, roster)
 
 
+def _knowing(
+    outbox: Outbox, rules: WatchRules, chronicle: Chronicle, notify: NotifySettings, now_s: float
+) -> tuple[Watch, Notifier]:
+    """As they were kept. What another version kept may be unreadable: people hear twice rather than never."""
+    try:
+        return _watch(outbox, rules, chronicle, now_s), Notifier(notify, outbox, now_s)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        why = f"{type(error).__name__}: {error}"
+        log.error("what was known of outages can't be read, it is found out and told anew: %s", why)
+    outbox.put((), {WATCH: None, KEPT: None})
+    return _watch(outbox, rules, chronicle, now_s), Notifier(notify, outbox, now_s)
+
+
 def _watch(outbox: Outbox, rules: WatchRules, chronicle: Chronicle, now_s: float) -> Watch:
     kept = outbox.kept(WATCH)
     if kept is not None:
         return Watch.restored(kept, rules, now_s)
-    newest = max((one.number for one in chronicle.incidents(limit=1000)), default=0)
-    newest_window = max((one.number for one in chronicle.windows(limit=1)), default=0)
+    newest, newest_window = chronicle.newest()
     return Watch(rules, now_s, next_number=newest + 1, next_window=newest_window + 1)

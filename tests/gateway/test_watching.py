@@ -14,7 +14,7 @@ from gateway.incidents.watch import WatchRules
 from gateway.ports import RetryLater
 from gateway.turns import WHOLE_EVERY_S
 from gateway.watched import open_watched
-from gateway.watching import NOTES_A_MINUTE
+from gateway.watching import NOTES_A_MINUTE, WATCH
 from kewang.wire.state import State
 from tests.fakes import MemoryStore
 from tests.gateway.watch_house import BOXES, NOTIFY, House
@@ -316,3 +316,19 @@ async def test_a_broker_that_came_back_while_we_did_not_run_is_believed_at_once(
     house.silent = set(BOXES[:3])
     await house.live(400)
     assert house.told()[2:] == [OPENED.replace("#1", "#2")]
+
+
+async def test_what_another_version_kept_and_nobody_can_read_is_found_out_and_told_anew(house: House) -> None:
+    await house.live(400)
+    house.silent = set(BOXES[:3])
+    await house.live(200)
+    kept = house.watched.outbox.kept(WATCH)
+    kept["engine"]["book"]["entries"][0]["incident"]["learnt_later"] = 1
+    house.watched.outbox.put((), {WATCH: kept})
+    house.restart()
+    await house.live(400)
+    assert house.told() == [OPENED, OPENED.replace("#1", "#2")]
+    house.silent = set()
+    await house.live(900)
+    assert house.told()[2:] == [OVER.replace("#1", "#2")]
+    assert house.watched.chronicle.incidents(open_only=True) == []
