@@ -124,7 +124,8 @@ class Delivery:
             self.wake()
         for row in await self._surely(self._outbox.expire, self._now_s()):
             self._end(row.channel, "expired")
-            log.error("%s to %s by %s expired: %s", row.key, row.recipient, row.channel, row.said or "never tried")
+            said = row.said or "never tried"
+            log.error("%s to %s by %s expired: %s", row.key, _shown(row.recipient), row.channel, said)
         return await self._rest("")
 
     async def _rest(self, name: str) -> float:
@@ -183,7 +184,7 @@ class Delivery:
         message = claimed.message
         instead = await self._surely(self._outbox.refused, claimed.row, str(error), self._now_s())
         self._end(name, "refused")
-        log.error("%s to %s by %s is refused: %s", message.key, message.recipient, name, error)
+        log.error("%s to %s by %s is refused: %s", message.key, _shown(message.recipient), name, error)
         if instead:
             self.wake()
         return 0.0
@@ -230,6 +231,12 @@ class Delivery:
                 self.troubles.pop(OUTBOX, None)
                 backoff.succeeded()
                 return found
+
+
+def _shown(recipient: str) -> str:
+    """What a log says of it: an address on the web may be a secret, so its host alone."""
+    scheme, web, rest = recipient.partition("://")
+    return f"{scheme}://{rest.partition('/')[0].rpartition('@')[2]}" if web else recipient
 
 
 def _later_of(outbox: Outbox, unclear: bool) -> Callable[[int, float, str, float], None]:

@@ -86,9 +86,9 @@ class Http:
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             raise self._unanswered(error) from None
 
-    def scrubbed(self, text: str) -> str:
-        """`text` on one line without any secret, short enough for a log."""
-        for secret in self._secrets:
+    def scrubbed(self, text: str, also: Iterable[str] = ()) -> str:
+        """`text` on one line without any secret nor what is `also` one, short enough for a log."""
+        for secret in [*self._secrets, *filter(None, also)]:
             text = text.replace(secret, "***")
         return " ".join(text.encode("utf-8", "replace").decode().split())[:300]
 

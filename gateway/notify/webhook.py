@@ -52,10 +52,11 @@ class Webhook:
         if self._secret is not None:
             headers[SIGNATURE] = signature(self._secret, int(time.time()), body)
         answer = await self._http.post(url, body, headers)
-        said = self._http.scrubbed(answer.body.decode(errors="replace"))
+        secrets = url, urlsplit(url).path.strip("/")
+        said = self._http.scrubbed(answer.body.decode(errors="replace"), secrets)
         if (trouble := answered(self._name, answer, said)) is not None:
             raise trouble
-        return self._http.scrubbed(str(answer.json().get("id", "")))
+        return self._http.scrubbed(str(answer.json().get("id", "")), secrets)
 
     async def close(self) -> None:
         """Close the connections."""

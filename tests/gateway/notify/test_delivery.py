@@ -102,6 +102,21 @@ async def test_one_refused_message_holds_up_no_other(outbox: Outbox) -> None:
         assert "because of 400" in ended(outbox)[0].said
 
 
+@pytest.mark.parametrize("expires_s", [3600.0, 0.3])
+async def test_the_address_of_a_contacts_webhook_stands_in_no_log(
+    outbox: Outbox, caplog: pytest.LogCaptureFixture, expires_s: float
+) -> None:
+    """Who knows it may write there. A server that tells it back does not change that."""
+    async with messenger(["400"] * 9 if expires_s > 1 else ["500"] * 99) as server:
+        address = f"{server.url}/services/T0/secret-of-the-hook"
+        outbox.put([message(recipient=address, expires_s=now_s() + expires_s)])
+        async with delivering(outbox, chat=Webhook("{recipient}", None, INSIDE, limit_s=0.5)):
+            await until(lambda: ended(outbox))
+    assert [row.state for row in outbox.rows()] == ["refused" if expires_s > 1 else "expired"]
+    assert server.url in caplog.text
+    assert "secret-of-the-hook" not in caplog.text + outbox.rows()[0].said
+
+
 @pytest.mark.parametrize("word", ["400", "401", "403", "404"])
 async def test_what_the_first_channel_never_takes_goes_to_the_second_at_once(outbox: Outbox, word: str) -> None:
     outbox.put([message("a", then=(message("a", "hook"),))])
