@@ -40,12 +40,13 @@ _RAW: Final = {
     for stream in STREAMS
 }
 _ROLLED: Final = {
-    f"{stream}_{every}": Measurement(bucket, _OF_SOURCE, _rolled(stream))
+    f"{stream}_{every}": Measurement(bucket, _OF_SOURCE, _rolled(stream), wide=True)
     for stream in STREAMS
     for every, bucket in (("5m", "months"), ("1d", "years"))
 }
 _AVAILABILITY: Final = tuple(f"{state}_s" for state in STATES)
 _SENT: Final = ("waiting", "oldest_s", "trouble", "delivered", "refused", "expired")
+_WORST: Final = tuple(f"{one.name}_{what}" for one in metrics("env") for what in ("mean", "device"))
 _LEDGER: Final = ("made", "stored", "quarantined", "dropped", "held", "lost", "filling")
 _OPEN: Final = ("severity", "since_ms", "devices", "missing", "by", "cause", "title_id", "title_en")
 _INCIDENT: Final = (*("what", "severity", "devices", "back", "cause", "since_ms", "by", "lost_s", "device_lost_s"),)
@@ -59,7 +60,8 @@ _GATEWAY: Final = (
 MEASUREMENTS: Final[dict[str, Measurement]] = {
     **_RAW,
     **_ROLLED,
-    "availability_1d": Measurement("years", ("device",), _AVAILABILITY),
+    "availability_1d": Measurement("years", ("device",), _AVAILABILITY, wide=True),
+    "worst_5m": Measurement("months", (), _WORST),
     "state": Measurement("raw", ("device",), ("age_s",), wide=True),
     "fleet": Measurement("raw", ("level", "name"), _FLEET),
     "incident_open": Measurement("raw", ("number", "kind", "level", "name"), _OPEN),

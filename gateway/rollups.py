@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 from gateway.availability import availability, availability_tables
 from gateway.late import ROLLED_MS, STEP_MS
 from gateway.ports import Clock, Late, Misconfigured, Point, RetryLater, SeriesId, Span, Store, Table
+from gateway.worst import worst
 from gateway.writer import write
 from kewang.runtime.backoff import Backoff
 from kewang.wire.names import STREAMS
@@ -91,6 +92,8 @@ class Rollups:
         for stream in STREAMS:
             points = await self._store.summaries(stream, *span, STEP_MS, devices)
             made += await self._write(f"{stream}_5m", points)
+            if stream == "env" and not devices:
+                await self._put(worst(points))
         return made
 
     async def make_day(self, start_ms: int, devices: Sequence[str] = ()) -> int:

@@ -34,7 +34,7 @@ class Feed:
 DEVICES: Final = Feed("devices", "total", "fleet", (CITY,))
 INCIDENTS: Final = Feed("incidents", "incidents_open", "gw", ())
 SITES: Final = Feed("sites", "total", "fleet", (is_("level", "site"),))
-ROLLED: Final = Feed("rolled", "temp_c_count", "env_5m", (), ROLLED_S)
+ROLLED: Final = Feed("rolled", "temp_c_mean", "worst_5m", (), ROLLED_S)
 
 
 def board(_: Voice) -> Json:
@@ -46,7 +46,7 @@ def board(_: Voice) -> Json:
         Band(5, [*((3, worst_value(_, name)) for name in AIR), fresh(_, ROLLED, 3, 2)]),
     ]
     title, what = _("Kewang: wall"), _("How the city is now. Grey is normal; a colour asks for something.")
-    return laid_out("wall", _, title, what, bands, refresh="10s", since="now-3h", links=[other_boards(_, _("Boards"))])
+    return laid_out("wall", _, title, what, bands, refresh="10s", since="now-1h", links=[other_boards(_, _("Boards"))])
 
 
 def now(key: str, _: Voice, title: str, what: str, query: str, unit: str = "none", **more: Any) -> Panel:
@@ -145,7 +145,7 @@ def notices(_: Voice) -> Panel:
 def worst_value(_: Voice, name: str) -> Panel:
     """The city's highest value of a metric."""
     one = metric(name)
-    query = select(f"max({name}_mean)", f"{one.stream}_5m", last_s(ROLLED_S))
+    query = select(f"last({name}_mean)", "worst_5m", last_s(ROLLED_S))
     what = _("The highest mean of 5 minutes anywhere in the city. Open the board of the environment.")
     title = f"{one.meaning(_.language)} ({one.unit})"
     return now(f"worst-{name}", _, title, what, query, decimals=one.decimals, thresholds=limits.thresholds(name))

@@ -26,8 +26,9 @@ from gateway.incident_points import open_points, points_of
 from gateway.incidents.hearing import Hearing, Transition
 from gateway.incidents.model import Acknowledged, Change, Incident, Scope, Word
 from gateway.metrics import GatewayMetrics
-from gateway.ports import bucket_of
+from gateway.ports import Point, SeriesId, bucket_of
 from gateway.rollup_fields import FUNCTIONS, codes, metrics
+from gateway.worst import worst
 from kewang.ui.palette import contrast
 from kewang.wire.placement import Place
 
@@ -141,7 +142,7 @@ def test_every_row_of_the_wall_says_when_it_is_stale() -> None:
             assert one["fieldConfig"]["defaults"]["noValue"] == words
             nothing = one["fieldConfig"]["defaults"]["mappings"][-1]["options"]
             assert nothing["result"] == {"text": words, "color": look.ALARM}
-            assert "time > now() - 60s" in one["targets"][0]["query"] or "env_5m" in one["targets"][0]["query"]
+            assert "time > now() - 60s" in one["targets"][0]["query"] or "worst_5m" in one["targets"][0]["query"]
         assert len(ends) - len(fresh) == len(rows), "the absolute time stands beside each"
 
 
@@ -200,7 +201,9 @@ def test_the_catalogue_is_what_the_gateway_writes() -> None:
         *availability_tables({"a": {"up": 1.0}}, 0),
     ]
     tables += ledger_points(Books(0, 1), "gw1", 1)
-    for name in ("ledger", "fleet", "incident_open", "incident", "device_event", "availability_1d"):
+    means: dict[str, float | int | str] = {f"{one}_mean": 1.0 for one in metrics("env")}
+    tables += worst([Point(SeriesId("env", "a", "env-1"), 0, means)])
+    for name in ("ledger", "worst_5m", "fleet", "incident_open", "incident", "device_event", "availability_1d"):
         written = [one for one in tables if one.measurement == name]
         known = MEASUREMENTS[name]
         assert {key for one in written for key, _ in one.tags} == set(known.tags), name
@@ -210,7 +213,7 @@ def test_the_catalogue_is_what_the_gateway_writes() -> None:
     for name, known in MEASUREMENTS.items():
         assert bucket_of(name) == known.bucket
         stream, _, every = name.partition("_")
-        if every in ("5m", "1d") and stream != "availability":
+        if every in ("5m", "1d") and stream not in ("availability", "worst"):
             rolled = [f"{one}_{function}" for one in metrics(stream) for function in FUNCTIONS]
             assert set(known.fields) == {*rolled, *(field for _, _, field in codes(stream))}
 
