@@ -162,7 +162,7 @@ def table(
     `sort`: the column it is sorted by, largest first; `limit`: rows at most; `joined_by`: the column that joins the
     answers of several queries.
     """
-    steps: list[Json] = [{"id": "joinByField", "options": {"byField": joined_by, "mode": "outer"}}] if joined_by else []
+    steps: list[Json] = [{"id": "joinByField", "options": {"byField": joined_by, "mode": "inner"}}] if joined_by else []
     if sort:
         steps.append({"id": "sortBy", "options": {"fields": {}, "sort": [{"field": sort, "desc": True}]}})
     if limit:

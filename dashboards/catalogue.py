@@ -62,7 +62,7 @@ MEASUREMENTS: Final[dict[str, Measurement]] = {
     **_ROLLED,
     "availability_1d": Measurement("years", ("device",), _AVAILABILITY, wide=True),
     "worst_5m": Measurement("months", (), _WORST),
-    "state": Measurement("raw", ("device",), ("age_s",), wide=True),
+    "state": Measurement("raw", ("device",), ("age_s", "site"), wide=True),
     "fleet": Measurement("raw", ("level", "name"), _FLEET),
     "incident_open": Measurement("raw", ("number", "kind", "level", "name"), _OPEN),
     "incident": Measurement("years", ("kind", "level", "name", "number"), _INCIDENT),

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from gateway.health import StoreHealth
 from gateway.metrics import GatewayMetrics
 from gateway.ports import Clock, Misconfigured, RetryLater, Sink, Table
-from gateway.registry import Registry
+from gateway.registry import Device, Registry
 
 log = logging.getLogger(__name__)
 
@@ -44,9 +44,13 @@ class Report:
         date_ms, now_ms = self._clock.wall_ms(), self._clock.mono_ms()
         signals = self._metrics.snapshot()
         own = Table("gw", (("gateway", self._gateway),), tuple(signals), [(date_ms, *map(float, signals.values()))])
-        ages = [
-            Table("state", (("device", name),), ("age_s",), [(date_ms, (now_ms - device.heard_ms) / 1000)])
-            for name, device in self._registry.devices.items()
-            if device.heard_ms is not None
-        ]
-        return [own, *ages]
+        heard = ((name, one) for name, one in self._registry.devices.items() if one.heard_ms is not None)
+        return [own, *(_state(name, one, date_ms, now_ms) for name, one in heard)]
+
+
+def _state(name: str, device: Device, date_ms: int, now_ms: int) -> Table:
+    """When it was heard, and its site as a field: a corrected placement makes no second series."""
+    facts: dict[str, float | str] = {"age_s": (now_ms - (device.heard_ms or 0)) / 1000}
+    if device.placement is not None:
+        facts["site"] = device.placement.now.site
+    return Table("state", (("device", name),), tuple(facts), [(date_ms, *facts.values())])

@@ -99,7 +99,18 @@ def bad_week(_: Voice) -> Panel:
     """The cameras that were not well for longest in a week."""
     what = _("Share of the last 7 days in which the camera was not well. Near 100%: it has been bad for a week.")
     share = _share(_)
-    return worst("week", _("Bad for a week"), what, _, NOT_WELL, "cam_1d", last_s(WEEK_S), shown=share, or_zero=True)
+    return worst(
+        "week",
+        _("Bad for a week"),
+        what,
+        _,
+        NOT_WELL,
+        "cam_1d",
+        last_s(WEEK_S),
+        shown=share,
+        or_zero=True,
+        with_site=True,
+    )
 
 
 def bad_month(_: Voice) -> Panel:

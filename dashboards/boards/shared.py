@@ -43,17 +43,23 @@ def worst(
     by: tuple[str, ...] = ("device", "source"),
     shown: Json,
     or_zero: bool = False,
+    with_site: bool = False,
     limit: int = WORST,
     **more: Any,
 ) -> Panel:
     """The devices (or other tags) with the highest value of `expression`, as a table. `shown`: the value's column;
-    `or_zero`: a sum of nothing is 0."""
+    `or_zero`: a sum of nothing is 0; `with_site`: where the device stands, by a second query."""
     whole: Json = {"every": WHOLE, "fill": "0"} if or_zero else {}
     each = select(f"{expression} AS value", measurement, *where, by=by, **whole)
     query = outer(f"top(value, {', '.join(map(identifier, by))}, {limit})", each)
     columns = {"device": device_column(_), "source": source_column(_)}
     named = {tag: columns[tag] if tag in columns else column(_("Place")) for tag in by}
-    return table(key, title, what, [target(query, table=True)], {**named, "top": shown}, sort="top", **more)
+    rows = [target(query, table=True)]
+    if with_site:
+        rows.append(target(select(newest("site"), "state", last_s(FRESH_S), by=["device"]), table=True))
+        named = {"site": column(_("Site")), **named}
+        more["joined_by"] = "device"
+    return table(key, title, what, rows, {**named, "top": shown}, sort="top", **more)
 
 
 def open_incidents(key: str, _: Voice, *where: str, limit: int = 0) -> Panel:

@@ -38,6 +38,7 @@ from kewang.bench.boards_town import CAMERA, ENV, Town, open_now, over, value, w
 from kewang.runtime.clock import SystemClock
 from kewang.wire.batch import Batch, Row
 from kewang.wire.names import BOX_SOURCE
+from kewang.wire.placement import Placement
 
 MIN_MS: Final = 60_000
 HOUR_MS: Final = 60 * MIN_MS
@@ -105,8 +106,9 @@ class Seeder:
         now_ms = SystemClock().wall_ms()
         words = words_at(self._town, now_ms // STEP_MS)
         registry = Registry()
-        for device in self._town.places:
+        for device, place in self._town.places.items():
             registry.heard(device, now_ms - self._dice.randrange(30_000))
+            registry.device(device).placement = Placement(h=(place,))
         await self._write(fleet(self._town.places, words.__getitem__, now_ms))
         await self._write(open_points(open_now(self._town, now_ms / 1000), self._kinds, now_ms))
         await self._write(self._reports(now_ms, REPORT_MS, registry))

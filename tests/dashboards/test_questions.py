@@ -100,8 +100,9 @@ def test_what_is_down_since_when_why_and_who_has_it(house: House, language: str)
     assert len(taken) == 4
 
 
-def test_which_camera_has_been_bad_for_a_week(house: House) -> None:
-    worst, best = house.rows("kewang-cameras-id", "week")
+def test_which_markets_camera_has_been_bad_for_a_week(house: House) -> None:
+    worst, best, *places = house.rows("kewang-cameras-id", "week")
+    assert {one["device"]: one["site"] for one in places}[BAD] == TOWN.places[BAD].site
     assert (worst["device"], worst["source"], worst["top"]) == (BAD, "cam-1", 100)
     assert (best["device"], best["top"]) == (GOOD, 0)
 
