@@ -144,3 +144,12 @@ def ask(influx: Influx, board: Json, chosen: Mapping[str, str], known: dict[str,
             known[query] = influx.answer(sent, TRIES if is_wall else 1)
         found.append(Asked(board["uid"], panel, query, is_wall, known[query]))
     return found
+
+
+def ask_rules(influx: Influx, rules: Json) -> list[Asked]:
+    """The query of every alert rule. What has no answer there would be an alarm, or never be one."""
+    found = []
+    for rule in (one for group in rules["groups"] for one in group["rules"]):
+        query = rule["data"][0]["model"]["query"]
+        found.append(Asked("alert rule", rule["uid"], query, False, influx.answer(query)))
+    return found

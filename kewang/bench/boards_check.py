@@ -14,7 +14,7 @@ from dashboards.boards import all_boards
 from dashboards.voice import Voice
 from gateway.influx1_sink import Influx1Store
 from gateway.ports import Lives
-from kewang.bench.boards_ask import Asked, Influx, ask
+from kewang.bench.boards_ask import Asked, Influx, ask, ask_rules
 from kewang.bench.boards_seed import Seeder
 from kewang.bench.boards_town import town
 from kewang.bench.parts import Influxd
@@ -127,14 +127,15 @@ async def _ask_all(
             if drop:
                 await asyncio.to_thread(influx.series, f'DROP MEASUREMENT "{drop}"')
         found += await asyncio.to_thread(ask, influx, board, chosen, known)
-    return found
+    return [*found, *await asyncio.to_thread(ask_rules, influx, alerts.rules(Voice("en")))]
 
 
 def standing(influx: Influx, device: str | None, zone: str) -> Found:
     """The boards on a database that is there. Raises NoDatabase."""
     found = checked(zone)
     chosen = device or _a_device(influx)
-    found.asked = [one for board in found.boards for one in ask(influx, board, {"device": chosen}, {})]
+    asked = [one for board in found.boards for one in ask(influx, board, {"device": chosen}, {})]
+    found.asked = [*asked, *ask_rules(influx, alerts.rules(Voice("en", zone)))]
     return found
 
 
