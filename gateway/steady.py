@@ -15,4 +15,9 @@ class Steady:
 
     def at_s(self, wall_s: float) -> float:
         """What it says when the wall clock says that."""
-        return wall_s + self.now_s() - self._clock.wall_ms() / 1000
+        return wall_s - self.ahead_s
+
+    @property
+    def ahead_s(self) -> float:
+        """How far the wall clock is ahead of it: it was set since the start."""
+        return self._clock.wall_ms() / 1000 - self.now_s()

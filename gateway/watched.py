@@ -223,7 +223,7 @@ def open_watched(folder: Path, rules: WatchRules, notify: NotifySettings, clock:
     office = Office(notify.office, outbox, steady.now_s) if notify.office else None
 
     def now_around(places: Mapping[str, Place]) -> Surroundings:
-        return around(places, kinds, office.roster if office else None)
+        return around(places, kinds, office.roster if office else None, steady.ahead_s)
 
     watching = Watching(watch, notifier, chronicle, steady, now_around, told)
     delivery = Delivery(outbox, ways, notify.delivery, steady.now_s)
@@ -239,11 +239,14 @@ def words_of(rules: Iterable[Rule]) -> dict[str, Mapping[Language, str]]:
 
 
 def around(
-    places: Mapping[str, Place], kinds: Mapping[str, Mapping[Language, str]], roster: Roster | None = None
+    places: Mapping[str, Place],
+    kinds: Mapping[str, Mapping[Language, str]],
+    roster: Roster | None = None,
+    ahead_s: float = 0.0,
 ) -> Surroundings:
     """What notices know besides the incidents."""
     names = {one.site: place(one.site) for one in places.values()}
-    return Surroundings(places, names, kinds, roster)
+    return Surroundings(places, names, kinds, roster, ahead_s)
 
 
 def _knowing(

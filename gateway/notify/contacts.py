@@ -76,8 +76,11 @@ class Contacts:
         self._settings = settings
         self._told = {n: [Called(lang, at, tuple(by)) for lang, at, by in called] for n, called in kept}
 
-    def of(self, notice: Notice, incident: Incident, roster: Roster | None, *, reached: bool) -> list[Called]:
-        """Who is told by `notice` of `incident`; `reached`: somebody else is told of it anyway.
+    def of(
+        self, notice: Notice, incident: Incident, roster: Roster | None, *, reached: bool, ahead_s: float = 0.0
+    ) -> list[Called]:
+        """Who is told by `notice` of `incident`; `reached`: somebody else is told of it anyway. `ahead_s`: of the clock
+        by which they are on duty.
 
         Who was told of its beginning is told of its end, on duty or not; of an escalation all are told, or none.
         """
@@ -85,7 +88,7 @@ class Contacts:
         if self._settings is None or (escalated and not self._settings.escalation):
             return []
         severe = SEVERITIES.index(incident.severity) >= SEVERITIES.index(self._settings.at_least)
-        at_s = None if escalated else notice.created_s
+        at_s = None if escalated else notice.created_s + ahead_s
         now = self._on_call(incident, roster, at_s, reached=reached) if severe and roster else []
         before = self._told.get(incident.number, []) if notice.kind == "resolved" else []
         return list(dict.fromkeys([*now, *before]))

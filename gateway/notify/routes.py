@@ -166,7 +166,9 @@ class Routes:
                 _go(ways, recipient, by, one)
                 reached = True
             test = one.kind == CANARY
-            called = [] if test else self.contacts.of(notice, one, around.roster, reached=reached)
+            called = (
+                [] if test else self.contacts.of(notice, one, around.roster, reached=reached, ahead_s=around.ahead_s)
+            )
             if notice.kind != "maintenance":  # its numbers are windows
                 self.contacts.note(number, called)
             for each in called:
@@ -194,7 +196,7 @@ class Routes:
                 text=text.body,
                 severity=severity,
                 created_s=now_s,
-                due_s=(due_s := self._due_s(channel, severity, now_s)),
+                due_s=(due_s := self._due_s(channel, severity, now_s, around.ahead_s)),
                 expires_s=due_s + self._settings.expires_h * HOUR_S,
                 about=str(order[0].number) if len(order) == 1 and notice.kind != "maintenance" else "",
                 facts=text.facts,
@@ -204,8 +206,9 @@ class Routes:
         ]
         return _chained(chain)
 
-    def _due_s(self, channel: str, severity: Severity, now_s: float) -> float:
-        return max((one.until_s(channel, severity, now_s, self._zone) for one in self._settings.quiet), default=now_s)
+    def _due_s(self, channel: str, severity: Severity, now_s: float, ahead_s: float) -> float:
+        quiet = (one.until_s(channel, severity, now_s + ahead_s, self._zone) for one in self._settings.quiet)
+        return max(quiet, default=now_s + ahead_s) - ahead_s
 
 
 def _go(ways: dict[tuple[str, str], _Way], recipient: RecipientSettings, by: Sequence[str], incident: Incident) -> None:

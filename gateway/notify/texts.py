@@ -49,12 +49,13 @@ class LinkSettings(Settings):
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What notices know besides the incidents: places of devices, names of places, words for rules' kinds, the
-    office's contacts."""
+    office's contacts. `ahead_s`: of the wall clock, by which people are on duty or want quiet, if it was set since."""
 
     places: Mapping[str, Place] = field(default_factory=dict)
     names: Mapping[str, str] = field(default_factory=dict)
     kinds: Mapping[str, Mapping[Language, str]] = field(default_factory=dict)
     roster: Roster | None = None
+    ahead_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

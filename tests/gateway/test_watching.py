@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from gateway.incidents.model import Scope
 from gateway.incidents.watch import WatchRules
+from gateway.notify.routes import QuietSettings
 from gateway.ports import RetryLater
 from gateway.turns import WHOLE_EVERY_S
 from gateway.watched import open_watched
@@ -332,3 +335,17 @@ async def test_what_another_version_kept_and_nobody_can_read_is_found_out_and_to
     await house.live(900)
     assert house.told()[2:] == [OVER.replace("#1", "#2")]
     assert house.watched.chronicle.incidents(open_only=True) == []
+
+
+async def test_a_clock_that_was_set_is_the_one_by_which_people_want_quiet(tmp_path: Path) -> None:
+    """A gateway that began twelve hours behind: it is night for who is told, and by its own time still noon."""
+    notify = NOTIFY.model_copy(update={"quiet": [QuietSettings()]})
+    noon = datetime(2026, 11, 25, 12, tzinfo=ZoneInfo(notify.time_zone))
+    house = House(tmp_path, round(noon.timestamp() * 1000), notify)
+    await house.live(400)
+    house.clock.offset_ms += 12 * 3_600_000
+    house.silent = {BOXES[3]}
+    await house.live(400)
+    (row,) = house.watched.outbox.rows()
+    assert row.due_s - row.created_s == pytest.approx(6 * 3600, abs=900)
+    house.watched.close()

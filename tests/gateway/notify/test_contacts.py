@@ -58,6 +58,7 @@ class House:
         self.outbox, self.roster = Outbox(folder / "gateway.db"), contacts
         self.seen = 0
         self.notifier = Notifier(self.settings, self.outbox, MONDAY_NIGHT)
+        self.ahead_s = 0.0
 
     def restart(self, now_s: float) -> None:
         self.notifier = Notifier(self.settings, self.outbox, now_s)
@@ -75,7 +76,7 @@ class House:
         scope = Scope("site", site) if site else Scope("gateway", "database")
         here = sites if sites is not None else {site} if site else set()
         one = Incident(number, "outage", scope, severity, at_s, at_s, {"box": at_s}, sites=here)
-        self.notifier.take([Change(what, one, at_s)], Surroundings(roster=self.roster), at_s)
+        self.notifier.take([Change(what, one, at_s)], Surroundings(roster=self.roster, ahead_s=self.ahead_s), at_s)
         return self.told()
 
     def told(self) -> list[str]:
@@ -104,6 +105,14 @@ def test_who_is_on_duty_in_that_district_is_told(tmp_path: Path, at_s: float, si
     )
     house = House(tmp_path, everybody)
     assert house.tell("opened", at_s, site) == expected
+    house.outbox.close()
+
+
+def test_after_the_clock_was_set_people_are_on_duty_by_the_new_one(tmp_path: Path) -> None:
+    """A gateway that began hours behind, as after a power cut, keeps its own time until it is started again."""
+    house = House(tmp_path, roster(person("@night", "sirimau", NIGHT), person("@day", "sirimau", DAY)))
+    house.ahead_s = TUESDAY_NOON - MONDAY_NIGHT
+    assert house.tell("opened", MONDAY_NIGHT) == ["@day"]
     house.outbox.close()
 
 
