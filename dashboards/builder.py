@@ -258,7 +258,15 @@ def sites_map(key: str, title: str, description: str, query: Json, **more: Any) 
         "layers": [drawing, marks],
         "controls": {"mouseWheelZoom": False, "showAttribution": False, "showZoom": False},
         "tooltip": {"mode": "details"},
-        "view": {"id": "fit", "allLayers": True, "lat": -3.68, "lon": 128.19, "zoom": 11, "padding": 10},
+        "view": {
+            "id": "fit",
+            "allLayers": False,
+            "layer": "sites",
+            "lat": -3.68,
+            "lon": 128.19,
+            "zoom": 11,
+            "padding": 10,
+        },
     }
     return panel("geomap", key, title, description, [query], options=options, **more)
 

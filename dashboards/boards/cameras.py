@@ -55,10 +55,10 @@ def open_now(_: Voice) -> list[Panel]:
     seen = _("Cameras that were measured in the last 15 minutes.")
     return [
         stat("measured", _("Cameras measured"), seen, measured, unit="none", decimals=0, empty=look.stale(_)),
-        open_count("lost", "■ " + _("No picture"), go, "camera-lost", look.ALARM),
-        open_count("covered", "■ " + _("Covered"), go, "camera-covered", look.ALARM),
-        open_count("moved", "▲ " + _("Moved"), go, "camera-moved"),
-        open_count("recording", "▲ " + _("Not recording"), go, "camera-recording"),
+        open_count("lost", _, "■ " + _("No picture"), go, "camera-lost", look.ALARM),
+        open_count("covered", _, "■ " + _("Covered"), go, "camera-covered", look.ALARM),
+        open_count("moved", _, "▲ " + _("Moved"), go, "camera-moved"),
+        open_count("recording", _, "▲ " + _("Not recording"), go, "camera-recording"),
     ]
 
 

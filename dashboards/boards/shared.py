@@ -106,10 +106,12 @@ def how_many_open(kind: str) -> str:
     return outer("count(devices)", each)
 
 
-def open_count(key: str, title: str, what: str, kind: str, colour: str = look.WARN) -> Panel:
-    """How many incidents of a kind are open, as a number; none is 0."""
+def open_count(key: str, _: Voice, title: str, what: str, kind: str, colour: str = look.WARN) -> Panel:
+    """How many incidents of a kind are open. Nothing found is 0 only if the data is fresh, and the words say so."""
     steps = look.thresholds((1, colour))
-    return stat(key, title, what, how_many_open(kind), unit="none", decimals=0, thresholds=steps, empty="0")
+    return stat(
+        key, title, what, how_many_open(kind), unit="none", decimals=0, thresholds=steps, empty=_("0, if fresh")
+    )
 
 
 def states_over_time(key: str, title: str, what: str, _: Voice, level: str) -> Panel:

@@ -91,7 +91,9 @@ def budget(_: Voice) -> Panel:
     query = select("count(devices)", "incident", last_s(BUDGET_S), is_("what", "opened"))
     what = _("Incidents opened in the last 10 minutes. Above 10 nobody can answer them one by one: look at causes.")
     steps = look.thresholds((BUDGET // 2, look.WARN), (BUDGET, look.ALARM))
-    return stat("budget", _("Alarms in 10 min"), what, query, unit="none", decimals=0, thresholds=steps, empty="0")
+    return stat(
+        "budget", _("Alarms in 10 min"), what, query, unit="none", decimals=0, thresholds=steps, empty=_("0, if fresh")
+    )
 
 
 def proven(_: Voice) -> Panel:
@@ -116,7 +118,12 @@ def site_states(_: Voice) -> Panel:
     level = is_("level", "site")
     query = select("max(state)", "fleet", level, "state > 0", by=["name"], every="$__interval")
     what = _("Sites that were not normal in the last hours, when and how.")
-    shown: Json = {"mappings": [look.states(_)], "unit": "none", "interval": "1m", "empty": _("All sites were normal.")}
+    shown: Json = {
+        "mappings": [look.states(_)],
+        "unit": "none",
+        "interval": "1m",
+        "empty": _("No site was out of order, if the data here is fresh."),
+    }
     return timeline("sites", _("Sites that were not normal"), what, [target(query, alias="$tag_name")], **shown)
 
 
@@ -131,7 +138,7 @@ def cameras(_: Voice) -> Panel:
     queries = [target(how_many_open(kind), alias=word) for kind, word in kinds.items()]
     what = _("Cameras that show nothing useful, by open incident. Open the board of cameras.")
     steps = look.thresholds((1, look.WARN))
-    none = _("none")
+    none = _("none, if fresh")
     return bars("cameras", _("Camera views lost"), what, queries, unit="none", thresholds=steps, empty=none)
 
 

@@ -67,6 +67,12 @@ def test_both_languages_are_one_spec() -> None:
         assert asked == [query for _, query in lint.queries(theirs)]
 
 
+def test_nothing_on_a_wall_looks_calm_when_nothing_comes() -> None:
+    wall = next(one for one in ALL if one["uid"] == "kewang-wall-en")
+    words = {one["title"]: one["fieldConfig"]["defaults"].get("noValue", "") for one in wall["panels"]}
+    assert [title for title, said in words.items() if "STALE" not in said and "fresh" not in said] == []
+
+
 def set_query(boards: list[Json], query: str) -> None:
     boards[0]["panels"][0]["targets"][0]["query"] = query
 
