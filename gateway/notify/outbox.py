@@ -99,10 +99,14 @@ class Outbox:
         return new
 
     def kept(self, name: str) -> Any:
-        """The state put under that name; None if there is none."""
+        """The state put under that name; None if there is none that can be read."""
         with self._turn:
             found = self._db.execute("SELECT json FROM kept WHERE name = ?", (name,)).fetchone()
-        return None if found is None else json.loads(found[0])
+        try:
+            return None if found is None else json.loads(found[0])
+        except ValueError as error:
+            log.error("what was kept as %r in %s can't be read: %s", name, self.path, error)
+            return None
 
     def recover(self, now_s: float) -> int:
         """Be the one who sends from this file: claims of the one before are to be sent again; how many they were.

@@ -140,6 +140,7 @@ def test_who_is_told_nothing_is_in_the_log(tmp_path: Path, caplog: pytest.LogCap
         st.dictionaries(st.sampled_from(["power", "link"]), st.integers(0, 9), max_size=2),
         st.sampled_from([None, "power"]),
         st.none() | st.floats(0, 1e5),
+        st.none() | st.text(),
         st.none() | st.builds(Acknowledged, st.text(), st.floats(0, 1e10), st.text()),
         st.none() | st.floats(0, 1e10),
         st.lists(st.text(), max_size=3).map(tuple),

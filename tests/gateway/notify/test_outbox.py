@@ -190,3 +190,11 @@ def test_another_programs_file_and_a_newer_ones_are_left_alone(tmp_path: Path) -
         with pytest.raises(OutboxRefused):
             Outbox(tmp_path / name)
         assert [one.name for one in tmp_path.glob("*.damaged-*")] == []
+
+
+def test_what_was_kept_and_is_broken_is_as_if_it_was_never_kept(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path / "notices.db")
+    outbox.put((), {"watch": [1], "told": [2]})
+    outbox._db.execute("UPDATE kept SET json = '[1' WHERE name = 'watch'")
+    assert (outbox.kept("watch"), outbox.kept("told")) == (None, [2])
+    outbox.close()
