@@ -3,10 +3,11 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Final
 
 from gateway.incidents.model import Incident, Level, Scope, Severity
-from gateway.incidents.rules import Rule
+from gateway.incidents.rules import RESERVED, Rule
 from gateway.notify.budget import SEVERITIES
 from gateway.notify.routes import NotifySettings
 
@@ -32,11 +33,13 @@ class Coverage:
     uncovered: dict[tuple[str, Severity], list[str]]
     channels: list[str]
     recipients: list[str]
+    sites: list[str]
+    kinds: list[str]
 
     @property
     def well(self) -> bool:
         """Whether everything is told to somebody, and everything is used."""
-        return not (self.uncovered or self.channels or self.recipients)
+        return not (self.uncovered or self.channels or self.recipients or self.sites or self.kinds)
 
     def by_sites(self) -> dict[tuple[str, ...], list[str]]:
         """The same the other way round, for people: sites -> `kind (severity)`."""
@@ -46,7 +49,7 @@ class Coverage:
         return dict(found)
 
 
-def coverage(settings: NotifySettings, rules: Iterable[Rule], sites: Collection[str]) -> Coverage:
+def coverage(settings: NotifySettings, rules: Collection[Rule], sites: Collection[str]) -> Coverage:
     """What `settings` leave out. `sites`: those that are known, if any are."""
     uncovered: defaultdict[tuple[str, Severity], list[str]] = defaultdict(list)
     for incident in _kinds(rules):
@@ -58,8 +61,18 @@ def coverage(settings: NotifySettings, rules: Iterable[Rule], sites: Collection[
     used = {channel for route in settings.routes for channel in route.by}
     used |= {channel for by in (settings.office.by.values() if settings.office else ()) for channel in by}
     told = {name for route in settings.routes for name in route.to}
-    unused = [name for name in settings.channels if name not in used]
-    return Coverage(dict(uncovered), unused, [name for name in settings.recipients if name not in told])
+    return Coverage(
+        dict(uncovered),
+        [name for name in settings.channels if name not in used],
+        [name for name in settings.recipients if name not in told],
+        _fit_nothing((name for route in settings.routes for name in route.sites), sites) if sites else [],
+        _fit_nothing((name for route in settings.routes for name in route.kinds), RESERVED | {r.name for r in rules}),
+    )
+
+
+def _fit_nothing(patterns: Iterable[str], names: Collection[str]) -> list[str]:
+    """A mistyped name makes its route deaf, and nothing else would say so."""
+    return [one for one in dict.fromkeys(patterns) if not any(fnmatchcase(name, one) for name in names)]
 
 
 def _heard(settings: NotifySettings, incident: Incident, site: str) -> bool:

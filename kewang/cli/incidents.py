@@ -38,6 +38,8 @@ def list_(
         print_json({"incidents": [facts_of(one) for one in found]})
     for one in [] if as_json else found:
         typer.echo(_line(one, settings))
+    if not found and not as_json:
+        typer.echo("no incident is open" if open_only else "no incident is known")
     raise typer.Exit(FOUND if any(one.ended_s is None for one in found) else 0)
 
 

@@ -1,6 +1,7 @@
 """`kewang notify`: try a channel, look over who is told of what, and see what would have been sent."""
 
 import asyncio
+import re
 import sqlite3
 import time
 from collections.abc import Callable
@@ -34,7 +35,8 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Who is told of outages, and whether it arrives.")
 app.command()(preview)
 _CODES: Final = {"taken": 0, "refused": FOUND, "mend": FOUND, "away": UNREACHABLE, "unclear": UNREACHABLE}
-
+_ADDRESSES: Final = {"mail": r".+@.+", "telegram": r"-?\d+|@\w+", "whatsapp": r"\+?\d+"}
+"""What an address looks like; other channels take any word."""
 _SITES: Final = 10
 
 
@@ -86,7 +88,7 @@ def check(config: Config = None, file: NotifyFile = None, as_json: AsJson = Fals
     """Look over who is told of what: the file, every secret, every route, without a network.
 
     Told are kinds of incidents that nobody is told of, at which of the sites that the gateway knows, and names
-    that are not used. Exit codes: 0 well; 1 something is left out; 2 the file or a secret can't be used.
+    that are not used or fit nothing. Exit codes: 0 well; 1 something is left out; 2 the file or a secret can't be used.
 
     Example: kewang notify check --config gateway.toml
     """
@@ -102,7 +104,8 @@ def check(config: Config = None, file: NotifyFile = None, as_json: AsJson = Fals
     if as_json:
         uncovered = [{"kind": k, "severity": s, "sites": sites} for (k, s), sites in found.uncovered.items()]
         told = {"channels": [*settings.channels], "recipients": [*settings.recipients], "uncovered": uncovered}
-        print_json({"ok": found.well, **told, "unused": {"channels": found.channels, "recipients": found.recipients}})
+        unused = {name: getattr(found, name) for name in ("channels", "recipients", "sites", "kinds")}
+        print_json({"ok": found.well, **told, "unused": unused})
         raise typer.Exit(0 if found.well else FOUND)
     _show(settings, found)
     raise typer.Exit(0 if found.well else FOUND)
@@ -138,6 +141,11 @@ def _show(settings: "NotifySettings", found: "Coverage") -> None:
     for what, names in (("channel", found.channels), ("recipient", found.recipients)):
         for name in names:
             typer.echo(f"nothing uses the {what} {name}")
+    for what, names in (("site", found.sites), ("kind of incident", found.kinds)):
+        for name in names:
+            typer.echo(f"a route names {name}, but no {what} is called so")
+    if found.well:
+        typer.echo("well: somebody is told of everything")
 
 
 def _sites(incidents: "IncidentSettings | None") -> set[str]:
@@ -156,9 +164,13 @@ def _sites(incidents: "IncidentSettings | None") -> set[str]:
 
 
 def _recipient(settings: "NotifySettings", channel: str, to: str) -> "tuple[str, Language]":
-    """Their address on this channel and language; what is no recipient's name is an address."""
+    """Their address on this channel and language; what is no recipient's name is an address, if it looks like one."""
     known = settings.recipients.get(to)
     if known is None:
+        kind = settings.channels[channel].kind
+        if not re.fullmatch(_ADDRESSES.get(kind, ".+"), to):
+            there = ", ".join(settings.recipients) or "none"
+            fail(f"no recipient is called {to!r} (there is {there}), and it is no address for {kind}", USAGE)
         return to, "id"
     if channel not in known.addresses:
         fail(f"{to!r} has no address on {channel!r}: it has one on {', '.join(known.addresses)}", USAGE)

@@ -23,7 +23,7 @@ def incident_settings(config: Path | None) -> "IncidentSettings":
     with settings_errors():
         settings = read_settings(config)
     if settings.incidents is None:
-        fail("the settings have no section [incidents]: name the file of the gateway that watches", USAGE)
+        fail("the settings have no section [incidents]: name the file of the gateway that watches with --config", USAGE)
     return settings.incidents
 
 

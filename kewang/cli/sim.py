@@ -112,6 +112,7 @@ def fleet(
     batches: Annotated[int, typer.Option(min=0, help="Batches of each device; 0 = until Ctrl-C.")] = 0,
     rows: Annotated[int, typer.Option(min=1, max=1000, help="Rows of a batch.")] = 30,
     interval_s: Annotated[float, typer.Option(min=0, help="Seconds between batches; 0 = as fast as it goes.")] = 10.0,
+    prefix: Annotated[str, typer.Option(help="Devices are called PREFIX-00001 ...; another one for each site.")] = "fleet",
     seed: Seed = 1,
 ) -> None:
     """Many devices that speak the protocol over MQTT, for load; ends with a report as JSON.
@@ -122,6 +123,7 @@ def fleet(
     """
     told = ["--host", host, "--port", str(port), "--devices", str(devices), "--connections", str(connections)]
     told += ["--batches", str(batches), "--rows", str(rows), "--interval-s", str(interval_s), "--seed", str(seed)]
+    told += ["--prefix", prefix]
     told += ["--username", username] if username else []
     told += ["--password-file", str(password_file)] if password_file else []
     _run("fleet", *told)

@@ -8,7 +8,7 @@ import difflib
 import os
 import stat
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -37,7 +37,8 @@ def load(model: type[S], program: str, file: Path | None, flags: Mapping[str, An
         return model.model_validate(values)
     except ValidationError as error:
         name = str(file) if file else "settings"
-        raise SettingsError("\n".join(f"{name}: {_problem(model, problem)}" for problem in error.errors())) from None
+        problems = [f"{name}: {_problem(model, values, problem)}" for problem in error.errors()]
+        raise SettingsError("\n".join(problems)) from None
 
 
 def secret(path: Path) -> str:
@@ -80,17 +81,30 @@ def _put(values: dict[str, Any], keys: list[str], value: Any) -> None:
     values[keys[-1]] = value
 
 
-def _problem(model: type[BaseModel], problem: Any) -> str:
-    path = [str(part) for part in problem["loc"]]
+def _problem(model: type[BaseModel], values: Any, problem: Any) -> str:
+    path = _written(values, problem["loc"])
     where = ".".join(path)
     if problem["type"] == "extra_forbidden":
         near = difflib.get_close_matches(path[-1], _known(model, path[:-1]), n=1)
         return f"unknown key {where!r}" + (f"; did you mean {near[0]!r}?" if near else "")
-    return f"{where}: {problem['msg']}"
+    told = problem["msg"].removeprefix("Value error, ")
+    return f"{where}: {told}" if where else told
+
+
+def _written(values: Any, path: Sequence[str | int]) -> list[str]:
+    """The `path` of a problem as it stands in the file: pydantic names the kind of a channel on the way as well."""
+    kept = []
+    for number, part in enumerate(path, 1):
+        known = part in values if isinstance(values, dict) else isinstance(values, list) and isinstance(part, int)
+        if known or number == len(path):
+            kept.append(str(part))
+        if known:
+            values = values[part]
+    return kept
 
 
 def _known(model: type[BaseModel], path: list[str]) -> list[str]:
-    """Keys of the section at `path` below `model` (list indexes and union tags in the path are passed over)."""
+    """Keys of the section at `path` below `model` (list indexes in the path are passed over)."""
     sections = [model]
     for part in path:
         below = [inner for section in sections for inner in _sections(section, part)]

@@ -64,6 +64,12 @@ def test_wrong_words_are_answered_with_the_right_ones(tmp_path: Path) -> None:
     config = files(tmp_path)
     unknown = kewang("notify", "test", "sms", "--to", "shift", *config)
     assert (unknown.returncode, "there is chat, bot" in unknown.stderr) == (2, True)
+    mistyped = kewang("notify", "test", "bot", "--to", "shfit", *config)
+    assert (mistyped.returncode, "no recipient is called 'shfit' (there is shift)" in mistyped.stderr) == (2, True)
+    wrong_key = (tmp_path / "notify.toml").read_text().replace("base_url", "base_ulr")
+    (tmp_path / "wrong.toml").write_text(wrong_key)
+    unread = kewang("notify", "check", *config, "--notify", str(tmp_path / "wrong.toml"))
+    assert "unknown key 'channels.bot.base_ulr'; did you mean 'base_url'?" in unread.stderr
     (tmp_path / "token").chmod(0o644)
     open_secret = kewang("notify", "test", "bot", "--to", "shift", *config)
     assert (open_secret.returncode, "chmod 600" in open_secret.stderr) == (2, True)

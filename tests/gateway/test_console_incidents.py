@@ -117,7 +117,7 @@ async def test_without_a_login_of_the_city_nobody_takes_one_on(house: House) -> 
     await stormy(house)
     (number,) = house.watched.watching.open
     async with console(MemoryStore(), incidents=house.watched) as shown:
-        assert "Log in to take it on." in await shown.text(f"/incidents/{number}?lang=en")
+        assert f"<code>kewang incidents ack {number}</code>" in await shown.text(f"/incidents/{number}?lang=en")
         answer = await shown.client.post(f"/incidents/{number}/acknowledge", data={"token": ""})
         assert answer.status_code == 403
 

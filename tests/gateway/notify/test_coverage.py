@@ -48,3 +48,11 @@ def test_a_route_for_named_sites_alone_is_not_enough_while_no_site_is_known() ->
 def test_every_kind_of_incident_is_looked_for() -> None:
     """But the daily test, which only a route hears of that names it."""
     assert {kind for kind, *_ in _OWN} == RESERVED - {"canary"}
+
+
+def test_a_mistyped_site_or_kind_of_a_route_is_named() -> None:
+    """Its route would hear nothing, while others hide that."""
+    routes = settings({}, {"to": ["budi"], "by": ["sms"], "sites": ["mardikaa", "gon*"], "kinds": ["outtage", "bin-*"]})
+    found = coverage(routes, RULES, ["mardika", "gong"])
+    assert (found.uncovered, found.sites, found.kinds, found.well) == ({}, ["mardikaa"], ["outtage"], False)
+    assert coverage(routes, RULES, []).sites == []
