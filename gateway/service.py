@@ -146,9 +146,6 @@ async def serve(settings: GatewaySettings, stopping: asyncio.Event, pipeline_cla
     console, live = _console(settings, facts, pipeline, store, stopping, watched)
     listening = socket.create_server((settings.console.host, settings.console.port))
     log.info("live page: %s", page_address(listening))
-    if watched:
-        told = f"notices by {', '.join(watched.delivery.channels)}" if watched.delivery.channels else "no notices"
-        log.info("outages are watched for, %s", told)
     try:
         async with asyncio.TaskGroup() as group:
             serving = group.create_task(console.serve([listening]), name="console")

@@ -109,6 +109,7 @@ class Watched:
         gateway, said = pipeline.acks.gateway, GatewayState(st="on", shards=shards).encode()
         subscription = pipeline.subscription
 
+        log.info("outages are watched for; notices go by: %s", ", ".join(self.delivery.channels) or "nothing")
         now_s = self.watching.now_s
         figures = DeliveryFigures(gateway, self.outbox, self.delivery, pipeline.clock, now_s)
 

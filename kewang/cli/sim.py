@@ -112,7 +112,7 @@ def fleet(
     batches: Annotated[int, typer.Option(min=0, help="Batches of each device; 0 = until Ctrl-C.")] = 0,
     rows: Annotated[int, typer.Option(min=1, max=1000, help="Rows of a batch.")] = 30,
     interval_s: Annotated[float, typer.Option(min=0, help="Seconds between batches; 0 = as fast as it goes.")] = 10.0,
-    prefix: Annotated[str, typer.Option(help="Devices are called PREFIX-00001 ...; another one for each site.")] = "fleet",
+    prefix: Annotated[str, typer.Option(help="Devices are called PREFIX-00001 and so on.")] = "fleet",
     seed: Seed = 1,
 ) -> None:
     """Many devices that speak the protocol over MQTT, for load; ends with a report as JSON.
