@@ -18,7 +18,7 @@ from dashboards.layout import Band, board
 from dashboards.limits import LIMITS
 from dashboards.voice import Voice
 from gateway.availability import availability_tables
-from gateway.console.balance import Books
+from gateway.console.balance import Balance, Books
 from gateway.console.ledger_points import ledger_points
 from gateway.delivery_figures import _FIELDS as DELIVERED
 from gateway.fleet import fleet
@@ -206,7 +206,7 @@ def test_the_catalogue_is_what_the_gateway_writes() -> None:
         *points_of([moved], [Change("resolved", incident, 9.0)]),
         *availability_tables({"a": {"up": 1.0}}, 0),
     ]
-    tables += ledger_points(Books(0, 1), "gw1", 1)
+    tables += ledger_points(Books(0, 1, by_device={"a": Balance(1, 1)}), "gw1", 1)
     means: dict[str, float | int | str] = {f"{one}_mean": 1.0 for one in metrics("env")}
     tables += worst([Point(SeriesId("env", "a", "env-1"), 0, means)])
     for name in ("ledger", "worst_5m", "fleet", "incident_open", "incident", "device_event", "availability_1d"):
