@@ -134,8 +134,12 @@ class TestLink:
             links.switch("pasar-1", before)
             links.switch("pasar-1", Line.CUT)
             assert ended(line)
-        with socket.create_connection(("127.0.0.1", links.port("pasar-1")), LIMIT_S) as late:
-            assert ended(late)
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", links.port("pasar-1")), LIMIT_S)
+        links.switch("pasar-1", Line.UP)
+        with socket.create_connection(("127.0.0.1", links.port("pasar-1")), LIMIT_S) as again:
+            again.sendall(b"two")
+            assert again.recv(100) == b"two"
 
 
 def ended(line: socket.socket) -> bool:

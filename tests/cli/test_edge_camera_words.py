@@ -17,8 +17,8 @@ SPEAKING = (
     *(f"edge/cameras/{name}.py" for name in ("decode", "http", "libav", "look", "multipart", "settings")),
 )
 """Whose sentences `kewang edge camera` passes on to people."""
-SILENT = {"Field", "compile", "gaierror"}
-"""Calls whose texts nobody is told: descriptions have their page, patterns are none, an unknown name is told anew."""
+SILENT = {"Field", "compile", "gaierror", "removeprefix"}
+"""Calls whose texts nobody is told: descriptions have their page, patterns and what is cut off are none, an unknown name is told anew."""
 ENDING = "; did you mean {}?"
 """Of an unknown key, if one is near."""
 WORDS = re.compile(r"[a-z']+ [a-z']+")

@@ -85,7 +85,7 @@ def test_open_incidents_are_told_the_worst_first_and_not_without_end() -> None:
     assert len(tables) == OPEN_POINTS
     told = fields(tables[0])
     assert (told["severity"], told["missing"], told["since_ms"]) == ("critical", 3.0, 1_000_000.0)
-    assert told["title_en"] == "Sites on feeder Pln 1 are not heard"
+    assert told["title_en"] == "Sites on feeder pln-1 are not heard"
     assert "by" not in told, "nobody has it"
 
 
