@@ -18,7 +18,8 @@ SPEAKING = (
 )
 """Whose sentences `kewang edge camera` passes on to people."""
 SILENT = {"Field", "compile", "gaierror", "removeprefix"}
-"""Calls whose texts nobody is told: descriptions have their page, patterns and what is cut off are none, an unknown name is told anew."""
+"""Calls whose texts nobody is told: descriptions have their page, patterns are none, what is cut off is nobody's, an
+unknown name is told anew."""
 ENDING = "; did you mean {}?"
 """Of an unknown key, if one is near."""
 WORDS = re.compile(r"[a-z']+ [a-z']+")
