@@ -20,7 +20,7 @@ from kewang.bench.ambon import THIS_MACHINE, spots
 from kewang.bench.city import City, CityPlan, Device
 from kewang.bench.demo import camera_failures
 from kewang.bench.demo_rounds import Blackout, Technician
-from kewang.bench.process import wait_for
+from kewang.bench.process import free_port, wait_for
 
 LIMIT_S = 120.0
 KEYS = """schema command version commit seed cores parts seconds ok failed devices sites readings_produced
@@ -30,8 +30,12 @@ KEYS = """schema command version commit seed cores parts seconds ok failed devic
 
 @contextmanager
 def demo(folder: Path, *words: str) -> Iterator[subprocess.Popen[str]]:
-    """`kewang demo` with its temporary files in `folder`; killed if a test leaves it running."""
-    command = [sys.executable, "-m", "kewang", "demo", *words]
+    """`kewang demo` with its temporary files in `folder`; killed if a test leaves it running.
+
+    Its page has a port of its own: two that begin at once would both find 8080 free, and one look at the other's page.
+    """
+    port = () if "--port" in words else ("--port", str(free_port()))
+    command = [sys.executable, "-m", "kewang", "demo", *words, *port]
     environment = {**os.environ, "TMPDIR": str(folder)}
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True
@@ -146,6 +150,7 @@ def test_an_agent_that_a_stranger_kills_is_no_loss_and_ctrl_c_ends_it_in_order(f
         wait_for(lambda: agent_of(process.pid, "mardika-1") not in (None, killed), LIMIT_S)
         os.kill(process.pid, signal.SIGINT)
         out, told = process.communicate(timeout=LIMIT_S)
+    assert out, told
     result = json.loads(out.splitlines()[-1])
     assert result["ok"], result["failed"]
     assert "mardika-1 was ended from outside and is started again" in told
