@@ -10,7 +10,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
@@ -19,7 +19,7 @@ from gateway.found import Query
 from gateway.incidents.facts import Step, facts_of, incident_of
 from gateway.incidents.maintenance import Window, window_of
 from gateway.incidents.model import Change, Incident
-from gateway.notify.outbox_file import check_version, check_whole, is_damaged, open_to_read, set_aside
+from gateway.notify.outbox_file import check_version, check_whole, committing, is_damaged, open_to_read, set_aside
 from gateway.turns import KEPT_TURN_BYTES, KEPT_TURNS, TURN_SCHEMA, Turn, readable, row_of
 from kewang.wire.placement import Place
 
@@ -227,15 +227,8 @@ class Chronicle:
 
     @contextmanager
     def _commit(self) -> Iterator[sqlite3.Connection]:
-        with self._turn:
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._db
-                self._db.execute("COMMIT")
-            except BaseException:
-                with suppress(sqlite3.Error):
-                    self._db.execute("ROLLBACK")
-                raise
+        with self._turn, committing(self._db):
+            yield self._db
 
 
 def _open(path: Path) -> sqlite3.Connection:

@@ -19,7 +19,7 @@ from typing import Any, Final, Literal
 
 from gateway.notify.budget import SEVERITIES
 from gateway.notify.message import Message
-from gateway.notify.outbox_file import OutboxRefused, open_file
+from gateway.notify.outbox_file import OutboxRefused, committing, open_file
 
 log = logging.getLogger(__name__)
 
@@ -235,15 +235,8 @@ class Outbox:
 
     @contextmanager
     def _commit(self) -> Iterator[sqlite3.Connection]:
-        with self._turn:
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._db
-                self._db.execute("COMMIT")
-            except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                raise
+        with self._turn, committing(self._db):
+            yield self._db
 
     def _bound(self, db: sqlite3.Connection) -> None:
         """Drop what is least urgent and oldest when too much waits, and forget the oldest of what has ended."""

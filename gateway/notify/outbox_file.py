@@ -3,7 +3,8 @@
 import logging
 import os
 import sqlite3
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -35,6 +36,20 @@ PRAGMA user_version = {SCHEMA_VERSION};
 
 class OutboxRefused(Exception):
     """The file can't be used as it is; the text says what a person has to do."""
+
+
+@contextmanager
+def committing(db: sqlite3.Connection) -> Iterator[None]:
+    """One transaction: what is written within is there whole, or not at all. Raises sqlite3.Error."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            with suppress(sqlite3.Error):
+                db.execute("ROLLBACK")
+        raise
 
 
 def open_file(path: Path) -> tuple[sqlite3.Connection, Path | None]:
