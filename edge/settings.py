@@ -181,6 +181,14 @@ class EdgeSettings(Settings):
         twice = [name for name, count in Counter(source.name for source in sources).items() if count > 1]
         if twice:
             raise problem(f"two sources are called {twice[0]!r}: give each its own name")
+        claimed: dict[str, tuple[str, str]] = {}
+        for source in sources:
+            for thing, how in source.claims().items():
+                first, other = claimed.setdefault(thing, (source.name, how))
+                if other != how:
+                    raise problem(
+                        f"{first!r} uses {thing} for {other}, {source.name!r} for {how}: only one can be right"
+                    )
         return sources
 
     def protocol_times(self) -> Timers:

@@ -56,10 +56,24 @@ class Board:
         memory = SimData(self._layout.low, count=count, values=0, datatype=DataType.REGISTERS)
         return SimDevice(self.unit, simdata=memory, action=self._on_request)
 
+    def answer(self, function: int, address: int, count: int) -> list[int] | ExcCodes:
+        """The registers from `address` on as a board on a serial line gives them, or why not."""
+        low, high = self._layout.low, self._layout.high
+        memory = [0] * (high - low)
+        if address < low or address + count > high:
+            return ExcCodes.ILLEGAL_ADDRESS
+        refused = self._give(function, low, address, count, memory, None)
+        return memory[address - low : address - low + count] if refused is None else refused
+
     async def _on_request(
         self, function: int, start: int, address: int, count: int, registers: list[int], written: object
     ) -> ExcCodes | None:
         """pymodbus calls this before it answers from `registers`, whose first one has address `start`."""
+        return self._give(function, start, address, count, registers, written)
+
+    def _give(
+        self, function: int, start: int, address: int, count: int, registers: list[int], written: object
+    ) -> ExcCodes | None:
         cells = [cell for cell in self._layout.registers if cell.kind == _KINDS.get(function)]
         if written is not None or not cells:
             return ExcCodes.ILLEGAL_FUNCTION

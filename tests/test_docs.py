@@ -328,9 +328,9 @@ ENROLLED = {f"enrolment.{name}": name for name in EnrolmentSettings.model_fields
 def test_the_examples_of_boxes_name_every_key_of_theirs() -> None:
     enrolled = tomllib.loads(EXAMPLES.joinpath("edge-enrolled.toml").read_text())
     assert enrolled["enrolment"].keys() == set(ENROLLED.values())
-    edge = tomllib.loads(EXAMPLES.joinpath("edge.toml").read_text())
+    boxes = [tomllib.loads(EXAMPLES.joinpath(f"{name}.toml").read_text()) for name in ("edge", "sensors")]
     for name, driver in generate.source_models().items():
-        given = {key for source in edge["sources"] if source["driver"] == name for key in source}
+        given = {key for box in boxes for source in box["sources"] if source["driver"] == name for key in source}
         assert given == generate.keys(driver)
 
 

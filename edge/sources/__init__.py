@@ -51,6 +51,13 @@ from kewang.runtime.extras import PICTURE_LIBRARIES, MissingExtra
 from kewang.runtime.settings import SettingsError
 
 GROUP: Final = "kewang.sources"
+_OURS: Final = {
+    "box": "edge.sources.box:Box",
+    "camera": "edge.cameras.source:Camera",
+    "modbus-rtu": "edge.sources.modbus_rtu:ModbusRtu",
+    "modbus-tcp": "edge.sources.modbus:ModbusTcp",
+}
+"""The drivers that come with Kewang. No entry points: a checkout knows a new one without being installed anew."""
 
 
 class Driver(Protocol):
@@ -63,8 +70,10 @@ class Driver(Protocol):
 
 @cache
 def installed() -> dict[str, EntryPoint]:
-    """The installed drivers by name; none of them is imported yet."""
-    return {point.name: point for point in sorted(entry_points(group=GROUP), key=lambda point: point.name)}
+    """The installed drivers by name; none of them is imported yet. Nobody replaces one of ours."""
+    ours = [EntryPoint(name, value, GROUP) for name, value in _OURS.items()]
+    found = {point.name: point for point in [*entry_points(group=GROUP), *ours]}
+    return dict(sorted(found.items()))
 
 
 @cache

@@ -14,6 +14,8 @@ from kewang.runtime.clock import kernel_synchronised
 from kewang.runtime.settings import Settings, SettingsError, secret
 from kewang.wire.names import is_source
 
+GRACE_S: Final = 0.5
+"""A driver that keeps its own time limit, and knows better what to say then, asks the agent for so much more."""
 RESERVED: Final = frozenset({"box", "agent", "enrolment"})
 """Names of the agent's own sources."""
 
@@ -80,6 +82,10 @@ class SourceSettings(NamedKeys):
     name: str = Field(description="Name of the source on this device: 1 to 32 characters of a-z, 0-9 and '-'.")
     interval_s: float = Field(default=10.0, gt=0, le=86_400, description="Seconds between two readings.")
     timeout_s: float = Field(default=5.0, gt=0, le=600, description="A reading that takes longer than this has failed.")
+
+    def claims(self) -> dict[str, str]:
+        """What of the box it uses (a port, an address on a bus), and how: who shares a thing must agree on how."""
+        return {}
 
     @field_validator("name")
     @classmethod

@@ -14,7 +14,8 @@ from edge.cameras.settings import CameraSettings
 from edge.cameras.source import Camera
 from edge.ports import Source, SourceError
 from edge.sources.box import Box, BoxSettings
-from edge.sources.modbus import ModbusSettings, ModbusTcp
+from edge.sources.modbus import ModbusTcp, ModbusTcpSettings
+from edge.sources.modbus_rtu import ModbusRtu, ModbusRtuSettings
 from firmware_sim.board import Board, serving
 from firmware_sim.cameras.camera import Camera as SimulatedCamera
 from firmware_sim.cameras.camera import CameraSettings as SimulatedSettings
@@ -22,6 +23,8 @@ from firmware_sim.cameras.server import serving as serving_cameras
 from firmware_sim.faults import Fault, Faults, switch
 from firmware_sim.journal import Journal
 from firmware_sim.layout import map_file, read_layout
+from firmware_sim.rtu import RtuUnit
+from firmware_sim.serial_line import plugged
 from firmware_sim.signals import Signals
 from kewang.wire.batch import MAX_METRICS
 from kewang.wire.catalogue import BY_NAME
@@ -54,7 +57,7 @@ class InMemory:
         self._fake.go_on()
 
 
-class OverTcp:
+class OfABoard:
     def __init__(self, source: Source, control: Path) -> None:
         self.source, self._control = source, control
 
@@ -79,10 +82,23 @@ async def over_tcp(folder: Path) -> AsyncIterator[Sensor]:
     with Journal(folder / "journal.jsonl") as journal:
         board = Board(read_layout(file), Signals(1), journal, faults=Faults(control=control))
         async with serving([board]) as port:
-            settings = ModbusSettings(
+            settings = ModbusTcpSettings(
                 driver="modbus-tcp", name="env-1", host="127.0.0.1", port=port, map=file, timeout_s=0.3
             )
-            yield OverTcp(ModbusTcp(settings), control)
+            yield OfABoard(ModbusTcp(settings), control)
+
+
+@asynccontextmanager
+async def over_a_line(folder: Path) -> AsyncIterator[Sensor]:
+    file, control = map_file("market-env"), folder / "control.json"
+    with Journal(folder / "journal.jsonl") as journal:
+        unit = RtuUnit(Board(read_layout(file), Signals(1), journal, faults=Faults(control=control)))
+        async with plugged(folder / "line", unit):
+            settings = ModbusRtuSettings(driver="modbus-rtu", name="env-1", port=folder / "line", map=file)
+            yield OfABoard(ModbusRtu(settings), control)
+
+
+WAYS = {"fake": in_memory, "modbus-tcp": over_tcp, "modbus-rtu": over_a_line}
 
 
 @asynccontextmanager
@@ -94,13 +110,13 @@ async def camera(_: Path) -> AsyncIterator[SimulatedCamera]:
             yield made
 
 
-@pytest.fixture(params=[in_memory, over_tcp], ids=["fake", "modbus-tcp"])
+@pytest.fixture(params=WAYS)
 async def sensor(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Sensor]:
-    async with request.param(tmp_path) as made:
+    async with WAYS[request.param](tmp_path) as made:
         yield made
 
 
-@pytest.fixture(params=["fake", "modbus-tcp", "box", "camera", "camera-gone"])
+@pytest.fixture(params=[*WAYS, "box", "camera", "camera-gone"])
 async def source(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Source]:
     if request.param == "box":
         yield Box(BoxSettings())
@@ -110,7 +126,7 @@ async def source(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
             url = "rtsp://127.0.0.1:1/gone" if request.param == "camera-gone" else made.rtsp_url()
             yield Camera(CameraSettings(driver="camera", name="cam-1", url=url, watch_s=0.3))
         return
-    async with (in_memory if request.param == "fake" else over_tcp)(tmp_path) as made:
+    async with WAYS[request.param](tmp_path) as made:
         yield made.source
 
 

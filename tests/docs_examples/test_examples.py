@@ -77,6 +77,7 @@ def test_the_complete_examples_load(folder: Path) -> None:
     assert [source.name for source in edge.sources] == ["box", "env-1", "cam-1", "river-1"]
     firsts = [source.metrics[0] for source in build_sources(edge)]
     assert firsts == ["cpu_pct", "temp_c", "camera_state", "water_level_cm"]
+    assert {source.driver for source in read_edge_settings(folder / "sensors.toml").sources} >= {"modbus-rtu"}
     gateway = read_gateway_settings(folder / "gateway.toml")
     assert gateway.store.secret_file is not None
     assert secret(folder / gateway.store.secret_file) == "a secret"

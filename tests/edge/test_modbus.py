@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.ports import SourceError
-from edge.sources.modbus import ModbusSettings, ModbusTcp
+from edge.sources.modbus import ModbusTcp, ModbusTcpSettings
 from edge.sources.registers import MAX_SPAN, Kind, Register, RegisterMap, Span, tidy, unpack
 from firmware_sim.board import Board, serving
 from firmware_sim.faults import Fault, Faults, switch
@@ -129,9 +129,9 @@ async def bench(
             await driver.close()
 
 
-def new_settings(port: int, file: Path, limit_s: float = LIMIT_S, **keys: Any) -> ModbusSettings:
+def new_settings(port: int, file: Path, limit_s: float = LIMIT_S, **keys: Any) -> ModbusTcpSettings:
     base = {"driver": "modbus-tcp", "name": "env-1", "host": "127.0.0.1", "port": port, "map": file}
-    return ModbusSettings.model_validate(base | {"timeout_s": limit_s} | keys)
+    return ModbusTcpSettings.model_validate(base | {"timeout_s": limit_s} | keys)
 
 
 @pytest.mark.parametrize("name", ["market-env", "bin", "river"])

@@ -1,0 +1,27 @@
+"""A device file that we may not open, whoever runs the tests."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_NOBODY = 65534
+
+
+@contextmanager
+def unprivileged(file: Path) -> Iterator[None]:
+    """Be a user who may not open `file`; root becomes nobody for so long, who may still reach it."""
+    modes = {path: path.stat().st_mode for path in (file.resolve(), *file.absolute().parents)}
+    user = os.geteuid()
+    file.resolve().chmod(0o600 if user == 0 else 0)
+    if user == 0:
+        for folder in file.absolute().parents:
+            folder.chmod(modes[folder] | 0o001)
+        os.seteuid(_NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(user)
+        for path, mode in modes.items():
+            if user == 0 or path == file.resolve():
+                path.chmod(mode)
