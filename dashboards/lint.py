@@ -153,6 +153,8 @@ def _of_targets(panel: Json) -> Iterator[str]:
             yield "has a query that is not raw InfluxQL of our data source"
     if not panel["fieldConfig"]["defaults"].get("unit"):
         yield "has no unit"
+    if not panel["fieldConfig"]["defaults"].get("noValue"):
+        yield "has no words for when nothing comes"
 
 
 def _colours(node: Any) -> Iterator[str]:

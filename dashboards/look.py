@@ -31,6 +31,11 @@ def stale(_: Voice) -> str:
     return "■ " + _("STALE DATA")
 
 
+def says_stale(words: str) -> bool:
+    """Whether these words, where nothing came, say that something must have come: all others say it may be so."""
+    return words.startswith("■")
+
+
 def thresholds(*steps: tuple[float, str], base: str = NORMAL) -> Json:
     """Grey, and from each value on its colour."""
     from_there = [{"value": value, "color": colour} for value, colour in steps]

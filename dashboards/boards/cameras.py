@@ -54,7 +54,7 @@ def open_now(_: Voice) -> list[Panel]:
     )
     seen = _("Cameras that were measured in the last 15 minutes.")
     return [
-        stat("measured", _("Cameras measured"), seen, measured, unit="none", decimals=0, empty=look.stale(_)),
+        stat("measured", _("Cameras measured"), seen, measured, unit="none", decimals=0, empty=_("0, if fresh")),
         open_count("lost", _, "■ " + _("No picture"), go, "camera-lost", look.ALARM),
         open_count("covered", _, "■ " + _("Covered"), go, "camera-covered", look.ALARM),
         open_count("moved", _, "▲ " + _("Moved"), go, "camera-moved"),
@@ -83,6 +83,11 @@ def not_well(_: Voice) -> Panel:
     return table("now", _("Not well now"), what, rows, columns, sort="camera_state", empty=none)
 
 
+def unmeasured(_: Voice) -> str:
+    """What stands where no camera is measured."""
+    return _("No camera was measured.")
+
+
 def _share(_: Voice) -> Json:
     steps = look.thresholds((5, look.WARN), (50, look.ALARM))
     return column(_("Not well"), unit="percent", decimals=1, thresholds=steps)
@@ -91,8 +96,8 @@ def _share(_: Voice) -> Json:
 def bad_today(_: Voice) -> Panel:
     """The cameras that were not well for longest in 24 hours."""
     what = _("Share of the last 24 hours in which the camera was not well.")
-    share = _share(_)
-    return worst("day", _("Worst of 24 hours"), what, _, NOT_WELL, "cam_5m", last_s(86_400), shown=share, or_zero=True)
+    more: Json = {"shown": _share(_), "or_zero": True, "empty": unmeasured(_)}
+    return worst("day", _("Worst of 24 hours"), what, _, NOT_WELL, "cam_5m", last_s(86_400), **more)
 
 
 def bad_week(_: Voice) -> Panel:
@@ -110,16 +115,15 @@ def bad_week(_: Voice) -> Panel:
         shown=share,
         or_zero=True,
         with_site=True,
+        empty=unmeasured(_),
     )
 
 
 def bad_month(_: Voice) -> Panel:
     """The cameras that were not well for longest in 30 days."""
     what = _("Share of the last 30 days in which the camera was not well.")
-    share = _share(_)
-    return worst(
-        "month", _("Worst of 30 days"), what, _, NOT_WELL, "cam_1d", last_s(MONTH_S), shown=share, or_zero=True
-    )
+    more: Json = {"shown": _share(_), "or_zero": True, "empty": unmeasured(_)}
+    return worst("month", _("Worst of 30 days"), what, _, NOT_WELL, "cam_1d", last_s(MONTH_S), **more)
 
 
 def _over_time(key: str, _: Voice, title: str, what: str, middle: str, edge: str, unit: str, edge_word: str) -> Panel:
@@ -127,7 +131,7 @@ def _over_time(key: str, _: Voice, title: str, what: str, middle: str, edge: str
         target(select(edge, "cam_5m", every="$__interval"), alias=edge_word),
         target(select(middle, "cam_5m", every="$__interval"), alias=_("mean")),
     ]
-    return timeseries(key, title, what, queries, unit=unit, interval="5m", empty=look.stale(_))
+    return timeseries(key, title, what, queries, unit=unit, interval="5m", empty=unmeasured(_))
 
 
 def frames(_: Voice) -> Panel:
@@ -156,11 +160,13 @@ def clocks(_: Voice) -> Panel:
     """Cameras whose clock is wrong: recordings of no use as evidence."""
     what = _("Largest difference of the camera's clock in 24 hours. Above 60 s a recording is no evidence: set NTP.")
     shown = column(_("Offset"), unit="s", decimals=0, thresholds=look.thresholds((60, look.WARN)))
-    return worst("clocks", _("Clock offset"), what, _, "max(clock_offset_s_max)", "cam_5m", last_s(86_400), shown=shown)
+    asked = ("max(clock_offset_s_max)", "cam_5m", last_s(86_400))
+    return worst("clocks", _("Clock offset"), what, _, *asked, shown=shown, empty=unmeasured(_))
 
 
 def dirty(_: Voice) -> Panel:
     """Cameras whose lens wants cleaning."""
     what = _("How dirty the lens is, mean of 7 days. Clean from the top.")
     shown = column(_("Dirt"), unit="percent", decimals=0, thresholds=look.thresholds((30, look.WARN)))
-    return worst("dirt", _("Dirty lenses"), what, _, "mean(dirt_pct_mean)", "cam_1d", last_s(WEEK_S), shown=shown)
+    asked = ("mean(dirt_pct_mean)", "cam_1d", last_s(WEEK_S))
+    return worst("dirt", _("Dirty lenses"), what, _, *asked, shown=shown, empty=unmeasured(_))

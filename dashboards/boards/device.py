@@ -126,7 +126,7 @@ def days(_: Voice) -> Panel:
     for name, word in zip(states, words, strict=True):
         columns[name] = column(word, unit="dtdurations", thresholds=bad if name == "down_s" else None)
     what = _("How long it was how, on each of the last 30 days.")
-    return table("days", _("Availability by day"), what, [target(query, table=True)], columns, sort="Time")
+    return table("days", _("Availability by day"), what, [target(query, table=True)], columns, sort="Time", empty="–")
 
 
 def history(_: Voice) -> Panel:

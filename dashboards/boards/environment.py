@@ -3,7 +3,7 @@
 from typing import Final
 
 from dashboards import limits, look
-from dashboards.boards.shared import device_column, metric, newest_data, source_column, worst, worst_hour
+from dashboards.boards.shared import device_column, metric, newest_data, source_column, unmeasured, worst, worst_hour
 from dashboards.builder import Json, Panel, column, table, target, timeseries
 from dashboards.influxql import last_s, newest, select
 from dashboards.layout import Band, other_boards
@@ -43,7 +43,9 @@ def ispu(_: Voice) -> Panel:
         "PM2.5 as a mean of 24 hours. Classes of ISPU: good up to 15.5, moderate up to 55.4, unhealthy up to 150.4, "
         "very unhealthy up to 250.4 µg/m³. From unhealthy on: tell the health office and the market's head."
     )
-    return worst("ispu", _("PM2.5 and ISPU, 24 h"), what, _, mean, "env_5m", last_s(DAY_S), shown=shown)
+    return worst(
+        "ispu", _("PM2.5 and ISPU, 24 h"), what, _, mean, "env_5m", last_s(DAY_S), shown=shown, empty=unmeasured(_)
+    )
 
 
 def everywhere(_: Voice) -> Panel:
@@ -68,7 +70,7 @@ def over_time(_: Voice, name: str) -> Panel:
         target(select(f"mean({name}_mean)", measurement, every="$__interval"), alias=_("mean")),
     ]
     what = _("The highest value anywhere, and the mean of the city. The line is the limit of the rule.")
-    shown: Json = {"thresholds": limits.thresholds(name), "lines": name in limits.LIMITS, "empty": look.stale(_)}
+    shown: Json = {"thresholds": limits.thresholds(name), "lines": name in limits.LIMITS, "empty": unmeasured(_)}
     return timeseries(name, one.meaning(_.language), what, queries, unit=grafana_unit(one.unit), interval="5m", **shown)
 
 
@@ -77,14 +79,17 @@ def stuck(_: Voice) -> Panel:
     what = _("How little the temperature moved in 3 days, least first. Near 0: the sensor is stuck, exchange it.")
     shown = column(_("Span, negative"), unit="celsius", decimals=2, thresholds=look.thresholds((-0.1, look.WARN)))
     span = "min(temp_c_min) - max(temp_c_max)"
-    return worst("stuck", _("Stuck sensors"), what, _, span, "env_5m", last_s(TRUST_S), shown=shown)
+    return worst(
+        "stuck", _("Stuck sensors"), what, _, span, "env_5m", last_s(TRUST_S), shown=shown, empty=unmeasured(_)
+    )
 
 
 def refused(_: Voice) -> Panel:
     """Who sends what can't be."""
     shown = column(_("Refused"), decimals=0, thresholds=look.thresholds((1, look.WARN)))
     what = _("Readings in quarantine in the last 24 hours: out of range or unreadable. Look at the sensor's wiring.")
-    return worst("refused", _("Refused readings"), what, _, "count(reason)", "quarantine", last_s(DAY_S), shown=shown)
+    asked = ("count(reason)", "quarantine", last_s(DAY_S))
+    return worst("refused", _("Refused readings"), what, _, *asked, shown=shown, empty=_("None."))
 
 
 def doubtful_time(_: Voice) -> Panel:

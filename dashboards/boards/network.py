@@ -3,7 +3,7 @@
 from typing import Final, get_args
 
 from dashboards import look
-from dashboards.boards.shared import fleet_states, newest_data, open_incidents, states_over_time, worst
+from dashboards.boards.shared import fleet_states, newest_data, open_incidents, states_over_time, unmeasured, worst
 from dashboards.builder import Json, Panel, bars, column, table, target, timeseries
 from dashboards.influxql import is_, last_s, outer, select
 from dashboards.layout import Band, other_boards
@@ -87,7 +87,15 @@ def costliest(_: Voice) -> Panel:
     by = ("number", "level", "name")
     columns = {"number": column(_("No.")), "level": column(_("Level")), "name": column(_("Place")), "top": shown}
     query = outer('top(value, "number", "level", "name", 20)', select(f"{lost} AS value", "incident", ENDED, by=by))
-    return table("costliest", _("Costliest incidents"), what, [target(query, table=True)], columns, sort="top")
+    return table(
+        "costliest",
+        _("Costliest incidents"),
+        what,
+        [target(query, table=True)],
+        columns,
+        sort="top",
+        empty=_("Nothing was lost."),
+    )
 
 
 def backlog(_: Voice) -> Panel:
@@ -96,7 +104,7 @@ def backlog(_: Voice) -> Panel:
     shown = column(_("Waiting"), unit="decbytes", thresholds=steps)
     what = _("Boxes that hold most: their line is too slow or away. Nothing is lost until their disk is full.")
     query = ("max(outbox_bytes_max)", "sys_5m", last_s(NOW_S))
-    return worst("backlog", _("Waiting to be sent"), what, _, *query, by=("device",), shown=shown)
+    return worst("backlog", _("Waiting to be sent"), what, _, *query, by=("device",), shown=shown, empty=look.stale(_))
 
 
 def supply(_: Voice) -> Panel:
@@ -106,14 +114,13 @@ def supply(_: Voice) -> Panel:
         target(select("mean(supply_v_mean)", "sys_5m", every="$__interval"), alias=_("mean")),
     ]
     what = _("Supply voltage of the boxes. If it sags everywhere, ask the power company.")
-    return timeseries("supply", _("Supply voltage"), what, queries, unit="volt", interval="5m", empty=look.stale(_))
+    return timeseries("supply", _("Supply voltage"), what, queries, unit="volt", interval="5m", empty=unmeasured(_))
 
 
 def weak_supply(_: Voice) -> Panel:
     """Boxes whose supply swings most."""
     shown = column(_("Swing"), unit="volt", decimals=2, thresholds=look.thresholds((2, look.WARN)))
     what = _("How far the supply voltage of a box swung in 24 hours. From 2 V: look at its power supply.")
-    swing = "max(supply_v_max) - min(supply_v_min)"
-    return worst(
-        "swing", _("Weak power supplies"), what, _, swing, "sys_5m", last_s(86_400), by=("device",), shown=shown
-    )
+    asked = ("max(supply_v_max) - min(supply_v_min)", "sys_5m", last_s(86_400))
+    more: Json = {"by": ("device",), "shown": shown, "empty": unmeasured(_)}
+    return worst("swing", _("Weak power supplies"), what, _, *asked, **more)

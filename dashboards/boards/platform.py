@@ -137,9 +137,8 @@ def quarantine(_: Voice) -> Panel:
     """Whose rows lie there."""
     shown = column(_("Refused"), decimals=0)
     what = _("Who has most readings in quarantine, of the last 24 hours. `kewang quarantine list` says why.")
-    return worst(
-        "quarantine", _("Quarantine, 24 h"), what, _, "count(reason)", "quarantine", last_s(DAY_S), shown=shown
-    )
+    asked = ("count(reason)", "quarantine", last_s(DAY_S))
+    return worst("quarantine", _("Quarantine, 24 h"), what, _, *asked, shown=shown, empty=_("None."))
 
 
 def channels(_: Voice) -> Panel:
@@ -194,4 +193,5 @@ def noisy(_: Voice) -> Panel:
     shown = column(_("Changes"), decimals=0, thresholds=look.thresholds((20, look.WARN)))
     what = _("Devices that changed most in 24 hours. Mend these first: they make the most noise.")
     asked = ("count(word)", "device_event", last_s(DAY_S))
-    return worst("noisy", _("Noisy devices"), what, _, *asked, by=("device",), shown=shown, limit=10)
+    more: Json = {"by": ("device",), "shown": shown, "limit": 10, "empty": _("Nothing changed.")}
+    return worst("noisy", _("Noisy devices"), what, _, *asked, **more)

@@ -129,10 +129,25 @@ def newest_data(_: Voice, field: str, measurement: str, *where: str) -> Panel:
     return stat("newest", _("Newest data"), what, query, field="/^Time$/", unit=shape, empty=look.stale(_))
 
 
+def unmeasured(_: Voice) -> str:
+    """What stands where no device measures this."""
+    return _("Nobody measured it.")
+
+
 def worst_hour(_: Voice, name: str) -> Panel:
     """The places with the highest values of the last hour."""
     one = metric(name)
     shown = column(one.unit, decimals=one.decimals, thresholds=limits.thresholds(name))
     what = _("The highest means of 5 minutes of the last hour.")
     title = _("Worst hour: %(what)s") % {"what": one.meaning(_.language)}
-    return worst(f"worst-{name}", title, what, _, f"max({name}_mean)", f"{one.stream}_5m", last_s(3600), shown=shown)
+    return worst(
+        f"worst-{name}",
+        title,
+        what,
+        _,
+        f"max({name}_mean)",
+        f"{one.stream}_5m",
+        last_s(3600),
+        shown=shown,
+        empty=unmeasured(_),
+    )

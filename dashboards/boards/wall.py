@@ -51,8 +51,9 @@ def board(_: Voice) -> Json:
 
 def now(key: str, _: Voice, title: str, what: str, query: str, unit: str = "none", **more: Any) -> Panel:
     """A number of now, or the words that there is none."""
-    mappings = [*more.pop("mappings", []), look.nothing(look.stale(_), look.ALARM)]
-    return stat(key, title, what, query, unit=unit, empty=look.stale(_), mappings=mappings, **more)
+    words, colour = more.pop("nothing", (look.stale(_), look.ALARM))
+    mappings = [*more.pop("mappings", []), look.nothing(words, colour)]
+    return stat(key, title, what, query, unit=unit, empty=words, mappings=mappings, **more)
 
 
 def fresh(_: Voice, feed: Feed, upper: int, lower: int) -> tuple[int, list[tuple[int, Panel]]]:
@@ -150,9 +151,10 @@ def notices(_: Voice) -> Panel:
 
 
 def worst_value(_: Voice, name: str) -> Panel:
-    """The city's highest value of a metric."""
+    """The city's highest value of a metric. Not every city measures all: the end of the row says if it is stale."""
     one = metric(name)
     query = select(f"last({name}_mean)", "worst_5m", last_s(ROLLED_S))
     what = _("The highest mean of 5 minutes anywhere in the city. Open the board of the environment.")
     title = f"{one.meaning(_.language)} ({one.unit})"
-    return now(f"worst-{name}", _, title, what, query, decimals=one.decimals, thresholds=limits.thresholds(name))
+    shown: Json = {"thresholds": limits.thresholds(name), "nothing": (_("none, if fresh"), look.UNKNOWN)}
+    return now(f"worst-{name}", _, title, what, query, decimals=one.decimals, **shown)

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from dashboards import look
 from dashboards.lint import WALL, panels, queries
 
 Json = dict[str, Any]
@@ -118,13 +119,15 @@ def _seconds(text: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One query of a board, with its answer. `wall`: it is asked every 10 s."""
+    """One query of a board, with its answer. `wall`: it is asked every 10 s; `may_be_empty`: its panel has words for
+    an empty answer that say that all is well."""
 
     board: str
     panel: str
     query: str
     wall: bool
     answer: Answer
+    may_be_empty: bool = False
 
     @property
     def where(self) -> str:
@@ -142,8 +145,13 @@ def ask(influx: Influx, board: Json, chosen: Mapping[str, str], known: dict[str,
         if query not in known:
             sent = filled_in(query, board, by_query.get(query), chosen, now_ms)
             known[query] = influx.answer(sent, TRIES if is_wall else 1)
-        found.append(Asked(board["uid"], panel, query, is_wall, known[query]))
+        found.append(Asked(board["uid"], panel, query, is_wall, known[query], _may_be_empty(by_query.get(query))))
     return found
+
+
+def _may_be_empty(panel: Json | None) -> bool:
+    """Annotations may be, and variables are no query of a panel."""
+    return panel is None or not look.says_stale(panel["fieldConfig"]["defaults"]["noValue"])
 
 
 def ask_rules(influx: Influx, rules: Json) -> list[Asked]:

@@ -46,6 +46,8 @@ class Found:
     lint_errors: Sequence[str]
     points: int = 0
     hours: int = 0
+    strict: bool = True
+    """Whether every query must find something: in a database that holds one of everything."""
 
     def figures(self) -> dict[str, Any]:
         """As figures.md names them."""
@@ -55,7 +57,8 @@ class Found:
             "boards": len(self.boards),
             "panels": sum(len(lint.panels(one)) for one in self.boards),
             "queries": len(self.asked),
-            "empty": sum(not one.answer.values for one in self.asked),
+            "empty": sum(not one.answer.values and not self._is_quiet(one) for one in self.asked),
+            "quiet": sum(self._is_quiet(one) for one in self.asked),
             "slow": sum(one.answer.ms > SLOW_MS for one in walls),
             "slowest_ms": round(slowest.answer.ms, 1) if slowest else 0.0,
             "slowest_panel": slowest.where if slowest else "",
@@ -64,7 +67,17 @@ class Found:
             "seeded_hours": self.hours,
             "schema_errors": len(self.schema_errors),
             "lint_errors": len(self.lint_errors),
+            "quiet_panels": self._quiet_panels(),
         }
+
+    def _quiet_panels(self) -> list[dict[str, str]]:
+        """Each once."""
+        found = {(one.board, one.panel): None for one in self.asked if self._is_quiet(one)}
+        return [{"board": board, "panel": panel} for board, panel in found]
+
+    def _is_quiet(self, one: Asked) -> bool:
+        """Nothing came, and the panel says in words that this is well: no incident is open, nobody measures it."""
+        return not self.strict and one.may_be_empty and not one.answer.values and not one.answer.error
 
     def failed(self) -> list[str]:
         """A sentence for each thing that is not as it must be."""
@@ -72,7 +85,7 @@ class Found:
         for one in self.asked:
             if one.answer.error:
                 found.append(f"{one.where}: the database says {one.answer.error}: {one.query}")
-            elif not one.answer.values:
+            elif not one.answer.values and not self._is_quiet(one):
                 found.append(f"{one.where} shows nothing: {one.query}")
             elif one.wall and one.answer.ms > SLOW_MS:
                 found.append(f"{one.where} takes {one.answer.ms:.0f} ms, a wall's query {SLOW_MS:.0f}: {one.query}")
@@ -133,6 +146,7 @@ async def _ask_all(
 def standing(influx: Influx, device: str | None, zone: str) -> Found:
     """The boards on a database that is there. Raises NoDatabase."""
     found = checked(zone)
+    found.strict = False
     chosen = device or _a_device(influx)
     asked = [one for board in found.boards for one in ask(influx, board, {"device": chosen}, {})]
     found.asked = [*asked, *ask_rules(influx, alerts.rules(Voice("en", zone)))]

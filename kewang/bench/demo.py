@@ -16,6 +16,7 @@ from rich.status import Status
 
 from kewang.bench.ambon import THIS_MACHINE, Spot, spots
 from kewang.bench.city import City, CityPlan, Device
+from kewang.bench.demo_boards import DemoBoards
 from kewang.bench.demo_outage import Outage, Rehearsal
 from kewang.bench.demo_rounds import Blackout, Caretaker, Killer, Misbehaviour, Technician
 from kewang.bench.ear import Ear
@@ -84,10 +85,14 @@ class Demo:
             self.rehearsal = Rehearsal(self.outage, lambda: self.first_reading_s is not None)
             if not kernel_synchronised():
                 self.says(_("This machine's clock is not synchronised: the demo trusts it all the same."), "yellow")
+            self.boards = DemoBoards(city, self.spots, self.says, self.options.seed)
             self._show_address(city)
             if self.options.secure:
                 self._show_office(city)
-            self._watch(city)
+            try:
+                self._watch(city)
+            finally:
+                self.boards.end()
             drained = self._finish(city)
             truth = summed(city.truth().values())
             if truth.unflushed:
@@ -202,6 +207,7 @@ class Demo:
         if self.first_reading_s is None and page_shows_reading(city):
             self.first_reading_s = round(time.monotonic() - city.started_s, 2)
             self.says(_("First reading on the page after %(seconds)s s"), seconds=self.first_reading_s)
+            self.boards.begin()
         if status is not None:
             count = city.database.count()
             stored = self.says.ngettext("%(num)s reading stored", "%(num)s readings stored", count)

@@ -143,6 +143,14 @@ def wait_for(condition: Callable[[], bool], limit_s: float) -> None:
         time.sleep(_POLL_S)
 
 
+def _end_by_sigterm_in_order() -> None:
+    """From now on SIGTERM ends this program as Ctrl-C does, so that it stops its parts and removes its folders; unless
+    it has a way of its own."""
+    is_ours = threading.current_thread() is threading.main_thread()
+    if is_ours and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
 class Part(ABC):
     """A real program in its own folder. `start` returns when it answers; `stop` when it is gone.
 
@@ -187,6 +195,7 @@ class Part(ABC):
         if self.is_running:
             return
         self._ended()
+        _end_by_sigterm_in_order()
         with self.log_path.open("ab") as log:
             # A session of its own: Ctrl-C in a terminal reaches the demo alone, which then stops its parts in order.
             self._process = subprocess.Popen(

@@ -15,7 +15,7 @@ class Says:
     """Says a text with its names filled in: `says(_("%(who)s is back"), who="mardika-1")`."""
 
     def __init__(self, console: Console, language: Language) -> None:
-        self.console, self._words = console, words(language)
+        self.console, self.language, self._words = console, language, words(language)
 
     def __call__(self, text: str, style: str = "", **known: object) -> None:
         self.console.print(Text(self.filled(text, **known), style))

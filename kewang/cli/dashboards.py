@@ -8,7 +8,6 @@ from zoneinfo import ZoneInfo
 import typer
 
 from kewang.cli.common import UNREACHABLE, USAGE, AsJson, fail, print_json
-from kewang.cli.store import SecretFile, User
 
 if TYPE_CHECKING:
     from dashboards.voice import Voice
@@ -93,8 +92,10 @@ def check(
     influx: Annotated[
         str | None, typer.Option("--influx", help="A database that is there, instead: http://HOST:8086/kewang.")
     ] = None,
-    user: User = None,
-    secret_file: SecretFile = None,
+    user: Annotated[str | None, typer.Option("--user", help="User name, with --influx.")] = None,
+    secret_file: Annotated[
+        Path | None, typer.Option("--secret-file", help="File with the password, with --influx; mode 600.")
+    ] = None,
     device: Annotated[
         str | None, typer.Option("--device", help="With --influx: the device whose board is asked.")
     ] = None,
@@ -105,7 +106,8 @@ def check(
     """Check the boards: Grafana's own types, our rules, and every query on a real influxd with a city's data.
 
     Empty answers, queries that no database takes and slow ones of the wall are named with their panel. It takes some
-    minutes with 10,000 devices; the influxd is a part of its own (`make parts`) and gone afterwards.
+    minutes with 10,000 devices; the influxd is a part of its own (`make parts`) and gone afterwards. With --influx a
+    panel that finds nothing and says in words that this is well (no incident is open) is quiet, not empty.
 
     Example: kewang dashboards check --devices 1000
     """
@@ -118,6 +120,10 @@ def check(
 
     if drop is not None and drop not in MEASUREMENTS:
         fail(f"--drop {drop!r}: no board reads it; write one of {', '.join(MEASUREMENTS)}", USAGE)
+    if influx is None and (user is not None or secret_file is not None or device is not None):
+        fail("--user, --secret-file and --device go with --influx: the other database is of this command's own", USAGE)
+    if influx is not None and drop is not None:
+        fail("--drop goes without --influx: nothing is taken away from a database that is in use", USAGE)
     voices(Lang.ID, zone, "http://localhost")
     started_s = time.monotonic()
     try:

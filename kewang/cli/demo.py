@@ -39,6 +39,8 @@ def demo(
 ) -> None:
     """A whole city on this machine: broker, simulated boards, devices (this machine is one), gateway and live page.
 
+    With --influx the boards for Grafana are written too, with a simulated history, and how to mount them is said.
+
     The key s switches a site off, and on again: one alert and its end arrive at a webhook of the demo's own and are
     shown. Waiting times are a tenth of a city's. Needs no root and no server, runs until q or Ctrl-C, leaves nothing
     behind, and ends with the proof that nothing is missing. Exit code 0: nothing was lost, doubled or wrong; 1:

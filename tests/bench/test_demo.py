@@ -11,16 +11,21 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import psutil
 import pytest
+import yaml
 
 from kewang.bench.ambon import THIS_MACHINE, spots
+from kewang.bench.boards_ask import Influx
+from kewang.bench.boards_check import standing
 from kewang.bench.city import City, CityPlan, Device
 from kewang.bench.demo import camera_failures
 from kewang.bench.demo_rounds import Blackout, Technician
+from kewang.bench.houses import DATABASE
 from kewang.bench.process import free_port, wait_for
+from kewang.wire.names import STREAMS
 
 LIMIT_S = 120.0
 KEYS = """schema command version commit seed cores parts seconds ok failed devices sites readings_produced
@@ -131,6 +136,25 @@ def test_camera_readings_that_are_called_stored_and_are_not_are_told() -> None:
     assert not list(camera_failures({"a": (0, 0)}, heard=False))
 
 
+def boards_told(lines: IO[str]) -> tuple[Path, str]:
+    """The folder for Grafana and the database's address, as the demo says them."""
+    folder = next(line for line in lines if line.startswith("Boards for Grafana: ")).split()[-1]
+    words = next(line for line in lines if line.startswith("kewang dashboards check --influx ")).split()
+    return Path(folder), words[-1].removesuffix(f"/{DATABASE}")
+
+
+def assert_filled(influx: Influx, before_ms: int) -> None:
+    """Every panel shows something or says why not, and no reading is older than the demo."""
+    wait_for(lambda: not standing(influx, "mardika-1", "Asia/Jayapura").failed(), LIMIT_S)
+    found = standing(influx, "mardika-1", "Asia/Jayapura")
+    quiet = {one["panel"] for one in found.figures()["quiet_panels"] if one["board"].endswith("-en")}
+    assert "Open incidents" in quiet
+    assert not quiet & {"PM2.5 and ISPU, 24 h", "Bad for a week", "Minutes each feeder lost", "Availability by day"}
+    for stream in STREAMS:
+        assert influx.series(f'SELECT * FROM "{stream}" WHERE time < {before_ms}ms LIMIT 1') == []
+    influx.close()
+
+
 def agent_of(pid: int, device: str) -> psutil.Process | None:
     """The running agent of a device of this demo."""
     for child in psutil.Process(pid).children():
@@ -140,10 +164,16 @@ def agent_of(pid: int, device: str) -> psutil.Process | None:
     return None
 
 
-def test_an_agent_that_a_stranger_kills_is_no_loss_and_ctrl_c_ends_it_in_order(folder: Path) -> None:
-    with demo(folder, "--json", "--lang", "en") as process:
+def test_its_boards_are_filled_and_an_agent_that_a_stranger_kills_is_no_loss(folder: Path) -> None:
+    before_ms = time.time_ns() // 1_000_000
+    with demo(folder, "--influx", "--json", "--lang", "en") as process:
         assert process.stderr is not None
         assert any("First reading" in line for line in process.stderr)
+        mounted, address = boards_told(process.stderr)
+        assert json.loads((mounted / "boards" / "en" / "kewang-wall-en.json").read_text())["uid"] == "kewang-wall-en"
+        source = yaml.safe_load((mounted / "provisioning" / "datasources" / "kewang.yaml").read_text())
+        assert source["datasources"][0]["url"] == address
+        assert_filled(Influx(address, DATABASE), before_ms)
         killed = agent_of(process.pid, "mardika-1")
         assert killed is not None
         killed.kill()

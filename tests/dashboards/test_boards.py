@@ -85,6 +85,7 @@ SPOILT: dict[str, Callable[[list[Json]], object]] = {
     "which not every Grafana brings": lambda all_: all_[0]["panels"][0].update(type="piechart"),
     "has no title or no description": lambda all_: all_[0]["panels"][0].update(description=""),
     "has no unit": lambda all_: all_[0]["panels"][0]["fieldConfig"]["defaults"].update(unit=""),
+    "has no words for when nothing comes": lambda all_: all_[0]["panels"][0]["fieldConfig"]["defaults"].pop("noValue"),
     "asks nothing": lambda all_: all_[0]["panels"][0].update(targets=[]),
     "not raw InfluxQL of our data source": lambda all_: all_[0]["panels"][0]["targets"][0].update(rawQuery=False),
     "not in the palette": lambda all_: all_[0]["panels"][0]["fieldConfig"]["defaults"].update(
