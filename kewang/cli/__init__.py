@@ -31,6 +31,7 @@ _PROGRAMS: Final = {
     "rewind": ("kewang.cli.rewind", "After a restore: let the devices send again what the database has lost."),
     "rollup": ("kewang.cli.rollup", "Roll-ups of five minutes and days: how far they are, make them again."),
     "dashboards": ("kewang.cli.dashboards", "Boards for Grafana: write them, check them, send them."),
+    "contract": ("kewang.cli.contract", "For an edge of your own: schemas and AsyncAPI, record, check."),
     "bench": ("kewang.cli.bench", "Measure: chaos, ingest, alerts, cameras, attacks and more."),
 }
 _EXTRAS: Final = {

@@ -24,6 +24,7 @@ class Ack(Message):
     """One ack. Every part is a fact that may come late, twice or from two gateways: the edge unites them."""
 
     v: Version = 1
+    """Version of the protocol."""
     g: Annotated[str, Field(max_length=64)] = ""
     """Gateway id, for people."""
     rw: Annotated[int, Field(ge=0, le=MAX_REWIND)] = 0
@@ -31,7 +32,9 @@ class Ack(Message):
     rf: Annotated[int, Field(ge=0, le=MAX_DATE_MS)] = 0
     """Acks from this gateway time on no longer count (Unix ms); 0 = all."""
     ok: tuple[Range, ...] = ()
+    """(run, first, last) of batches that are stored or quarantined; the 32 that changed last."""
     nk: tuple[Label, ...] = ()
+    """(run, number, why) of those in `ok` that have quarantined rows; the last 16. A label: it marks nothing."""
     bad: tuple[Annotated[int, Field(ge=0, le=0xFFFFFFFF)], ...] = ()
     """CRC-32 of payloads that can't be read as a batch."""
     cr: Annotated[int, Field(ge=0, le=10_000)] = 0

@@ -24,7 +24,8 @@ MIN_DATE_MS: Final = 946_684_800_000
 """2000-01-01."""
 MAX_DATE_MS: Final = 7_258_118_400_000
 """2200-01-01."""
-_MAX_COUNT: Final = 2**53
+MAX_COUNT: Final = 2**53
+"""Whole numbers of a message end here: every language's JSON holds them exactly."""
 _HEAD: Final = b'{"v":1,'
 
 Row = Sequence[Any]
@@ -143,15 +144,15 @@ def _batch(body: dict[str, Any]) -> Batch:
     held = body.get("held")
     return Batch(
         run=_name(body, "bt"),
-        number=_count(body, "q", _MAX_COUNT, low=1),
+        number=_count(body, "q", MAX_COUNT, low=1),
         source=_name(body, "src"),
         time_quality=_count({"tq": 2} | body, "tq", 2),
         t0_ms=t0_ms,
         metrics=metrics,
         rows=_rows(body.get("r"), t0_ms),
-        rewind=_count(body, "rw", _MAX_COUNT),
-        up_ms=_count(body, "up", _MAX_COUNT),
-        held=None if held is None else _count(body, "held", _MAX_COUNT),
+        rewind=_count(body, "rw", MAX_COUNT),
+        up_ms=_count(body, "up", MAX_COUNT),
+        held=None if held is None else _count(body, "held", MAX_COUNT),
         tallies=_tallies(body.get("tl", [])),
     )
 
@@ -203,6 +204,6 @@ def _tally(entry: Any) -> Tally:
     run, source, *counts = entry
     if not (isinstance(run, str) and is_run(run) and isinstance(source, str) and is_source(source)):
         raise WireError("tl with a bad run or source")
-    if any(type(count) is not int or not 0 <= count <= _MAX_COUNT for count in counts):
+    if any(type(count) is not int or not 0 <= count <= MAX_COUNT for count in counts):
         raise WireError("tl with a bad count")
     return Tally(run, source, *counts)

@@ -23,10 +23,15 @@ class Command(Message):
     """Do `name` with `args` unless it is after `exp` (Unix ms). A box without a date refuses."""
 
     v: Version = 1
+    """Version of the protocol."""
     id: CommandId
+    """Names the command; new for each. It is done once, and answered again when it comes again."""
     exp: Annotated[int, Field(ge=0, le=MAX_DATE_MS)]
+    """Unix ms after which it must not be done."""
     name: Name
+    """What to do."""
     args: Arguments
+    """`source` names the source that does it; the rest is the source's."""
 
 
 def decode_command(payload: bytes) -> Command:
@@ -40,6 +45,10 @@ class Result(Message):
     """What became of command `id`; `text` is for people and says the next step when `ok` is false."""
 
     v: Version = 1
+    """Version of the protocol."""
     id: CommandId
+    """Of the command."""
     ok: bool
+    """Whether it was done."""
     text: Annotated[str, Field(max_length=1000)] = ""
+    """For people; with the next step when it was not done."""

@@ -18,6 +18,11 @@ _DEVICE = re.compile(r"[a-z0-9-]{3,32}")
 _SOURCE = re.compile(r"[a-z0-9-]{1,32}")
 _RUN = re.compile(r"[0-9A-Za-z]{1,32}")
 
+DEVICE_PATTERN: Final = f"^{_DEVICE.pattern}$"
+SOURCE_PATTERN: Final = f"^(?!-$){_SOURCE.pattern}$"
+RUN_PATTERN: Final = f"^{_RUN.pattern}$"
+"""The grammar as regular expressions of JSON Schema."""
+
 
 def is_device(text: str) -> bool:
     """Whether `text` is a device id (also its MQTT user name, client id and certificate CN)."""

@@ -15,7 +15,9 @@ class OutboxSize(Message):
     """What a device holds that is not yet acknowledged."""
 
     batches: _Count
+    """Batches not yet acknowledged."""
     bytes: _Count
+    """What these take on the disk."""
 
 
 class State(Message):
@@ -25,18 +27,29 @@ class State(Message):
     """
 
     st: Literal["on", "bye", "off"]
+    """`on`: birth; `bye`: a deliberate end; `off`: the will."""
     bt: _Run
+    """Run: new and random at every start of the program."""
     n: _Count
+    """How many times this run has connected, this time included."""
     up: _Count | None = None
+    """Birth: monotonic ms of this run."""
     rw: _Count | None = None
+    """Birth: rewind obeyed last; 0 = none."""
     why: Why | None = None
+    """Birth: what made the program start, or `link` for a connect that is not its first."""
     fw: Annotated[str, Field(max_length=64)] | None = None
+    """Birth: name and version of the program, for people."""
     cfg: _Count | None = None
+    """Birth: version of the configuration in use. Reserved."""
     outbox: OutboxSize | None = None
+    """Birth: what waits on the device."""
 
 
 class GatewayState(Message):
     """Retained by a gateway, with an `off` will: which shards it serves. No edge waits for it."""
 
     st: Literal["on", "off"]
+    """`off`: the will."""
     shards: Annotated[str, Field(pattern=r"^[0-9a-f]{0,16}$")] = ""
+    """Hex digits of the shards it serves."""

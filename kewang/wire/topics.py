@@ -93,6 +93,11 @@ def rights(owner: str, channels: Iterable[str]) -> list[str]:
     return [f"{ROOT}/+/{owner}/{channel}" for channel in channels]
 
 
+def everything_of(device: str) -> list[str]:
+    """Filters that match all channels of one device, for who listens to it. Raises WireError for a bad id."""
+    return [f"{ROOT}/{shard_of(check_device(device))}/{device}/#"]
+
+
 def gateway(gateway_id: str) -> str:
     """Topic on which gateway `gateway_id` says which shards it serves."""
     return f"{ROOT}/_gateway/{check_device(gateway_id)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -91,3 +92,16 @@ def tables(page: Path) -> Iterator[tuple[str, list[list[str]]]]:
             rows = []
         if line.startswith("#"):
             heading = line.lstrip("#").strip()
+
+
+def messages(kind: str) -> list[bytes]:
+    """The JSON messages of this kind in protocol.md; some fences hold one a line."""
+    texts = [fence.text for fence in fences_of(DOCS / "dev" / "protocol.md") if fence.kind == f"json {kind}"]
+    found = []
+    for text in texts:
+        try:
+            json.loads(text)
+            found.append(text.encode())
+        except ValueError:
+            found += [line.encode() for line in text.splitlines()]
+    return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -37,7 +36,7 @@ from provisioning.guard.conf import CONF
 from provisioning.guard.haproxy import haproxy_cfg
 from provisioning.placements import read_placements
 from provisioning.settings import read_settings as read_provision_settings
-from tests.docs_examples.pages import DOCS, EXAMPLES, Fence, fences, fences_of
+from tests.docs_examples.pages import DOCS, EXAMPLES, Fence, fences, fences_of, messages
 
 UNITS = ("edge", "gateway", "provision", "canary")
 SECRETS = ("broker.password", "cam-1.password", "influx.password")
@@ -113,19 +112,6 @@ def test_commands_that_are_marked_run(fence: Fence, folder: Path) -> None:
             [*COMMAND, *words], cwd=folder, capture_output=True, text=True, timeout=LIMIT_S, check=False
         )
         assert done.returncode == 0, f"{line}: {done.stderr}"
-
-
-def messages(kind: str) -> list[bytes]:
-    """The JSON messages of this kind in protocol.md; some fences hold one a line."""
-    texts = [fence.text for fence in fences_of(DOCS / "dev" / "protocol.md") if fence.kind == f"json {kind}"]
-    found = []
-    for text in texts:
-        try:
-            json.loads(text)
-            found.append(text.encode())
-        except ValueError:
-            found += [line.encode() for line in text.splitlines()]
-    return found
 
 
 def test_messages_in_the_protocol_decode_and_encode() -> None:
