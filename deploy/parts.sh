@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Puts real parts for the tests into .parts/bin: Mosquitto, InfluxDB 1, NATS, PostgreSQL and HAProxy, unpacked from Debian's packages so that no
+# Puts real parts for the tests into .parts/bin: Mosquitto, InfluxDB 1, NATS, PostgreSQL, HAProxy, restic and OpenSSH, unpacked from Debian's packages so that no
 # daemon starts and nothing on the machine changes. Chromium and GStreamer's RTSP server cannot be unpacked; as root they are installed.
 # Cameras that others wrote in Python get a venv of their own, .parts/cameras. Repeatable.
 set -euo pipefail
@@ -19,6 +19,11 @@ have influxd || packages+=(influxdb)
 have nats-server || packages+=(nats-server)
 have haproxy || packages+=(haproxy)
 have postgres || compgen -G "/usr/lib/postgresql/*/bin/postgres" >/dev/null || packages+=(postgresql-15)
+have restic || packages+=(restic)
+have sshd || packages+=(openssh-server)
+have ssh || packages+=(openssh-client)
+# Nothing of it is started: it judges our units.
+have systemd-analyze || packages+=(systemd)
 chromium=have
 have chromium || chromium=missing
 gstreamer_packages=(gir1.2-gst-rtsp-server-1.0 python3-gi gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad
@@ -34,7 +39,7 @@ film=have
 [ -s .parts/film/vtest.avi ] || film=missing
 [ "$chromium $gstreamer $cameras $film ${#packages[@]}" != "have have have have 0" ] || exit 0
 
-command -v apt-get >/dev/null || fail "only Debian's packages are known here. Put mosquitto, influxd, nats-server, haproxy, postgres and chromium on PATH yourself."
+command -v apt-get >/dev/null || fail "only Debian's packages are known here. Put mosquitto, influxd, nats-server, haproxy, postgres, restic, sshd, ssh, systemd-analyze and chromium on PATH yourself."
 
 refresh_lists() {
   is_root || fail "the package lists are empty or old. Run: sudo apt-get update"
@@ -57,7 +62,7 @@ wrap() { # wrap PROGRAM: a script in .parts/bin that runs it with the libraries 
   cat >".parts/bin/${1##*/}" <<WRAPPER
 #!/bin/sh
 root=\${0%/*}/../root
-LD_LIBRARY_PATH=\$root/usr/lib/$multiarch:\$root/lib/$multiarch exec "\$root/$1" "\$@"
+LD_LIBRARY_PATH=\$root/usr/lib/$multiarch:\$root/lib/$multiarch:\$root/lib/$multiarch/systemd exec "\$root/$1" "\$@"
 WRAPPER
   chmod +x ".parts/bin/${1##*/}"
 }
@@ -70,7 +75,7 @@ unpack() {
   trap 'rm -rf "$downloads"' RETURN
   fetch "$downloads" "$@" || { refresh_lists && fetch "$downloads" "$@"; } || fail "could not fetch $* from Debian's packages"
   for deb in "$downloads"/*.deb; do dpkg -x "$deb" .parts/root; done
-  for program in mosquitto mosquitto_passwd influxd nats-server haproxy postgres initdb; do
+  for program in mosquitto mosquitto_passwd influxd nats-server haproxy postgres initdb restic sshd ssh ssh-keygen systemd-analyze; do
     for folder in usr/sbin usr/bin usr/lib/postgresql/15/bin; do [ ! -x ".parts/root/$folder/$program" ] || wrap "$folder/$program"; done
   done
 }

@@ -115,7 +115,7 @@ class InfluxDatabase:
         where = f"WHERE device = '{device}'" if device else ""
         try:
             return sum(
-                max(count for name, count in row.items() if name != "time")
+                max(count or 0 for name, count in row.items() if name != "time")
                 for policy in self._policies()
                 for series in self._ask(f'SELECT count(*) FROM "{self.name}"."{policy}"."{measurement}" {where}')
                 for row in _dicts(series)

@@ -28,6 +28,10 @@ _PROGRAMS: Final = {
     "notify": ("kewang.cli.notify", "Notices: try a channel, see who is told of what, and what would have been sent."),
     "ledger": ("kewang.cli.ledger", "Is every reading accounted for? From the database alone."),
     "quarantine": ("kewang.cli.quarantine", "Refused readings: list them, store them after all, mark them deleted."),
+    "backup": (
+        "kewang.cli.backup",
+        "Copies of all that a server must not lose, in one folder; is such a folder whole?",
+    ),
     "rewind": ("kewang.cli.rewind", "After a restore: let the devices send again what the database has lost."),
     "rollup": ("kewang.cli.rollup", "Roll-ups of five minutes and days: how far they are, make them again."),
     "dashboards": ("kewang.cli.dashboards", "Boards for Grafana: write them, check them, send them."),

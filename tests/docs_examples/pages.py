@@ -52,9 +52,12 @@ def fences(*kinds: str) -> list[Fence]:
     ]
 
 
-def fences_of(page: Path) -> list[Fence]:
-    """The fences of one page, without the indentation they have in a list."""
-    found = _FENCE.findall(page.read_text())
+def fences_of(page: Path, heading: str = "") -> list[Fence]:
+    """The fences of one page, or of its section below `## heading`, without the indentation they have in a list."""
+    text = page.read_text()
+    if heading:
+        text = text.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    found = _FENCE.findall(text)
     return [
         Fence(page, kind.strip(), re.sub(f"^{indent}", "", text, flags=re.MULTILINE)) for indent, kind, text in found
     ]
