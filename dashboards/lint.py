@@ -18,6 +18,8 @@ from kewang.ui.words import LOCALE, read_po
 Json = dict[str, Any]
 PANELS: Final = frozenset({"bargauge", "geomap", "stat", "state-timeline", "table", "text", "timeseries"})
 """Panels that every Grafana brings."""
+PLAIN: Final = frozenset({"auto", "color-text"})
+"""Cells that show names as text, whatever is in them."""
 SHORTEST_REFRESH_S: Final = 10
 WALL: Final = "kewang-wall-"
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600}
@@ -139,6 +141,8 @@ def _of_panel(panel: Json) -> Iterator[str]:
         yield "has no title or no description"
     if panel["type"] == "text" and "$" in panel["options"]["content"]:
         yield "puts something that others chose into its words"
+    for kind in {*_cells(panel)} - PLAIN:
+        yield f"has cells of type {kind}: what others chose must be shown as text"
     if panel["type"] != "text":
         yield from _of_targets(panel)
     for colour in {*_colours(panel)} - look.PALETTE:
@@ -155,6 +159,16 @@ def _of_targets(panel: Json) -> Iterator[str]:
         yield "has no unit"
     if not panel["fieldConfig"]["defaults"].get("noValue"):
         yield "has no words for when nothing comes"
+
+
+def _cells(node: Any) -> Iterator[str]:
+    """The types of a table's cells, of all and by override; some of Grafana's show HTML, Markdown or pictures."""
+    if isinstance(node, dict):
+        for one in (node.get("cellOptions"), node.get("value") if node.get("id") == "custom.cellOptions" else None):
+            if isinstance(one, dict):
+                yield str(one.get("type"))
+    for value in _inside(node):
+        yield from _cells(value)
 
 
 def _colours(node: Any) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """Sends boards to a Grafana over its HTTP API: a few calls, each tried again when that may help.
 
-By the API that Grafana 9 to 13 document (/api/health, /api/folders, /api/dashboards); what an answer asks of a person
-is said in one place.
+By the API that Grafana 9 to 13 document (/api/health, /api/folders, /api/dashboards, and for alert rules
+/api/v1/provisioning); what an answer asks of a person is said in one place.
 """
 
 import time
@@ -18,6 +18,7 @@ LONGEST_WAIT_S: Final = 10.0
 LIMIT_S: Final = 30.0
 OLDEST: Final = 9
 """The oldest Grafana that boards are made for."""
+SECONDS: Final = {"s": 1, "m": 60, "h": 3600}
 TITLES: Final = {"id": "Kewang (Bahasa Indonesia)", "en": "Kewang (English)"}
 _ADVICE: Final = {
     400: "if this board comes from files there, change the files instead: kewang dashboards build",
@@ -52,6 +53,17 @@ class Grafana:
             self._folder(f"kewang-{language}", TITLES[language])
         return [self._board(one, message) for one in boards]
 
+    def push_rules(self, rules: Json, language: str) -> int:
+        """Create or replace the groups of alert rules in the folder of `language`, after `push`; how many rules."""
+        folder = f"kewang-{language}"
+        for group in rules["groups"]:
+            named = [_rule(one, folder, group["name"]) for one in group["rules"]]
+            every_s = int(group["interval"][:-1]) * SECONDS[group["interval"][-1]]
+            body = {"title": group["name"], "folderUid": folder, "interval": every_s, "rules": named}
+            path = f"/api/v1/provisioning/folder/{folder}/rule-groups/{group['name']}"
+            self._ask("PUT", path, f"alert rules {group['name']}", body)
+        return sum(len(group["rules"]) for group in rules["groups"])
+
     def _meet(self) -> None:
         """Whether it is a Grafana of an age that loads our boards."""
         told = self._ask("GET", "/api/health", "asking for its version")
@@ -85,7 +97,7 @@ class Grafana:
                 return answer.json()
             except ValueError:
                 raise Refused(f"{doing}: the answer is no JSON: {_ADVICE[404]}") from None
-        raise Refused(f"{doing}: Grafana answered {answer.status_code} {_said(answer)}; {_advice(answer)}")
+        raise Refused(f"{doing}: Grafana answered {answer.status_code} {self._said(answer)}; {_advice(answer)}")
 
     def _answer(self, method: str, path: str, body: Json | None) -> httpx.Response:
         """The first answer that is none of too busy or broken."""
@@ -100,8 +112,19 @@ class Grafana:
                 continue
             if answer.status_code != 429 and answer.status_code < 500:
                 return answer
-            why = f"{answer.status_code} {_said(answer)}"
+            why = f"{answer.status_code} {self._said(answer)}"
         raise Unreachable(f"{self.client.base_url} after {TRIES} tries: {why}; is Grafana running there?")
+
+    def _said(self, answer: httpx.Response) -> str:
+        """Why, in Grafana's words: short, nothing a terminal obeys, and not our token, should somebody echo it."""
+        try:
+            told = answer.json()
+        except ValueError:
+            return ""
+        words = str(told.get("message", "")) if isinstance(told, dict) else ""
+        token = self.client.headers.get("Authorization", "").removeprefix("Bearer ")
+        shown = words.replace(token, "TOKEN") if token else words
+        return "".join(letter if letter.isprintable() else " " for letter in shown)[:200]
 
 
 def client(url: str, token: str, ca_file: str | None = None) -> httpx.Client:
@@ -117,16 +140,15 @@ def _language(board: Json) -> str:
     return str(board["uid"]).rpartition("-")[2]
 
 
+def _rule(rule: Json, folder: str, group: str) -> Json:
+    """A rule of the file as the API wants it: its panel is an annotation there."""
+    kept = {name: value for name, value in rule.items() if name not in ("dashboardUid", "panelId")}
+    shown = {"__dashboardUid__": rule["dashboardUid"], "__panelId__": str(rule["panelId"])}
+    place = {"orgID": 1, "folderUID": folder, "ruleGroup": group}
+    return {**kept, **place, "annotations": {**rule["annotations"], **shown}}
+
+
 def _advice(answer: httpx.Response) -> str:
     if answer.is_redirect:
         return f"it sends us to {answer.headers.get('Location', 'elsewhere')!r}: write that address"
     return _ADVICE.get(answer.status_code, "look at Grafana's log")
-
-
-def _said(answer: httpx.Response) -> str:
-    """Why, in Grafana's words, short enough for a line."""
-    try:
-        told = answer.json()
-    except ValueError:
-        return ""
-    return str(told.get("message", ""))[:200] if isinstance(told, dict) else ""

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from dashboards import alerts, lint, schema
 from dashboards.boards import all_boards
+from dashboards.portable import measurements
 from dashboards.voice import Voice
 from gateway.influx1_sink import Influx1Store
 from gateway.ports import Lives
@@ -90,6 +91,13 @@ class Found:
             elif one.wall and one.answer.ms > SLOW_MS:
                 found.append(f"{one.where} takes {one.answer.ms:.0f} ms, a wall's query {SLOW_MS:.0f}: {one.query}")
         return found
+
+
+def read_by_boards() -> list[str]:
+    """Every measurement that a board asks for, by name."""
+    return sorted(
+        {name for one in all_boards([Voice("en")]) for _, query in lint.queries(one) for name in measurements(query)}
+    )
 
 
 def checked(zone: str) -> Found:

@@ -113,13 +113,12 @@ def check(
     """
     import time
 
-    from dashboards.catalogue import MEASUREMENTS
-    from kewang.bench.boards_check import Plan, seeded
+    from kewang.bench.boards_check import Plan, read_by_boards, seeded
     from kewang.bench.envelope import emit, envelope
     from kewang.bench.process import MissingPart, PartFailed
 
-    if drop is not None and drop not in MEASUREMENTS:
-        fail(f"--drop {drop!r}: no board reads it; write one of {', '.join(MEASUREMENTS)}", USAGE)
+    if drop is not None and drop not in (known := read_by_boards()):
+        fail(f"--drop {drop!r}: no board reads it; write one of {', '.join(known)}", USAGE)
     if influx is None and (user is not None or secret_file is not None or device is not None):
         fail("--user, --secret-file and --device go with --influx: the other database is of this command's own", USAGE)
     if influx is not None and drop is not None:
@@ -170,12 +169,17 @@ def push(
     ca_file: Annotated[Path | None, typer.Option("--ca-file", help="Certificate of a CA of your own.")] = None,
     zone: Zone = "Asia/Jayapura",
     console: Console = "http://localhost:8080",
+    lang: First = Lang.ID,
+    alerts: Annotated[
+        bool, typer.Option("--alerts", help="Send the alert rules too; those of ours that are there are replaced.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Send the boards to a Grafana that is already there, in a folder for each language; again after every upgrade.
 
-    It must have a data source for InfluxQL with the uid kewang. Alert rules and the map go by files: `build`.
-    A board that somebody saves at the same moment is not overwritten.
+    It must have a data source for InfluxQL with the uid kewang. The map goes by files (`build`); where alarms go, you
+    choose there: a notification policy for the label source=kewang. A board that somebody saves at the same moment is
+    not overwritten.
 
     Example: kewang dashboards push --url https://SERVER:3000 --token-file /etc/kewang/grafana.token
     """
@@ -184,19 +188,22 @@ def push(
 
     if not url.startswith(("http://", "https://")):
         fail(f"--url {url!r} is no address: write https://SERVER:3000", USAGE)
-    both = voices(Lang.ID, zone, console)
+    both = voices(lang, zone, console)
     with settings_errors():
         token = secret(token_file)
-    version, places = _pushed(both, url, token, ca_file)
+    version, places, rules = _pushed(both, url, token, ca_file, alerts)
     if as_json:
-        print_json({"ok": True, "grafana": version, "boards": places})
+        print_json({"ok": True, "grafana": version, "boards": places, "alert_rules": rules})
     else:
-        typer.echo(f"{len(places)} boards in Grafana {version}: {url.rstrip('/')}{places[0]}")
+        typer.echo(f"{len(places)} boards, {rules} alert rules in Grafana {version}: {url.rstrip('/')}{places[0]}")
 
 
-def _pushed(both: "list[Voice]", url: str, token: str, ca_file: Path | None) -> tuple[str, list[str]]:
-    """Grafana's version, and where the boards are there. Leaves the program if it does not work."""
+def _pushed(
+    both: "list[Voice]", url: str, token: str, ca_file: Path | None, alerts: bool
+) -> tuple[str, list[str], int]:
+    """Grafana's version, where the boards are there, how many alert rules. Leaves the program if it does not work."""
     import kewang
+    from dashboards.alerts import rules
     from dashboards.boards import all_boards
     from dashboards.push import Grafana, Refused, Unreachable, client
     from kewang.cli.common import FOUND
@@ -205,7 +212,8 @@ def _pushed(both: "list[Voice]", url: str, token: str, ca_file: Path | None) -> 
         with client(url, token, str(ca_file) if ca_file else None) as connection:
             grafana = Grafana(connection)
             places = grafana.push(all_boards(both), f"kewang {kewang.__version__}")
-            return grafana.version, places
+            sent = grafana.push_rules(rules(both[0]), both[0].language) if alerts else 0
+            return grafana.version, places, sent
     except Refused as error:
         fail(str(error), FOUND)
     except Unreachable as error:

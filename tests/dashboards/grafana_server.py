@@ -1,4 +1,5 @@
-"""A small server that answers as Grafana's HTTP API is documented: health, folders, boards with versions, tokens.
+"""A small server that answers as Grafana's HTTP API is documented: health, folders, boards with versions, groups of
+alert rules, tokens.
 
 By documentation: the real one was not at hand. `script` makes the next requests to a path fail.
 """
@@ -6,14 +7,18 @@ By documentation: the real one was not at hand. `script` makes the next requests
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections import defaultdict, deque
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
 
+import psutil
+
 TOKEN = "glsa_a-token"
 Json = dict[str, Any]
+_GROUP = re.compile("/api/v1/provisioning/folder/(?P<folder>[^/]+)/rule-groups/(?P<group>[^/]+)")
 
 
 class GrafanaServer:
@@ -23,6 +28,10 @@ class GrafanaServer:
         self.version = version
         self.folders: dict[str, str] = {}
         self.boards: dict[str, Json] = {}
+        self.groups: dict[str, Json] = {}
+        self.looked: list[str] = []
+        """What `ps` showed of `watched`'s children at each request."""
+        self.watched: int | None = None
         self.requests: list[str] = []
         self._script: dict[str, deque[tuple[int, Any]]] = defaultdict(deque)
 
@@ -39,6 +48,9 @@ class GrafanaServer:
 
             def do_POST(self) -> None:
                 self._serve("POST", json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+
+            def do_PUT(self) -> None:
+                self._serve("PUT", json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
 
             def _serve(self, method: str, body: Json) -> None:
                 status, told = server._answer(method, self.path, self.headers.get("Authorization"), body)
@@ -65,6 +77,8 @@ class GrafanaServer:
 
     def _answer(self, method: str, path: str, login: str | None, body: Json) -> tuple[int, Any]:
         self.requests.append(f"{method} {path}")
+        if self.watched:
+            self.looked += [str(one.cmdline()) for one in psutil.Process(self.watched).children(recursive=True)]
         if self._script[path]:
             return self._script[path].popleft()
         if path == "/api/health":
@@ -81,6 +95,8 @@ class GrafanaServer:
             return (200, {"dashboard": known, "meta": {}}) if known else (404, {"message": "Dashboard not found"})
         if path == "/api/dashboards/db":
             return self._save(body)
+        if method == "PUT" and (found := _GROUP.fullmatch(path)):
+            return self._put_group(found["folder"], found["group"], body)
         return 404, {"message": "Not found"}
 
     def _make_folder(self, body: Json) -> tuple[int, Any]:
@@ -88,6 +104,19 @@ class GrafanaServer:
             return 409, {"message": "a folder with the same name already exists in the current location"}
         self.folders[body["uid"]] = body["title"]
         return 200, {"uid": body["uid"]}
+
+    def _put_group(self, folder: str, group: str, body: Json) -> tuple[int, Any]:
+        """As documented: idempotent, the rules in the body replace those of the group."""
+        known = {"uid", "title", "condition", "data", "noDataState", "execErrState", "for", "annotations", "labels"}
+        rules = body["rules"]
+        if folder not in self.folders or any(
+            one.keys() != known | {"orgID", "folderUID", "ruleGroup"} for one in rules
+        ):
+            return 400, {"message": "invalid alert rule"}
+        if body["interval"] % 10 or (body["title"], body["folderUid"]) != (group, folder):
+            return 400, {"message": "invalid group"}
+        self.groups[group] = body
+        return 200, body
 
     def _save(self, body: Json) -> tuple[int, Any]:
         board = body["dashboard"]

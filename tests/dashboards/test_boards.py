@@ -107,6 +107,9 @@ SPOILT: dict[str, Callable[[list[Json]], object]] = {
     ),
     "more than one statement": lambda all_: set_query(all_, 'SELECT last(up) FROM "fleet" WHERE $timeFilter; SHOW TAG'),
     "variable device": lambda all_: all_[4]["templating"]["list"][0].update(query='SHOW TAG VALUES FROM "cpu"'),
+    "must be shown as text": lambda all_: next(one for one in all_[0]["panels"] if one["type"] == "table")[
+        "fieldConfig"
+    ]["overrides"].append({"matcher": {}, "properties": [{"id": "custom.cellOptions", "value": {"type": "markdown"}}]}),
     "others chose": lambda all_: all_[0]["panels"][0].update(type="text", options={"content": "Site $site"}),
 }
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from dashboards.alerts import rules
 from dashboards.boards import all_boards
 from dashboards.push import Grafana, Refused, Unreachable, client
 from dashboards.voice import Voice
@@ -79,6 +81,32 @@ def test_another_version_is_told(version: str, said: str) -> None:
         Grafana(open_).push(BOARDS[:1], "x")
 
 
+def test_alert_rules_go_as_groups_and_again(server: GrafanaServer, grafana: Grafana) -> None:
+    grafana.push(BOARDS, "x")
+    ours = rules(Voice("id"))
+    for _ in range(2):
+        assert grafana.push_rules(ours, "id") == sum(len(one["rules"]) for one in ours["groups"])
+    assert {name: one["interval"] for name, one in server.groups.items()} == {"kewang-platform": 60, "kewang-slow": 300}
+    silent = server.groups["kewang-platform"]["rules"][0]
+    assert (silent["uid"], silent["noDataState"], silent["folderUID"]) == ("kewang-silent", "Alerting", "kewang-id")
+    assert silent["annotations"]["__dashboardUid__"] in server.boards
+    server.script("/api/v1/provisioning/folder/kewang-id/rule-groups/kewang-platform", (403, {"message": "no"}))
+    with pytest.raises(Refused, match=r"alert rules kewang-platform.*403.*role Editor"):
+        grafana.push_rules(ours, "id")
+
+
+@pytest.mark.parametrize("status", [400, 503])
+def test_an_echoed_token_and_orders_to_the_terminal_are_not_shown(
+    server: GrafanaServer, grafana: Grafana, status: int
+) -> None:
+    server.script("/api/folders/kewang-id", *[(status, {"message": f"{TOKEN} \x1b[2Jgone\n"})] * 4)
+    with pytest.raises((Refused, Unreachable)) as told:
+        grafana.push(BOARDS[:1], "x")
+    assert "TOKEN" in str(told.value)
+    assert TOKEN not in str(told.value)
+    assert str(told.value).isprintable()
+
+
 def test_a_page_that_is_no_grafana(server: GrafanaServer, grafana: Grafana) -> None:
     server.script("/api/health", (200, "<html>"))
     with pytest.raises(Refused, match="no JSON"):
@@ -89,10 +117,15 @@ def test_the_command(server: GrafanaServer, tmp_path: Path) -> None:
     token = tmp_path / "token"
     token.write_text(TOKEN + "\n")
     token.chmod(0o600)
-    done = kewang("dashboards", "push", "--url", server.url, "--token-file", str(token), "--json")
+    server.watched = os.getpid()
+    done = kewang("dashboards", "push", "--url", server.url, "--token-file", str(token), "--alerts", "--json")
     assert done.returncode == 0, done.stderr
     assert told(done)["grafana"] == "13.2.3"
     assert len(told(done)["boards"]) == len(server.boards) == 12
+    assert told(done)["alert_rules"] == sum(len(one["rules"]) for one in server.groups.values()) > 0
+    assert [line for line in server.looked if str(token) in line], "this is what ps showed meanwhile"
+    assert not [line for line in server.looked if TOKEN in line]
+    assert TOKEN not in done.stdout + done.stderr
     token.write_text("wrong")
     done = kewang("dashboards", "push", "--url", server.url, "--token-file", str(token))
     assert done.returncode == 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -19,6 +19,7 @@ from gateway.incident_points import points_of
 from gateway.influx1_sink import Influx1Store
 from gateway.ports import Lives, Table
 from gateway.rollups import DAY_MS, Rollups
+from gateway.writer import write
 from kewang.bench.boards_ask import Influx, ask, filled_in, since
 from kewang.bench.boards_check import DATABASE
 from kewang.bench.boards_seed import At, Seeder
@@ -35,8 +36,9 @@ HOSTILE = ["kotak'; DROP SERIES FROM /.*/; --", ".*", "a/b", "kotak-0000.", '"',
 
 @dataclass(frozen=True, slots=True)
 class House:
-    """A filled database."""
+    """A filled database of the influxd at `url`."""
 
+    url: str
     influx: Influx
     lost_min: dict[str, float]
 
@@ -58,7 +60,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     with Influxd(tmp_path_factory.mktemp("house")) as influxd:
         lost = asyncio.run(fill(influxd.url))
         influx = Influx(influxd.url, DATABASE)
-        yield House(influx, lost)
+        yield House(influxd.url, influx, lost)
         influx.close()
 
 
@@ -136,17 +138,62 @@ def test_whatever_a_viewer_writes_shows_nothing_of_others(house: House, device: 
     assert len(house.rows("kewang-wall-id", "fresh-devices")) == 1
 
 
-def test_an_empty_database_is_no_error_and_nothing_is_calm(tmp_path_factory: pytest.TempPathFactory) -> None:
-    with Influxd(tmp_path_factory.mktemp("empty")) as influxd:
-        influx = Influx(influxd.url, DATABASE)
-        asyncio.run(prepare(influxd.url))
-        for board in BOARDS.values():
-            for one in ask(influx, board, {"device": "x"}, {}):
-                assert (one.answer.values, one.answer.error) == (0, "")
-        influx.close()
+def test_an_empty_database_is_no_error_and_nothing_is_calm(house: House) -> None:
+    asyncio.run(written(house.url, "empty", []))
+    influx = Influx(house.url, "empty")
+    for board in BOARDS.values():
+        for one in ask(influx, board, {"device": "x"}, {}):
+            assert (one.answer.values, one.answer.error) == (0, "")
+    influx.close()
 
 
-async def prepare(url: str) -> None:
-    store = Influx1Store(url, DATABASE)
+def test_a_city_of_one_device_fills_its_boards(house: House) -> None:
+    asyncio.run(of_one(house.url, "one"))
+    influx = Influx(house.url, "one")
+    asked = [one for board in BOARDS.values() for one in ask(influx, board, {"device": town(1).shown}, {})]
+    assert [one.where for one in asked if one.answer.error or not one.answer.values] == []
+    influx.close()
+
+
+async def of_one(url: str, database: str) -> None:
+    store = Influx1Store(url, database)
     await store.prepare(Lives())
+    seeder = Seeder(store, town(1), ZONE, 1, hours=2)
+    await seeder.past()
+    await seeder.now()
     await store.close()
+
+
+def test_hostile_names_in_the_database_come_back_as_they_are_and_find_only_their_own(house: House) -> None:
+    """Our own wire lets none of these in (kewang.wire.placement); somebody else may write into the database."""
+    now_ms = time.time_ns() // 1_000_000
+    tables = []
+    for age_s, name in enumerate(HOSTILE, start=1):
+        tables += [
+            Table("fleet", (("level", "site"), ("name", name)), ("state", "total"), [(now_ms, 4.0, 1.0)]),
+            Table("state", (("device", name),), ("age_s", "site"), [(now_ms, float(age_s), name)]),
+            Table(
+                "incident_open",
+                (("kind", "outage"), ("level", "site"), ("name", name), ("number", name)),
+                ("severity", "title_id", "title_en", "devices"),
+                [(now_ms, "critical", name, name, 1.0)],
+            ),
+        ]
+    assert asyncio.run(written(house.url, "names", tables)) == len(tables) - 3, "a backslash at the end is refused"
+    strange = House(house.url, Influx(house.url, "names"), {})
+    stored = set(HOSTILE) - {"\\"}
+    assert {one["name"] for one in strange.rows("kewang-wall-id", "map")} == stored
+    assert {one["title_id"] for one in strange.rows("kewang-wall-id", "incidents")} == stored
+    for age_s, name in enumerate(HOSTILE, start=1):
+        found = [one["last"] for one in strange.rows("kewang-device-en", "age", name)]
+        assert found == [age_s] * (name in stored)
+    strange.influx.close()
+
+
+async def written(url: str, database: str, tables: Sequence[Table]) -> int:
+    """How many of the tables the store lets in."""
+    store = Influx1Store(url, database)
+    await store.prepare(Lives())
+    refused = await write(store, tables)
+    await store.close()
+    return len(tables) - len(refused)
