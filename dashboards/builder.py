@@ -124,8 +124,8 @@ def timeseries(
         "legend": {"displayMode": "list", "placement": "bottom", "showLegend": len(queries) > 1, "calcs": []},
         "tooltip": {"mode": "multi", "sort": "desc"},
     }
-    pairs = zip(queries, look.SERIES, strict=False)
-    more.setdefault("overrides", [coloured(one["alias"], colour) for one, colour in pairs if "alias" in one])
+    pairs = zip(queries, look.LINES, strict=False)
+    more.setdefault("overrides", [drawn(one["alias"], line) for one, line in pairs if "alias" in one])
     more.setdefault("fixed", look.NORMAL)
     return panel("timeseries", key, title, description, queries, options=options, custom=custom, **more)
 
@@ -277,9 +277,11 @@ def text(key: str, title: str, markdown: str) -> Panel:
     return Panel(key, {"type": "text", "title": title, "description": title, "options": body})
 
 
-def coloured(name: str, colour: str) -> Json:
-    """The override that draws the series `name` in a colour."""
-    return _override({"id": "byName", "options": name}, {"color": {"mode": "fixed", "fixedColor": colour}})
+def drawn(name: str, line: str) -> Json:
+    """The override that draws the series `name` as a line of its own kind (`solid`, `dash`, `dot`)."""
+    pattern = {"dash": [10, 10], "dot": [0, 10]}
+    style = {"fill": line, **({"dash": pattern[line]} if line in pattern else {})}
+    return _override({"id": "byName", "options": name}, {"custom.lineStyle": style})
 
 
 def _override(matcher: Json, properties: Json) -> Json:

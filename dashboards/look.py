@@ -21,7 +21,8 @@ INFO: Final = DARK.info
 WARN: Final = DARK.warn
 ALARM: Final = DARK.alarm
 PALETTE: Final = frozenset({NORMAL, UNKNOWN, INFO, WARN, ALARM})
-SERIES: Final = (DARK.info, DARK.warn, DARK.trace)
+LINES: Final = ("solid", "dash", "dot")
+"""How lines of one graph differ: all are grey, for a colour would ask for something."""
 
 Json = dict[str, Any]
 

@@ -1,16 +1,21 @@
 """The files for Grafana: they parse, hold no secret, and are written whole."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 import yaml
 
+from dashboards import look
 from dashboards.alerts import rules
+from dashboards.boards import BOARDS
 from dashboards.files import built, data_source, write
+from dashboards.lint import _colours, panels
 from dashboards.voice import Voice
 from dashboards.yaml_text import yaml_text
 from tests.cli.commands import kewang, told
+from tests.docs_examples.pages import DOCS
 
 VOICES = [Voice("id"), Voice("en")]
 HOSTILE = {"a": ["- b: c", "#", "'", '"', "\n", "yes", "~", "1e3", "x: y"], "b": [], "c": {}, "d": [[1], [None, True]]}
@@ -76,3 +81,25 @@ def test_build_says_what_is_wrong(tmp_path: Path, words: list[str], code: int, s
     done = kewang("dashboards", "build", "--out", str(tmp_path), *words)
     assert done.returncode == code
     assert said in done.stderr
+
+
+SECTIONS = {
+    "en": ["The wall", "Cameras", "Environment", "Network and power", "Device", "Platform and alarm quality"],
+    "id": ["Dinding", "Kamera", "Lingkungan", "Jaringan dan listrik", "Alat", "Platform dan mutu alarm"],
+}
+LINES_ONLY = {"timeseries"}
+"""Their colour is a limit drawn as a line."""
+
+
+@pytest.mark.parametrize("language", ["en", "id"])
+def test_the_page_says_what_each_panel_that_turns_yellow_or_red_asks_for(language: str) -> None:
+    page = (DOCS / language / "boards.md").read_text()
+    missing = []
+    for section, make in zip(SECTIONS[language], BOARDS.values(), strict=True):
+        told = page.partition(f"\n## {section}\n")[2].partition("\n## ")[0]
+        for one in panels(make(Voice(language))):  # type: ignore[arg-type]
+            asks = {look.WARN, look.ALARM} & {*_colours(one["fieldConfig"])}
+            name = re.split(r"[:(]", one["title"].lstrip("▲■◇● "))[0].strip()
+            if asks and one["type"] not in LINES_ONLY and name.lower() not in told.lower():
+                missing.append(f"{section}: {name}")
+    assert missing == []

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from dashboards import lint, schema
 from dashboards.boards import all_boards
 from dashboards.builder import panel_id
 from dashboards.lint import panels, queries
@@ -25,6 +28,7 @@ from kewang.bench.boards_check import DATABASE
 from kewang.bench.boards_seed import At, Seeder
 from kewang.bench.boards_town import over, town
 from kewang.bench.parts import Influxd
+from tests.docs_examples.pages import DOCS, fences_of
 
 ZONE = ZoneInfo("Asia/Jayapura")
 TOWN = town(60)
@@ -128,6 +132,24 @@ def test_is_this_wall_fresh(house: House) -> None:
         assert time.time() * 1000 - row["time"] < 60_000
 
 
+def on_the_page(voice: Voice) -> tuple[dict[str, Any], str]:
+    """The board of the page add-a-board, and its words."""
+    module, words = (one.text for one in fences_of(DOCS / "dev" / "add-a-board.md") if one.kind.endswith(" board"))
+    made = ModuleType("water")
+    exec(compile(module, "water.py", "exec"), made.__dict__)
+    return made.board(voice), words
+
+
+def test_the_board_of_the_page_add_a_board_is_well() -> None:
+    listener = lint.Listener("en")
+    new, words = on_the_page(listener)
+    assert lint.faults([*BOARDS.values(), new]) == []
+    assert schema.faults([new]) == []
+    unknown = listener.untranslated()
+    assert unknown
+    assert [one for one in unknown if f"msgid {json.dumps(one[len('no Indonesian for ') + 1 : -1])}" not in words] == []
+
+
 @pytest.mark.parametrize("device", HOSTILE)
 def test_whatever_a_viewer_writes_shows_nothing_of_others(house: House, device: str) -> None:
     board = BOARDS["kewang-device-id"]
@@ -150,7 +172,8 @@ def test_an_empty_database_is_no_error_and_nothing_is_calm(house: House) -> None
 def test_a_city_of_one_device_fills_its_boards(house: House) -> None:
     asyncio.run(of_one(house.url, "one"))
     influx = Influx(house.url, "one")
-    asked = [one for board in BOARDS.values() for one in ask(influx, board, {"device": town(1).shown}, {})]
+    boards = [*BOARDS.values(), on_the_page(Voice("id"))[0]]
+    asked = [one for board in boards for one in ask(influx, board, {"device": town(1).shown}, {})]
     assert [one.where for one in asked if one.answer.error or not one.answer.values] == []
     influx.close()
 
