@@ -8,7 +8,7 @@ heartbeat   the newest always goes once, credit or not
 import random
 import zlib
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
@@ -109,7 +109,7 @@ class Delivery:
 
     def commit(self, drafts: Sequence[Draft]) -> list[Entry]:
         """Keep `drafts` in the outbox and put them into the live lane. Raises OutboxFull."""
-        entries = self._outbox.commit(drafts)
+        entries = self._outbox.commit(drafts, unsent=self.credit == 0)
         now_ms = self._clock.mono_ms()
         for entry in entries:
             self._live[entry.order] = (entry, now_ms)
@@ -151,32 +151,37 @@ class Delivery:
     def due(self) -> list[Outgoing]:
         """What goes to the broker now; it counts as sent."""
         now_ms = self._clock.mono_ms()
-        out = list(self._due(now_ms)) if self._outbox.sendable else []
+        out = [each for entry in self._going(now_ms) for each in self._send(entry, now_ms)]
         self._next_due_s = self._wait_s(now_ms)
         return out
 
-    def _due(self, now_ms: int) -> Iterator[Outgoing]:
-        if self._heartbeat is not None and self._heartbeat.order not in self._sent:
-            yield from self._send(self._heartbeat, now_ms)
-        credit = self.credit
-        if credit == 0:
-            return
-        self._end_live(now_ms)
-        for entry, _ in list(self._live.values()):
-            if self._may_go(entry.order, now_ms):
-                yield from self._send(entry, now_ms)
-        waiting = {order for order, sent in self._sent.items() if sent.due_ms > now_ms and order not in self._live}
-        if len(waiting) < credit:
-            room = credit - len(waiting)
-            entries = self._outbox.oldest_open(room, waiting | self._live.keys())
-            for entry in entries:
-                yield from self._send(entry, now_ms)
-            if len(entries) < room:
-                self._forget_gone(now_ms)
+    def _going(self, now_ms: int) -> list[Entry]:
+        """What goes now. The outbox must know of it first; if it can't, only what it knows already goes."""
+        if not self._outbox.sendable:
+            return []
+        known = [self._heartbeat] if self._heartbeat and self._heartbeat.order not in self._sent else []
+        entries = self._due(now_ms, {entry.order for entry in known}) if self.credit else []
+        with suppress(OutboxFull):
+            self._outbox.going([entry.order for entry in entries])
+            return known + entries
+        return known
 
-    def _forget_gone(self, now_ms: int) -> None:
-        """All that is open was looked at: what is still due has left the ring, and must not keep us awake."""
-        for order in [order for order, sent in self._sent.items() if sent.due_ms <= now_ms]:
+    def _due(self, now_ms: int, known: set[int]) -> list[Entry]:
+        """What goes within the credit, without the orders `known`."""
+        self._end_live(now_ms)
+        live = [entry for entry, _ in self._live.values() if entry.order not in known and self._may_go(entry, now_ms)]
+        waiting = {order for order, sent in self._sent.items() if sent.due_ms > now_ms and order not in self._live}
+        if len(waiting) >= self._credit:
+            return live
+        room = self._credit - len(waiting)
+        entries = live + self._outbox.oldest_open(room, waiting | self._live.keys() | known)
+        if len(entries) < room + len(live):
+            self._forget_gone(now_ms, {entry.order for entry in entries})
+        return entries
+
+    def _forget_gone(self, now_ms: int, going: Collection[int]) -> None:
+        """All that is open was looked at: what else is due has left the ring, and must not keep us awake."""
+        for order in [order for order, sent in self._sent.items() if sent.due_ms <= now_ms and order not in going]:
             self._forget(order)
 
     def _end_live(self, now_ms: int) -> None:
@@ -185,8 +190,8 @@ class Delivery:
         for order in [order for order, (_, committed_ms) in self._live.items() if committed_ms < oldest_ms]:
             del self._live[order]
 
-    def _may_go(self, order: int, now_ms: int) -> bool:
-        sent = self._sent.get(order)
+    def _may_go(self, entry: Entry, now_ms: int) -> bool:
+        sent = self._sent.get(entry.order)
         return sent is None or sent.due_ms <= now_ms
 
     def _send(self, entry: Entry, now_ms: int) -> Iterator[Outgoing]:

@@ -1,7 +1,8 @@
 """The outbox on disk: SQLite in one file, one process at a time, one fsync a commit.
 
 commit ──> open ──ack──> stored / quarantined ──ring──> gone
-             └──ring, when nothing marked is left──> gone, counted as dropped
+             ├──ring, when nothing marked is left and it was never sent──> thinned: a new open batch, for many
+             └──ring, when nothing is left to thin──> gone, counted as dropped
 """
 
 import json
@@ -20,8 +21,9 @@ from edge.outbox_dates import Dates
 from edge.outbox_file import RESERVE_BYTES, Reserve, lock, open_file, replace_damaged
 from edge.outbox_ledger import Ledger
 from edge.outbox_marks import Marks
-from edge.outbox_ring import Ring
+from edge.outbox_ring import Orders, Ring
 from edge.outbox_schema import Trouble, add_meta, rewind_of, transaction, trouble
+from edge.outbox_thin import Thinning
 from edge.ports import Applied, Draft, Entry, OutboxFull, OutboxStatus
 from kewang.wire.ack import Ack
 from kewang.wire.batch import MAX_METRICS, MAX_ROWS
@@ -69,7 +71,9 @@ class SqliteOutbox:
         self._dates = Dates(db, self._run, self._timers)
         self._ledger = Ledger(db)
         self._ring = Ring(db, self._dates, self._ledger, self._run, self._boot)
+        self._thinning = Thinning(db, self._ring, self._ledger, int(self._timers.step_back_s * 1000))
         self._marks = Marks(db, self._ring)
+        self._marks.distrust_older_versions()
 
     def _next_free(self) -> int:
         query = "SELECT max(coalesce((SELECT max(ord) FROM batch), 0), coalesce((SELECT max(first) FROM run), 0)) + 1"
@@ -96,8 +100,9 @@ class SqliteOutbox:
         """Whether the boot is dated and a commit came after the one that dated it."""
         return not self._anchor_waits and self.anchor_ms is not None
 
-    def commit(self, drafts: Sequence[Draft]) -> list[Entry]:
-        """Keep `drafts` in one transaction and make room in the ring.
+    def commit(self, drafts: Sequence[Draft], *, unsent: bool = False) -> list[Entry]:
+        """Keep `drafts` in one transaction and make room in the ring. `unsent`: they are not sent before `going` names
+        them, and may be thinned until then.
 
         A draft above 1,000 rows or too long for a message becomes several batches. Raises OutboxFull, and ValueError
         for a draft that no message could carry.
@@ -106,30 +111,42 @@ class SqliteOutbox:
         if not parts:
             return []
         self._budget_bytes = self._budget_now()
-        entries, dated = self._attempt("commit", lambda: self._commit(parts))
-        self._next += len(entries)
+        entries, following, dated = self._attempt("commit", lambda: self._commit(parts, unsent))
+        self._next = following
         self._committed += 1
         self._anchor_waits = dated
         return entries
 
-    def _commit(self, parts: Sequence[Draft]) -> tuple[list[Entry], bool]:
-        """The entries, and whether the boot was dated in this transaction."""
+    def _commit(self, parts: Sequence[Draft], unsent: bool) -> tuple[list[Entry], int, bool]:
+        """The entries, the next order, and whether the boot was dated in this transaction."""
+        orders, mono_ms = Orders(self._first, self._next), max(part.rows[-1][0] for part in parts)
         with transaction(self._db):
             undated = self._dates.anchor(self._boot) is None
-            self._db.execute("INSERT OR IGNORE INTO run VALUES (?, ?, ?)", (self._first, self._run, self._boot))
+            self._marks.begin_run(self._first, self._run, self._boot)
             if self._budget_bytes < self._wanted_bytes:
                 # The disk is full: the file must not grow even for a moment.
-                self._ring.make_room(self._budget_bytes - sum(map(_guess_bytes, parts)), self._next)
-            entries = [self._add(self._next + index, part) for index, part in enumerate(parts)]
-            self._ring.make_room(self._budget_bytes, entries[-1].order)
+                self._make_room(self._budget_bytes - sum(map(_guess_bytes, parts)), orders, mono_ms)
+            entries = [self._add(orders, part, unsent) for part in parts]
+            self._make_room(self._budget_bytes, orders, mono_ms)
             if self._committed % _PRUNE_EVERY == 0:
                 self._prune()
-            return entries, undated and self._dates.anchor(self._boot) is not None
+            return entries, orders.next, undated and self._dates.anchor(self._boot) is not None
 
-    def _add(self, order: int, part: Draft) -> Entry:
-        number = order - self._first + 1
-        self._ring.add(order, number, part)
-        return Entry(order, self._run, number, part.stream, part.source, len(part.rows))
+    def _add(self, orders: Orders, part: Draft, unsent: bool) -> Entry:
+        order = orders.take()
+        self._ring.add(order, orders.number(order), part, unsent=unsent)
+        return Entry(order, self._run, orders.number(order), part.stream, part.source, len(part.rows))
+
+    def _make_room(self, limit_bytes: int, orders: Orders, mono_ms: int) -> None:
+        """Until what is held fits `limit_bytes`: let go of marked batches, then thin, then drop open ones."""
+        self._ring.forget_marked(limit_bytes)
+        try:
+            while self._ring.is_over(limit_bytes) and self._thinning.step(orders, mono_ms):
+                pass
+        except BaseException:
+            self._thinning.look_anew()
+            raise
+        self._ring.drop_open(limit_bytes, orders.next)
 
     def _prune(self) -> None:
         """Forget what nothing held refers to."""
@@ -173,6 +190,10 @@ class SqliteOutbox:
                 add_meta(self._db, "damaged_batches", 1)
             _log.error("batch %d of the outbox failed its checksum: dropped and counted", order)
         return body
+
+    def going(self, orders: Sequence[int]) -> None:
+        """These are sent from now on: no power cut makes them such as may be thinned. Raises OutboxFull."""
+        self._attempt("mark", lambda: self._marks.going(orders))
 
     def apply(self, ack: Ack, unreadable: Mapping[int, int]) -> Applied | None:
         """Obey an ack: rewind, then marks. `unreadable`: CRC of a payload on its way -> its order. None if the whole
@@ -244,7 +265,7 @@ class SqliteOutbox:
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         used = self._marks.status().used_bytes
         with transaction(self._db):
-            self._ring.make_room(used - _FREED_AT_ONCE, self._next, marked_only=True)
+            self._ring.forget_marked(used - _FREED_AT_ONCE)
         self._budget_bytes = min(self._wanted_bytes, max(used, RESERVE_BYTES // 2))
 
     def _budget_now(self) -> int:

@@ -1,7 +1,8 @@
 """Marks of batches: which are open, what an ack changes, what is held."""
 
+import json
 import sqlite3
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
 from typing import Final
 
@@ -12,9 +13,11 @@ from edge.outbox_schema import (
     QUARANTINED,
     REFUSED,
     STORED,
+    add_meta,
     keep_rewind,
     listed,
     meta,
+    raise_meta,
     rewind_of,
     transaction,
 )
@@ -24,6 +27,7 @@ from kewang.wire.ack import Ack
 _FAR: Final = 2**62
 _SENDABLE = "state = 0 AND first_ms IS NOT NULL"
 _RANGE = f"{_SENDABLE} AND ord BETWEEN ? AND ?"
+_UNSENT = f"state = {OPEN} AND acked_ms < 0"
 
 
 class Marks:
@@ -68,7 +72,31 @@ class Marks:
             damaged_batches=meta(self._db, "damaged_batches"),
             rewind=rewind_of(self._db),
             oldest_open_ms=oldest[0] if oldest else None,
+            thinned_rows=meta(self._db, "thinned_rows"),
         )
+
+    def begin_run(self, first: int, run: str, boot: str) -> None:
+        """List this run, once, as one of a version that marks what it sends."""
+        if self._db.execute("INSERT OR IGNORE INTO run VALUES (?, ?, ?)", (first, run, boot)).rowcount:
+            raise_meta(self._db, "marking_run", first)
+
+    def distrust_older_versions(self) -> None:
+        """After a run of a version that did not mark what it sent, everything may have been sent."""
+        newest = self._db.execute("SELECT max(first) FROM run").fetchone()[0]
+        if newest is not None and newest != meta(self._db, "marking_run"):
+            with transaction(self._db):
+                self._db.execute(f"UPDATE batch SET acked_ms = NULL WHERE {_UNSENT}")
+
+    def going(self, orders: Sequence[int]) -> None:
+        """Mark what goes for the first time, in the last transaction but one: a disk that lies loses the last."""
+        named = f"{_UNSENT} AND ord IN (SELECT value FROM json_each(?))"
+        chosen = (json.dumps(list(orders)),)
+        if self._db.execute(f"SELECT 1 FROM batch WHERE {named} LIMIT 1", chosen).fetchone() is None:
+            return
+        with transaction(self._db):
+            self._db.execute(f"UPDATE batch SET acked_ms = NULL WHERE {named}", chosen)
+        with transaction(self._db):
+            add_meta(self._db, "sendings", 1)
 
     def apply(self, ack: Ack, unreadable: Mapping[int, int], now: int) -> Applied | None:
         """Obey an ack; `now` is the newest order. None if its rewind is lower than ours."""

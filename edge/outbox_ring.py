@@ -6,7 +6,9 @@ Everything here runs inside the caller's transaction.
 import json
 import math
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Final
 
 from edge.dating import by_hour
@@ -14,9 +16,11 @@ from edge.outbox_dates import Dates
 from edge.outbox_ledger import Ledger
 from edge.outbox_schema import LISTED, OPEN, Listed, add_meta, crc_of, footprint, listed
 from edge.ports import Draft
+from edge.thinning import Thin
 from kewang.wire.batch import Batch, Row, fixed
 from kewang.wire.names import BOX_SOURCE
 from kewang.wire.tally import HOUR_MS, Tally
+from kewang.wire.thinned import STANDS_FOR, is_thinned
 
 _AT_ONCE: Final = 64
 _MARKED = f"{LISTED} WHERE state > 0 ORDER BY ord LIMIT {_AT_ONCE}"
@@ -28,37 +32,93 @@ def is_heartbeat(stream: str, source: str) -> bool:
     return stream == "sys" and source == BOX_SOURCE
 
 
+UNSENT: Final = -1
+"""In `acked_ms` of an open batch: never sent, and raw. A thinned one has its width in s there, negative as well."""
+
+
+def may_be_thinned(stream: str, source: str) -> bool:
+    """Events are few and each counts; heartbeats carry the tallies."""
+    return stream != "evt" and not is_heartbeat(stream, source)
+
+
+@dataclass(slots=True)
+class Orders:
+    """The orders that a transaction gives out. `first`: of this run."""
+
+    first: int
+    next: int
+
+    def take(self) -> int:
+        """The next one."""
+        self.next += 1
+        return self.next - 1
+
+    def number(self, order: int) -> int:
+        """The number in this run of the batch of this order."""
+        return order - self.first + 1
+
+
 class Ring:
     """The batches of the file. `run` and `boot` are those of this process."""
 
     def __init__(self, db: sqlite3.Connection, dates: Dates, ledger: Ledger, run: str, boot: str) -> None:
         self._db, self._dates, self._ledger = db, dates, ledger
-        self._run, self._boot = run, boot
+        self.run, self._boot = run, boot
 
-    def add(self, order: int, number: int, draft: Draft) -> None:
-        """Keep one batch, dated and tallied if the boot is."""
+    def add(self, order: int, number: int, draft: Draft, *, unsent: bool = False) -> None:
+        """Keep one batch, dated and tallied if the boot is. `unsent`: it is not sent before it is marked as going."""
         held = self._held() if is_heartbeat(draft.stream, draft.source) else None
         rows = [[mono_ms, *map(_finite, values)] for mono_ms, values in draft.rows]
-        waiting: dict[str, Any] = {"bt": self._run, "q": number, "boot": self._boot, "src": draft.source}
+        waiting: dict[str, Any] = {"bt": self.run, "q": number, "boot": self._boot, "src": draft.source}
         waiting |= {"held": held, "k": list(draft.metrics), "r": rows}
         anchor = self._dates.anchor(self._boot)
+        thinnable = may_be_thinned(draft.stream, draft.source)
         if anchor is not None:
-            self._put_dated(order, draft.stream, waiting, anchor, states=held is not None)
-            return
-        body = json.dumps(waiting, separators=(",", ":")).encode()
-        Listed(order, draft.stream, draft.source, len(rows), footprint(body)).put(self._db)
-        self._put_body(order, draft.stream, body)
+            mark = UNSENT if unsent and thinnable else None
+            self._put_dated(order, draft.stream, waiting, anchor, mark, states=held is not None)
+        else:
+            self.put(order, draft.stream, draft.source, len(rows), _json(waiting), (), UNSENT if thinnable else None)
+
+    def anchor_ms(self) -> int | None:
+        """Unix ms at monotonic 0 of this boot."""
+        anchor = self._dates.anchor(self._boot)
+        return anchor[0] if anchor else None
 
     def _held(self) -> int:
         return int(self._db.execute("SELECT held_rows FROM total").fetchone()[0])
 
-    def _put_body(self, order: int, stream: str, body: bytes) -> None:
+    def put(
+        self, order: int, stream: str, source: str, rows: int, body: bytes, dates: Sequence[int], mark: int | None
+    ) -> None:
+        """Keep an open batch of this body; no dates: it is undated. `mark`: see UNSENT."""
+        span: tuple[int, int, str | None] | tuple[()] = ()
+        if dates:
+            hours = by_hour(dates)
+            span = (min(dates), max(dates), json.dumps(hours) if len(hours) > 1 else None)
+        Listed(order, stream, source, rows, footprint(body), *span).put(self._db, OPEN, mark)
         self._db.execute(
             "INSERT OR REPLACE INTO body VALUES (?, ?, ?, ?)", (order, stream, crc_of(order, stream, body), body)
         )
 
+    def thinned_body(self, orders: Orders, index: int, content: Mapping[str, Any], thin: Thin) -> bytes:
+        """Of the batch that will have the `index`-th order from now, in place of batches like `content`."""
+        number, (t0_ms, _), source = orders.number(orders.next + index), thin.rows[0], content["src"]
+        if "tq" not in content:
+            rows = [[ms, *values] for ms, values in thin.rows]
+            waiting = {"bt": self.run, "q": number, "boot": self._boot, "src": source, "held": None}
+            return _json(waiting | {"k": thin.metrics, "r": rows})
+        dated: list[Row] = [[ms - t0_ms, *values] for ms, values in thin.rows]
+        return fixed(Batch(self.run, number, source, content["tq"], t0_ms, list(thin.metrics), dated))
+
     def _put_dated(
-        self, order: int, stream: str, waiting: dict[str, Any], anchor: tuple[int, int], *, states: bool
+        self,
+        order: int,
+        stream: str,
+        waiting: dict[str, Any],
+        anchor: tuple[int, int],
+        mark: int | None = None,
+        *,
+        states: bool,
     ) -> None:
         """Date and tally the rows of `waiting` and keep them as a batch that can be sent."""
         anchor_ms, quality = anchor
@@ -66,6 +126,7 @@ class Ring:
         dates = self._dates.date(source, anchor_ms, (row[0] for row in rows))
         hours = by_hour(dates)
         self._ledger.made(run, source, hours, order)
+        self._tally_thinned(waiting, dates, order)
         dated: list[Row] = [[date_ms - dates[0], *row[1:]] for date_ms, row in zip(dates, rows, strict=True)]
         body = fixed(
             Batch(
@@ -80,14 +141,32 @@ class Ring:
                 tallies=self._ledger.state() if states else [],
             )
         )
-        span = (min(dates), max(dates), json.dumps(hours) if len(hours) > 1 else None)
-        Listed(order, stream, source, len(rows), footprint(body), *span).put(self._db)
-        self._put_body(order, stream, body)
+        self.put(order, stream, source, len(rows), body, dates, mark)
+
+    def _tally_thinned(self, waiting: Mapping[str, Any], dates: Sequence[int], order: int) -> None:
+        """The rows that undated rows stand for were never tallied: they were made, and are dropped."""
+        if not is_thinned(waiting["k"]):
+            return
+        index = 1 + waiting["k"].index(STANDS_FOR)
+        each = ([date_ms] * row[index] for date_ms, row in zip(dates, waiting["r"], strict=True))
+        hours = by_hour(chain.from_iterable(each))
+        self._ledger.made(waiting["bt"], waiting["src"], hours, order)
+        self._ledger.dropped(waiting["bt"], waiting["src"], hours, order)
 
     def sound_body(self, order: int) -> bytes | None:
         """The body of a batch; None if it is gone or fails its CRC."""
         found = self._db.execute("SELECT stream, crc, body FROM body WHERE ord = ?", (order,)).fetchone()
         return bytes(found[2]) if found and crc_of(order, found[0], found[2]) == found[1] else None
+
+    def date_older_boots(self) -> None:
+        """Boots before this one get no anchor of their own any more."""
+        found = self._db.execute(
+            """SELECT boot FROM run WHERE boot <> ? AND boot NOT IN (SELECT boot FROM anchor)
+            ORDER BY first DESC LIMIT 1""",
+            (self._boot,),
+        ).fetchone()
+        if found:
+            self.date_boots(found[0])
 
     def date_boots(self, last_boot: str, anchor: tuple[int, int] | None = None) -> None:
         """Date the undated boots up to `last_boot`, older ones first, and their waiting rows.
@@ -108,7 +187,8 @@ class Ring:
         else:
             # A heartbeat dated late states nothing: its rows were not tallied when it was made, and what dating
             # tallies now counts as changed, so the next heartbeats state it.
-            self._put_dated(batch.order, batch.stream, json.loads(body), anchor, states=False)
+            mark = self._db.execute("SELECT acked_ms FROM batch WHERE ord = ?", (batch.order,)).fetchone()[0]
+            self._put_dated(batch.order, batch.stream, json.loads(body), anchor, mark, states=False)
 
     def _undated_boots(self, last_boot: str) -> Iterator[str]:
         boots = self._db.execute(
@@ -138,7 +218,7 @@ class Ring:
         run = self.run_of(batch.order)[0]
         self._ledger.made(run, batch.source, hours, batch.order)
         self._ledger.dropped(run, batch.source, hours, batch.order)
-        self._forget(batch.order)
+        self.forget(batch.order)
         add_meta(self._db, "dropped_rows", batch.rows)
         add_meta(self._db, "damaged_batches", 1)
 
@@ -149,25 +229,31 @@ class Ring:
         ).fetchone()
         return name, order - first + 1
 
-    def make_room(self, limit_bytes: int, now: int, *, marked_only: bool = False) -> None:
-        """Drop marked batches, then open ones, oldest first, until what is held fits `limit_bytes`.
+    def forget_marked(self, limit_bytes: int) -> None:
+        """Let go of marked batches, oldest first, until what is held fits `limit_bytes`."""
+        while self.is_over(limit_bytes) and (found := self._find(_MARKED)):
+            for batch in found:
+                if not self.is_over(limit_bytes):
+                    return
+                self.forget(batch.order)
+
+    def drop_open(self, limit_bytes: int, now: int) -> None:
+        """Drop open batches, oldest first, until what is held fits `limit_bytes`.
 
         `now` is the newest order: the time at which dropped cells count as changed.
         """
-        for query in (_MARKED,) if marked_only else (_MARKED, _OPEN):
-            while self._used_bytes() > limit_bytes and (found := self._find(query)):
-                for batch in found:
-                    if self._used_bytes() <= limit_bytes:
-                        return
-                    if query is _MARKED:
-                        self._forget(batch.order)
-                    else:
-                        self.drop(batch.order, now)
+        while self.is_over(limit_bytes) and (found := self._find(_OPEN)):
+            for batch in found:
+                if not self.is_over(limit_bytes):
+                    return
+                self.drop(batch.order, now)
 
-    def _used_bytes(self) -> int:
-        return int(self._db.execute("SELECT used_bytes FROM total").fetchone()[0])
+    def is_over(self, limit_bytes: int) -> bool:
+        """Whether what is held takes more room than that."""
+        return int(self._db.execute("SELECT used_bytes FROM total").fetchone()[0]) > limit_bytes
 
-    def _forget(self, order: int) -> None:
+    def forget(self, order: int) -> None:
+        """Let go of a batch."""
         self._db.execute("DELETE FROM batch WHERE ord = ?", (order,))
         self._db.execute("DELETE FROM body WHERE ord = ?", (order,))
 
@@ -177,7 +263,7 @@ class Ring:
             if batch.first_ms is None:
                 self.date_boots(self._boot_of(order))
         self.count_dropped(order, now)
-        self._forget(order)
+        self.forget(order)
 
     def _boot_of(self, order: int) -> str:
         query = "SELECT boot FROM run WHERE first <= ? ORDER BY first DESC LIMIT 1"
@@ -204,6 +290,10 @@ class Ring:
             self._ledger.state_all_again(now)
         else:
             self._ledger.state_again([Tally(*cell) for cell in json.loads(body).get("tl", [])], now)
+
+
+def _json(body: Mapping[str, Any]) -> bytes:
+    return json.dumps(body, separators=(",", ":")).encode()
 
 
 def _finite(value: float | None) -> float | None:

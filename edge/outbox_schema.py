@@ -36,8 +36,11 @@ No flipped bit makes a stored batch of an open one.
 """
 STATES: Final = (OPEN, STORED, QUARANTINED, REFUSED)
 
-META: Final = ("schema", "rewind", "rewind_check", "floor_ms", "dropped_rows", "damaged_batches")
-"""Keys of `meta`."""
+META: Final = (
+    *("schema", "rewind", "rewind_check", "floor_ms", "dropped_rows", "damaged_batches"),
+    *("thinned_rows", "marking_run", "sendings"),
+)
+"""Keys of `meta`. Those of the second line came later; a version that does not know them passes them over."""
 _NO_REWIND: Final = 2**40
 
 _TABLES = """

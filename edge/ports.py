@@ -79,6 +79,8 @@ class OutboxStatus:
     damaged_batches: int
     rewind: int
     oldest_open_ms: int | None
+    thinned_rows: int = 0
+    """Rows that thinned ones stand for; these are not among `dropped_rows`."""
 
 
 class Clock(Protocol):
@@ -166,8 +168,9 @@ class Outbox(Protocol):
     def sendable(self) -> bool:
         """Whether the boot is dated and a commit came after the one that dated it."""
 
-    def commit(self, drafts: Sequence[Draft]) -> list[Entry]:
-        """Keep `drafts` (each becomes a batch) and make room in the ring. Raises OutboxFull."""
+    def commit(self, drafts: Sequence[Draft], *, unsent: bool = False) -> list[Entry]:
+        """Keep `drafts` (each becomes a batch) and make room in the ring. `unsent`: they are not sent before `going`
+        names them, and may be thinned until then. Raises OutboxFull."""
 
     def date(self, anchor_ms: int, time_quality: int) -> None:
         """Date this boot, and before it every older boot without an anchor. On a dated boot: a correction, for rows
@@ -179,6 +182,9 @@ class Outbox(Protocol):
     def body(self, order: int) -> bytes | None:
         """The `fixed` JSON of a dated open batch; None if it is gone, marked, or fails its CRC (then it is dropped
         and counted here and now)."""
+
+    def going(self, orders: Sequence[int]) -> None:
+        """These are sent from now on, and never thinned. To be called before they are. Raises OutboxFull."""
 
     def apply(self, ack: Ack, unreadable: Mapping[int, int]) -> Applied | None:
         """Obey an ack: rewind, then marks. `unreadable`: CRC of a payload on its way -> its order.

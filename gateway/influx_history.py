@@ -137,6 +137,16 @@ class InfluxHistory:
         return {start_ms: count for series in found for start_ms, count in series.rows if count}
 
     @_understood
+    async def thinned(self, from_ms: int, to_ms: int) -> dict[tuple[str, str, int], int]:
+        each = f"WHERE {_between(from_ms, to_ms)} GROUP BY device, source, time(1h) fill(none)"
+        asked = (f"SELECT sum(thinned) FROM {self._of(stream)} {each}" for stream in STREAMS)
+        total: Counter[tuple[str, str, int]] = Counter()
+        for answer in await _together(map(self._select, asked)):
+            for (_, device, source, hour), rows in _counted(answer):
+                total[device, source, hour] += int(rows)
+        return dict(total)
+
+    @_understood
     async def held(self) -> dict[str, int]:
         found = await self._select(
             f"SELECT last(held) FROM {self._of('sys')} WHERE source = {string(BOX_SOURCE)} GROUP BY device"
@@ -162,7 +172,9 @@ class InfluxHistory:
         for part in _parts(devices):
             where = f"WHERE {_between(from_ms, to_ms)} AND {part}"
             asked = rollup_statements.summaries(stream, self._of(stream), where, each)
-            found += _merged(stream, await _together(map(self._select, asked)))
+            thinned = rollup_statements.summed(stream, self._of(stream), where, each)
+            *answers, last = await _together(map(self._select, [*asked, thinned]))
+            found += rollup_fields.together(_merged(stream, answers), rollup_fields.whole(_merged(stream, [last])))
         return sorted(found, key=_dated)
 
     @_understood

@@ -13,6 +13,7 @@ from kewang.wire.batch import Batch, Row
 from kewang.wire.catalogue import BY_NAME, Metric
 from kewang.wire.errors import printable
 from kewang.wire.names import BOX_SOURCE
+from kewang.wire.thinned import THINNED, is_thinned
 
 _NUMBERS = {int, float}
 
@@ -42,6 +43,8 @@ def judge(series: SeriesId, batch: Batch, window: Window) -> Verdict:
         rows = _row_by_row(series, metrics, batch, window, verdict.refused)
     if rows:
         fields = tuple(metric.name for metric in metrics if metric)
+        if is_thinned(batch.metrics):
+            fields, rows = _with_sums(fields, rows)
         if batch.time_quality < 2:
             fields, rows = (*fields, "tq"), [(*row, float(batch.time_quality)) for row in rows]
         verdict.tables.append(Table(series.stream, _tags(series), fields, rows))
@@ -56,8 +59,28 @@ def refuse_all(series: SeriesId, batch: Batch, reason: str) -> Verdict:
 
 
 def _metric(name: str, stream: str) -> Metric | None:
-    metric = BY_NAME.get(name)
+    metric = BY_NAME.get(name) or THINNED.get((stream, name))
     return metric if metric and metric.stream == stream else None
+
+
+def _with_sums(
+    fields: tuple[str, ...], rows: list[tuple[Value, ...]]
+) -> tuple[tuple[str, ...], list[tuple[Value, ...]]]:
+    """Thinned rows with what roll-ups are added up from: `temp_c_sum` beside `temp_c_mean` and `temp_c_count`."""
+    places = {name: index for index, name in enumerate(fields, 1)}
+    means = [name.removesuffix("_mean") for name in fields if name.endswith("_mean") and _count_of(name) in places]
+    pairs = [(places[f"{name}_mean"], places[f"{name}_count"]) for name in means]
+    sums = ([_product(row[mean], row[count]) for mean, count in pairs] for row in rows)
+    summed = [(*row, *added) for row, added in zip(rows, sums, strict=True)]
+    return (*fields, *(f"{name}_sum" for name in means)), summed
+
+
+def _count_of(mean: str) -> str:
+    return mean.removesuffix("_mean") + "_count"
+
+
+def _product(mean: Value, count: Value) -> float | None:
+    return mean * count if isinstance(mean, float) and isinstance(count, float) else None
 
 
 def _tags(series: SeriesId) -> tuple[tuple[str, str], ...]:

@@ -1,7 +1,8 @@
 """Ledger: is every reading accounted for? Computed from the database alone, per source and hour.
 
-made = found (stored or in quarantine) + missing + truly dropped. What is missing and not explained by what the device
-says it still holds is lost.
+made = found (stored or in quarantine) + missing + thinned + truly dropped. What is missing and not explained by what
+the device says it still holds is lost. A device counts what it thinned as dropped; that it was thinned, the thinned
+rows that are found tell.
 """
 
 from collections import defaultdict
@@ -29,6 +30,8 @@ class HourLedger:
     declared_dropped: int
     found: int
     """Dates in the stream or in quarantine."""
+    told: int = 0
+    """Rows that the thinned rows found stand for."""
 
     @property
     def missing(self) -> int:
@@ -36,9 +39,19 @@ class HourLedger:
         return max(0, self.made - self.declared_dropped - self.found)
 
     @property
-    def dropped(self) -> int:
-        """Truly dropped: what was declared dropped and had not been stored before."""
+    def gone(self) -> int:
+        """What was declared dropped and had not been stored before."""
         return max(0, self.made - self.found - self.missing)
+
+    @property
+    def thinned(self) -> int:
+        """Gone, and told by thinned rows."""
+        return min(self.told, self.gone)
+
+    @property
+    def dropped(self) -> int:
+        """Truly dropped."""
+        return self.gone - self.thinned
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +76,10 @@ class SourceLedger:
         return sum(hour.missing for hour in self.hours)
 
     @property
+    def thinned(self) -> int:
+        return sum(hour.thinned for hour in self.hours)
+
+    @property
     def dropped(self) -> int:
         return sum(hour.dropped for hour in self.hours)
 
@@ -79,6 +96,7 @@ class Total:
     """Open rows the device stated in its newest heartbeat."""
     lost: int
     """Missing beyond what the device holds."""
+    thinned: int = 0
 
     @property
     def completeness_pct(self) -> float:
@@ -96,7 +114,8 @@ async def ledger(history: History, from_ms: int, to_ms: int) -> list[SourceLedge
     found = dict(await history.counts(from_hour * HOUR_MS, to_hour * HOUR_MS))
     short = [cell for cell, (made, dropped) in stated.items() if found.get(cell, 0) < made - dropped]
     found |= await exact_counts(history, short)
-    return by_source(stated, found)
+    gone = any(dropped for _, dropped in stated.values())
+    return by_source(stated, found, await history.thinned(from_hour * HOUR_MS, to_hour * HOUR_MS) if gone else {})
 
 
 def stated_by_cell(tallies: Mapping[tuple[str, str, int, str], tuple[int, int]]) -> dict[Cell, tuple[int, int]]:
@@ -137,14 +156,20 @@ def stretches(hours: Iterable[int]) -> list[tuple[int, int]]:
     return found
 
 
-def by_source(stated: Mapping[Cell, tuple[int, int]], found: Mapping[Cell, int]) -> list[SourceLedger]:
-    """The cells put together. Unreadable messages belong to no source: the edge counts their rows as dropped."""
+def by_source(
+    stated: Mapping[Cell, tuple[int, int]], found: Mapping[Cell, int], thinned: Mapping[Cell, int] | None = None
+) -> list[SourceLedger]:
+    """The cells put together; without `thinned` it counts as dropped.
+
+    Unreadable messages belong to no source: the edge counts their rows as dropped.
+    """
     hours: dict[tuple[str, str], list[HourLedger]] = defaultdict(list)
     for cell in sorted({*stated, *found}):
         device, source, hour = cell
         if source != NO_SOURCE:
             made, dropped = stated.get(cell, (0, 0))
-            hours[device, source].append(HourLedger(hour, made, dropped, found.get(cell, 0)))
+            told = thinned.get(cell, 0) if thinned else 0
+            hours[device, source].append(HourLedger(hour, made, dropped, found.get(cell, 0), told))
     return [SourceLedger(device, source, tuple(cells)) for (device, source), cells in sorted(hours.items())]
 
 
@@ -166,6 +191,7 @@ def overall(totals: Iterable[Total]) -> Total:
         dropped=sum(total.dropped for total in every),
         held=sum(total.held for total in every),
         lost=sum(total.lost for total in every),
+        thinned=sum(total.thinned for total in every),
     )
 
 
@@ -178,4 +204,5 @@ def _device_total(sources: list[SourceLedger], held: int) -> Total:
         dropped=sum(source.dropped for source in sources),
         held=held,
         lost=max(0, missing - held),
+        thinned=sum(source.thinned for source in sources),
     )

@@ -263,6 +263,9 @@ class History(Protocol):
         """How many tallies the heartbeats dated within each step of `span` stated: start of the step -> number, without
         those of 0. Cheap; a span whose numbers are the same as before has no new tally."""
 
+    async def thinned(self, from_ms: int, to_ms: int) -> dict[tuple[str, str, int], int]:
+        """(device, source, Unix hour) -> rows that the thinned rows stored there stand for."""
+
     async def held(self) -> dict[str, int]:
         """Device -> open rows it stated in its newest heartbeat."""
 

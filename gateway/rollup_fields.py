@@ -1,17 +1,19 @@
 """Which fields a roll-up has, by its stream: the least, mean, most and sum of each metric, and of how many readings."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from itertools import chain
+from operator import add
 from typing import Final
 
-from gateway.ports import Point
+from gateway.ports import Point, SeriesId
 from kewang.wire.catalogue import METRICS
+from kewang.wire.thinned import COUNTED, code_field
 
 FUNCTIONS: Final = ("min", "mean", "max", "sum", "count")
 ADDED: Final = {"min": "min", "max": "max", "sum": "sum", "count": "sum"}
 """How roll-ups add up to a longer one; the mean follows."""
-_COUNTED: Final = frozenset({"camera_state"})
-"""Enumerations whose values are counted one by one: a mean of states is none."""
+_ADDERS: Final[dict[str, Callable[[float, float], float]]] = {"min": min, "max": max, "sum": add, "count": add}
 
 
 def metrics(stream: str) -> list[str]:
@@ -21,8 +23,29 @@ def metrics(stream: str) -> list[str]:
 
 def codes(stream: str) -> list[tuple[str, int, str]]:
     """(metric, code, field) of what is counted by code."""
-    counted = (metric for metric in METRICS if metric.stream == stream and metric.name in _COUNTED)
-    return [(one.name, code, f"{one.name}_{code}_count") for one in counted for code, *_ in one.codes]
+    counted = (metric for metric in METRICS if metric.stream == stream and metric.name in COUNTED)
+    return [(one.name, code, code_field(one.name, code)) for one in counted for code, *_ in one.codes]
+
+
+def together(*roll_ups: Sequence[Point]) -> list[Point]:
+    """Roll-ups of the same series and times, out of readings and out of thinned ones, made one each."""
+    found: dict[tuple[SeriesId, int], Point] = {}
+    for point in chain.from_iterable(roll_ups):
+        known = found.get((point.series, point.date_ms))
+        found[point.series, point.date_ms] = point if known is None else _added(known, point)
+    return [found[key] for key in sorted(found)]
+
+
+def _added(one: Point, other: Point) -> Point:
+    """Both as one; codes that are counted are sums too."""
+    fields = dict(one.fields)
+    for name, value in other.fields.items():
+        how = _ADDERS.get(name.rpartition("_")[2])
+        if name not in fields:
+            fields[name] = value
+        elif how:
+            fields[name] = how(float(fields[name]), float(value))
+    return replace(one, fields=fields | _means(fields))
 
 
 def whole(points: Iterable[Point]) -> list[Point]:

@@ -19,9 +19,9 @@ def summaries(stream: str, measurement: str, where: str, each: str) -> list[str]
     return [f"SELECT {chosen} FROM {measurement} {where} {each}", *counted]
 
 
-def summed(stream: str, measurement: str, where: str) -> str:
-    """All of a span, made of its roll-ups, without means."""
+def summed(stream: str, measurement: str, where: str, each: str = "GROUP BY device, source") -> str:
+    """All of a span (or `each` part of it), made of its roll-ups or thinned readings, without means."""
     fields = [(added, f"{name}_{function}") for name in metrics(stream) for function, added in ADDED.items()]
     fields += [("sum", field) for _, _, field in codes(stream)]
     chosen = ", ".join(f"{added}({identifier(field)}) AS {identifier(field)}" for added, field in fields)
-    return f"SELECT {chosen} FROM {measurement} {where} GROUP BY device, source"
+    return f"SELECT {chosen} FROM {measurement} {where} {each}"

@@ -54,6 +54,9 @@ class SqliteHistory:
     async def tally_points(self, span: Span, step_ms: int) -> dict[int, int]:
         return await self._read(lambda db: queries.tally_points(db, span, step_ms), {})
 
+    async def thinned(self, from_ms: int, to_ms: int) -> dict[tuple[str, str, int], int]:
+        return await self._read(lambda db: queries.thinned(db, from_ms, to_ms), {})
+
     async def held(self) -> dict[str, int]:
         return await self._read(queries.held, {})
 

@@ -10,6 +10,7 @@ from gateway.sqlite_file import quoted
 from gateway.sqlite_writer import columns_of, table_of
 from kewang.wire.names import BOX_SOURCE, STREAMS
 from kewang.wire.tally import HOUR_MS
+from kewang.wire.thinned import STANDS_FOR
 
 DAY_MS: Final = 86_400_000
 MAX_VALUES: Final = 10_000
@@ -123,6 +124,22 @@ def tally_points(db: _Db, span: Span, step_ms: int) -> dict[int, int]:
         (step_ms, *span),
     )
     return dict(rows.fetchall())
+
+
+def thinned(db: _Db, from_ms: int, to_ms: int) -> dict[tuple[str, str, int], int]:
+    """(device, source, hour) -> rows that thinned rows stand for."""
+    total: Counter[tuple[str, str, int]] = Counter()
+    for stream in STREAMS:
+        if found := _named(db, stream, STANDS_FOR):
+            table, column = found
+            rows = db.execute(
+                f"SELECT s.device, s.source, {_HOUR}, sum(p.{column}) FROM series s JOIN {table} p "
+                "ON p.series_id = s.id AND p.date_ms >= ? AND p.date_ms < ? "
+                f"WHERE s.measurement = ? AND p.{column} IS NOT NULL GROUP BY s.id, 3",
+                (from_ms, to_ms, stream),
+            )
+            total.update({(device, source, hour): int(stands_for) for device, source, hour, stands_for in rows})
+    return dict(total)
 
 
 def held(db: _Db) -> dict[str, int]:

@@ -2,11 +2,11 @@
 
 import json
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from gateway.ports import Late, Point, SeriesId, Span, WordChange
-from gateway.rollup_fields import ADDED, FUNCTIONS, codes, metrics, whole
+from gateway.rollup_fields import ADDED, FUNCTIONS, codes, metrics, together, whole
 from gateway.sqlite_file import quoted
 from gateway.sqlite_writer import columns_of, table_of
 
@@ -30,16 +30,22 @@ def summaries(
     for name, code, field in codes(stream):
         if name in known:
             chosen[field] = f"nullif(sum(p.{quoted(known[name])} = {code}), 0) * 1.0"
-    return _points(db, stream, stream, chosen, span, f"p.date_ms / {step_ms} * {step_ms}", devices)
+    step = f"p.date_ms / {step_ms} * {step_ms}"
+    thinned = _points(db, stream, stream, _adding(stream, known), span, step, devices)
+    return together(_points(db, stream, stream, chosen, span, step, devices), whole(thinned))
 
 
 def summed(db: sqlite3.Connection, stream: str, span: Span, devices: Sequence[str] = ()) -> list[Point]:
     """See History."""
-    known = columns_of(db, f"{stream}_5m")
+    chosen = _adding(stream, columns_of(db, f"{stream}_5m"))
+    return whole(_points(db, f"{stream}_5m", stream, chosen, span, str(span[0]), devices))
+
+
+def _adding(stream: str, known: Mapping[str, str]) -> dict[str, str]:
+    """How roll-ups and thinned readings add up: field -> SQL, of the columns that are there."""
     fields = [(added, f"{name}_{function}") for name in metrics(stream) for function, added in ADDED.items()]
     fields += [("sum", field) for _, _, field in codes(stream)]
-    chosen = {field: f"{added}(p.{quoted(known[field])})" for added, field in fields if field in known}
-    return whole(_points(db, f"{stream}_5m", stream, chosen, span, str(span[0]), devices))
+    return {field: f"{added}(p.{quoted(known[field])})" for added, field in fields if field in known}
 
 
 def late(db: sqlite3.Connection, span: Span) -> list[Late]:

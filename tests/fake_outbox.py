@@ -113,7 +113,8 @@ class MemoryOutbox:
     def sendable(self) -> bool:
         return self.anchor_ms is not None and not self._anchor_waits
 
-    def commit(self, drafts: Sequence[Draft]) -> list[Entry]:
+    def commit(self, drafts: Sequence[Draft], *, unsent: bool = False) -> list[Entry]:
+        """It thins nothing: that is for the box's disk alone."""
         with self._transaction():
             undated = self.anchor_ms is None
             entries = [self._add(part) for draft in drafts for part in _parts(draft)]
@@ -281,6 +282,10 @@ class MemoryOutbox:
             rewind=disk.rewind,
             oldest_open_ms=min(waiting[0].dates, default=None) if waiting else None,
         )
+
+    def going(self, orders: Sequence[int]) -> None:
+        with self._transaction():
+            """Nothing to mark."""
 
     def close(self) -> None:
         """Nothing to close."""

@@ -29,6 +29,7 @@ from gateway.ports import (
     WordChange,
     bucket_of,
 )
+from gateway.rollup_fields import together
 from kewang.wire.catalogue import BY_NAME
 from kewang.wire.names import STREAMS
 
@@ -158,6 +159,14 @@ class MemoryStore:
         dates = [date_ms for _, date_ms, fields in self._of("tally") if "made" in fields]
         return dict(Counter(date_ms // step_ms * step_ms for date_ms in dates if span[0] <= date_ms < span[1]))
 
+    async def thinned(self, from_ms: int, to_ms: int) -> dict[tuple[str, str, int], int]:
+        await self._answer()
+        total: Counter[tuple[str, str, int]] = Counter()
+        for series, date_ms, fields in self._readings():
+            if "thinned" in fields and from_ms <= date_ms < to_ms:
+                total[series.device, series.source, date_ms // 3_600_000] += int(fields["thinned"])
+        return dict(total)
+
     async def held(self) -> dict[str, int]:
         await self._answer()
         beats = sorted(
@@ -181,14 +190,17 @@ class MemoryStore:
     ) -> list[Point]:
         await self._answer()
         values: dict[tuple[SeriesId, int], dict[str, list[float]]] = {}
+        thinned: dict[tuple[SeriesId, int], list[dict[str, float]]] = {}
         for series, date_ms, fields in self._dated_fields(stream, from_ms, to_ms, devices):
             into = values.setdefault((series, date_ms // step_ms * step_ms), {})
             for name, value in fields.items():
                 if name in BY_NAME and not isinstance(value, str):
                     into.setdefault(name, []).append(float(value))
-        return [
-            Point(series, start_ms, _summary(stream, found)) for (series, start_ms), found in sorted(values.items())
-        ]
+            if "thinned" in fields:
+                told = {name: float(fields[name]) for name in fields if name not in ("thinned", "tq")}
+                thinned.setdefault((series, date_ms // step_ms * step_ms), []).append(told)
+        raw = [Point(*key, _summary(stream, found)) for key, found in values.items() if found]
+        return together(raw, [Point(*key, _sum(found)) for key, found in thinned.items()])
 
     async def summed(self, stream: str, from_ms: int, to_ms: int, devices: Sequence[str] = ()) -> list[Point]:
         await self._answer()

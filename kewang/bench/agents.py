@@ -68,9 +68,9 @@ class WatchedOutbox(SqliteOutbox):
         """Where to write."""
         self._commits = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
 
-    def commit(self, drafts: Sequence[Draft]) -> list[Entry]:
+    def commit(self, drafts: Sequence[Draft], *, unsent: bool = False) -> list[Entry]:
         """Commit, then write down."""
-        entries = super().commit(drafts)
+        entries = super().commit(drafts, unsent=unsent)
         numbers = [values[0] for draft in drafts if draft.source == LIVE for _, values in draft.rows]
         if numbers:
             os.write(self._commits, json.dumps({"s": time.monotonic(), "n": numbers}).encode() + b"\n")

@@ -89,6 +89,7 @@ def _show(report: dict[str, Any]) -> None:
     typer.echo(f"clock     {'synchronised' if clock['synchronised'] else 'not synchronised'}, {dated}")
     share = 100 * outbox["used_bytes"] / outbox["budget_bytes"]
     typer.echo(f"waiting   {outbox['held_rows']} rows in {outbox['open_batches']} batches; outbox {share:.0f} % full")
+    typer.echo(f"thinned   {outbox['thinned_rows']} rows")
     typer.echo(f"dropped   {outbox['dropped_rows']} rows; damaged batches {outbox['damaged_batches']}")
     if any(report["commands"].values()):
         typer.echo(f"commands  {report['commands']['done']} done, {report['commands']['ignored']} ignored")

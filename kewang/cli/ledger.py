@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(add_completion=False)
 DAY_MS = 86_400_000
-FIGURES = ("made", "stored", "quarantined", "dropped", "held", "missing", "lost", "completeness_pct")
+FIGURES = ("made", "stored", "quarantined", "thinned", "dropped", "held", "missing", "lost", "completeness_pct")
 
 
 @app.command()
@@ -32,8 +32,9 @@ def ledger(
 ) -> None:
     """Is every reading accounted for? Per device, whole UTC hours, from the database alone.
 
-    made: stated by the device (in its newest heartbeat; stored may be ahead of it) = stored + quarantined + dropped
-    + missing. held: what the device still has to send. lost: missing beyond what it holds.
+    made: stated by the device (in its newest heartbeat; stored may be ahead of it) = stored + quarantined + thinned
+    + dropped + missing. thinned: told by rows of fewer, stored ones. held: what the device still has to send. lost:
+    missing beyond what it holds.
 
     Exit codes: 0 nothing is lost; 1 something is, or the device is unknown; 2 wrong words; 3 no answer.
 

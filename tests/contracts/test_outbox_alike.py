@@ -81,8 +81,9 @@ class Balance:
             self.on_store(50)
         made = sum(made for made, _ in self.stated.values())
         dropped = sum(dropped for _, dropped in self.stated.values())
-        assert made == self.committed
-        assert dropped == self.outbox.status().dropped_rows
+        status = self.outbox.status()
+        assert made == self.committed if not status.thinned_rows else self.committed < made
+        assert dropped == status.dropped_rows + status.thinned_rows
         assert made - dropped <= len(self.found)
         if not self.rewinds:
             # After a rewind a batch may be dropped that the store had all along.

@@ -83,6 +83,29 @@ async def test_states_of_a_camera_are_counted(store: Store) -> None:
     assert {name: value for name, value in day.fields.items() if name.endswith("_count")} == counts
 
 
+async def test_thinned_readings_count_with_their_number(store: Store) -> None:
+    """A minute of six readings weighs six times as much as one reading beside it."""
+    parts = ("thinned", "temp_c_min", "temp_c_mean", "temp_c_max", "temp_c_count", "temp_c_sum")
+    rows = [(T0 + 60_000, 6.0, 20.0, 25.0, 31.0, 6.0, 150.0), (T0 + 120_000, 7.0, 22.0, 23.0, 24.0, 2.0, 46.0)]
+    await store.write([table("env", ("temp_c",), [(T0 + 1, 18.0), (T0 + 2, 19.0)]), table("env", parts, rows)])
+    (point,) = await store.summaries("env", *SPAN, STEP_MS)
+    wanted = {"min": 18.0, "max": 31.0, "count": 10.0, "sum": 233.0, "mean": 23.3}
+    assert point.fields == {f"temp_c_{name}": value for name, value in wanted.items()}
+    assert await store.thinned(*SPAN) == {("pasar-1", "env-1", T0 // 3_600_000): 13}
+    assert await store.thinned(T0 + 120_001, SPAN[1]) == {}
+
+
+async def test_thinned_states_of_a_camera_are_counted(store: Store) -> None:
+    state = ("camera_state_min", "camera_state_mean", "camera_state_max", "camera_state_count", "camera_state_sum")
+    row = (T0, 10.0, 1.0, 1.4, 3.0, 10.0, 14.0, 8.0, 2.0)
+    fields = ("thinned", *state, "camera_state_1_count", "camera_state_3_count")
+    rows = [(T0 + 1, float(CameraState.OK)), (T0 + 2, float(CameraState.DOWN))]
+    await store.write([table("cam", fields, [row]), table("cam", ("camera_state",), rows)])
+    (point,) = await store.summaries("cam", *SPAN, STEP_MS)
+    counts = {name: value for name, value in point.fields.items() if name.endswith("_count")}
+    assert counts == {"camera_state_count": 12.0, "camera_state_1_count": 9.0, "camera_state_3_count": 3.0}
+
+
 async def rolled_up(store: Store, stream: str = "env") -> None:
     points = await store.summaries(stream, *SPAN, STEP_MS)
     for point in points:

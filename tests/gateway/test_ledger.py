@@ -134,3 +134,14 @@ async def test_the_ledger_balances_whatever_happened(readings: list[tuple[int, s
     total = overall(device_totals(sources, {DEVICE: fates["held"]}).values())
     held = fates["held"] if readings else 0
     assert total == Total(len(readings), found, fates["held"], fates["dropped"], held, lost=0)
+
+
+async def test_what_was_thinned_is_not_dropped() -> None:
+    """Six rows left for one that stands for them, two were dropped: nine made, seven of them told."""
+    store = MemoryStore(now_ms=lambda: T0)
+    await store.write([stored([T0]), tally(T0, "a1", HOUR, 10, 8)])
+    await store.write([Table("env", TAGS, ("thinned", "temp_c_count"), [(T0 + 1, 6.0, 6.0)])])
+    (source,) = await ledger(store, T0, T0 + HOUR_MS)
+    assert (source.made, source.found, source.missing, source.thinned, source.dropped) == (10, 2, 0, 6, 2)
+    (total,) = device_totals([source], {}).values()
+    assert (total.thinned, total.dropped, total.lost) == (6, 2, 0)

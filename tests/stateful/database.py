@@ -13,7 +13,7 @@ from typing import Any
 from gateway.ports import Poison, RetryLater, Rewind, Split, Table, Value
 from gateway.rewinds import add_rewind
 from tests.fakes import MemoryStore
-from tests.stateful.truth import NUMBER_METRIC, Contents, Identity, Reading, Truth, copy_of
+from tests.stateful.truth import NUMBER_METRIC, Contents, Identity, Reading, Truth, copy_of, thinned_reading
 
 POISON_C = 13.0
 """A temperature that the database refuses while its rule is strict."""
@@ -126,6 +126,8 @@ class Database(MemoryStore):
 
 def _reading(table: Table, row: Sequence[Value]) -> tuple[Reading, Identity] | None:
     number = NUMBER_METRIC.get(table.measurement)
+    if "thinned" in table.fields:
+        return _thinned(table.measurement, dict(table.tags)["source"], row[0], _named_values(table.fields, row[1:]))
     if number is None or number not in table.fields:
         return None
     value = row[1 + table.fields.index(number)]
@@ -136,9 +138,19 @@ def _refused_reading(table: Table, row: Sequence[Value]) -> tuple[Reading, Ident
     tags = dict(table.tags)
     number = NUMBER_METRIC.get(tags["stream"])
     kept = json.loads(str(row[1 + table.fields.index("row")]))
+    if "thinned" in kept["k"]:
+        return _thinned(tags["stream"], tags["source"], row[0], _named_values(kept["k"], kept["r"]))
     if number not in kept["k"]:
         return None
     return _named(tags["stream"], tags["source"], row[0], kept["r"][kept["k"].index(number)])
+
+
+def _named_values(names: Sequence[str], values: Sequence[Any]) -> dict[str, Any]:
+    return dict(zip(names, values, strict=True))
+
+
+def _thinned(stream: str, source: str, date_ms: Value, fields: dict[str, Any]) -> tuple[Reading, Identity]:
+    return thinned_reading(stream, fields), (stream, source, int(str(date_ms)))
 
 
 def _named(stream: str, source: str, date_ms: Value, number: Any) -> tuple[Reading, Identity]:

@@ -1,5 +1,6 @@
 """A box's disk: the outbox file, what a crash or a power cut leaves of it, and a watch on what the ring drops."""
 
+import json
 import sqlite3
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import closing
@@ -11,7 +12,7 @@ from edge.outbox_schema import OPEN
 from edge.ports import Applied, Draft, Entry, OutboxStatus
 from kewang.wire.ack import Ack
 from kewang.wire.timers import Timers
-from tests.stateful.truth import Reading, Truth
+from tests.stateful.truth import Reading, Truth, thinned_reading
 
 _PARTS = ("", "-wal")
 Held = dict[int, tuple[Reading, ...]]
@@ -71,6 +72,17 @@ class Disk:
         with closing(sqlite3.connect(self.path)) as db:
             return dict(db.execute("SELECT ord, state FROM batch"))
 
+    def thinned(self, order: int) -> tuple[Reading, ...]:
+        """The rows of a thinned batch. What a row stands for grows each time it is thinned: so it gets a new name."""
+        with closing(sqlite3.connect(self.path)) as db:
+            content = json.loads(db.execute("SELECT body FROM body WHERE ord = ?", (order,)).fetchone()[0])
+        return tuple(thinned_reading("env", dict(zip(content["k"], row[1:], strict=True))) for row in content["r"])
+
+    def sendings(self) -> int:
+        """How often batches were marked as going."""
+        with closing(sqlite3.connect(self.path)) as db:
+            return sum(value for (value,) in db.execute("SELECT value FROM meta WHERE key = 'sendings'"))
+
     def unstated(self) -> int:
         """Cells of the ledger that no heartbeat has stated yet."""
         with closing(sqlite3.connect(self.path)) as db:
@@ -101,9 +113,9 @@ class WatchedOutbox:
     def sendable(self) -> bool:
         return self.inner.sendable
 
-    def commit(self, drafts: Sequence[Draft]) -> list[Entry]:
+    def commit(self, drafts: Sequence[Draft], *, unsent: bool = False) -> list[Entry]:
         before = self.disk.states() if self.bounded else {}
-        entries = self.inner.commit(drafts)
+        entries = self.inner.commit(drafts, unsent=unsent)
         truth = self.disk.truth
         for entry, draft in zip(entries, drafts, strict=True):
             readings = tuple((draft.stream, int(values[0] or 0)) for _, values in draft.rows)
@@ -116,6 +128,9 @@ class WatchedOutbox:
 
     def _note_gone(self, before: dict[int, int]) -> None:
         excuses, now = self.disk.truth.excuses, self.disk.states()
+        for order in now.keys() - before.keys():
+            self.disk.held[order] = self.disk.thinned(order)
+            self.disk.truth.thinned_batches += 1
         for order in before.keys() - now.keys():
             readings = self.disk.held.pop(order)
             if before[order] == OPEN:
@@ -132,6 +147,14 @@ class WatchedOutbox:
 
     def body(self, order: int) -> bytes | None:
         return self.inner.body(order)
+
+    def going(self, orders: Sequence[int]) -> None:
+        before = self.disk.sendings()
+        self.inner.going(orders)
+        if self.disk.sendings() != before:
+            # Two transactions: what a lying disk loses is the second, which holds nothing that matters.
+            self.disk.synced()
+            self.disk.synced()
 
     def apply(self, ack: Ack, unreadable: Mapping[int, int]) -> Applied | None:
         rewind = self.inner.rewind

@@ -1,7 +1,9 @@
 """What really happened to every reading, seen at the disk and at the database, unknown to the programs."""
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 Reading = tuple[str, int]
 """(stream, running number): every row carries its number as a metric."""
@@ -54,6 +56,9 @@ class Truth:
     collisions: int = 0
     """Readings of two boxes with one identity in the same ms: nothing but the alarm helps."""
     numbers: int = 0
+    thinned_batches: int = 0
+    told: dict[Reading, int] = field(default_factory=dict)
+    """Thinned rows that arrived -> readings in them."""
 
     def next_number(self) -> int:
         """The number of the next reading."""
@@ -70,6 +75,11 @@ class Truth:
         if known != identity:
             self.broken.append(f"I5 one reading, two identities: {reading} at {known} and {identity}")
         self.first_stored_s.setdefault(reading, now_s)
+
+
+def thinned_reading(stream: str, fields: Mapping[str, Any]) -> Reading:
+    """The name of a thinned row: the least number of its readings, and how many rows it stands for."""
+    return f"{stream} thinned", int(fields[f"{NUMBER_METRIC[stream]}_min"]) * 10**6 + int(fields["thinned"])
 
 
 Contents = dict[Identity, set[Reading]]
