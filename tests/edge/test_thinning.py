@@ -115,7 +115,7 @@ def test_a_full_ring_thins_and_drops_nothing(place: OnDisk, dated: bool) -> None
 @pytest.mark.parametrize("dated", [True, False])
 def test_what_is_thinned_is_declared(place: OnDisk, dated: bool) -> None:
     life = Life(place, dated=dated, budget_bytes=22_000)
-    life.live(minutes=60)
+    life.live(minutes=110)
     life.outbox.date(ANCHOR_MS, 2)
     stated, status = life.stated(), life.outbox.status()
     raw, thinned = life.held()
