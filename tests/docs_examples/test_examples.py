@@ -36,12 +36,14 @@ from provisioning.guard.conf import CONF
 from provisioning.guard.haproxy import haproxy_cfg
 from provisioning.placements import read_placements
 from provisioning.settings import read_settings as read_provision_settings
-from tests.docs_examples.pages import DOCS, EXAMPLES, Fence, fences, fences_of, messages
+from tests.docs_examples.pages import DOCS, EXAMPLES, Fence, fences, fences_of, messages, tables
 
 UNITS = ("edge", "gateway", "provision", "canary")
 SECRETS = ("broker.password", "cam-1.password", "influx.password")
 COMMAND = [sys.executable, "-c", "from kewang.cli import main; main()"]
 LIMIT_S = 120
+MOST_OPEN = 2.0
+"""A unit with a higher score is not ours."""
 
 CITY_CA = """\
 -----BEGIN CERTIFICATE-----
@@ -225,6 +227,31 @@ def test_systemd_understands_the_units(name: str, tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S, check=False)
     told = [line for line in done.stderr.splitlines() if str(unit) in line or unit.name in line]
     assert (done.returncode, told) == (0, [])
+
+
+@pytest.mark.parametrize("language", ["en", "id"])
+def test_units_are_as_closed_as_the_page_says(language: str) -> None:
+    """By `systemd-analyze security`: 0 is closed, 10 is open; the page states a score for every unit of ours."""
+    (rows,) = [rows for _, rows in tables(DOCS / language / "security.md") if rows[0][0].endswith(".service`")]
+    stated = {row[0].strip("`"): float(row[1]) for row in rows}
+    assert stated.keys() == {path.name for path in EXAMPLES.glob("*.service")}
+    assert {name: score for name, score in stated.items() if score > MOST_OPEN} == {}
+    assert {name: exposure(EXAMPLES / name) for name in stated} == stated
+
+
+def exposure(unit: Path) -> float:
+    command = ["systemd-analyze", "security", "--offline=true", "--no-pager", str(unit)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S, check=True)
+    (score,) = re.findall(r"Overall exposure level for \S+: ([\d.]+) ", done.stdout)
+    return float(score)
+
+
+def test_the_box_may_use_its_serial_lines() -> None:
+    """Majors of USB serial, CDC ACM, PL011 and I2C, by the kernel's list of devices."""
+    unit = EXAMPLES.joinpath("kewang-edge.service").read_text()
+    allowed = set(re.findall(r"^DeviceAllow=(.+) rw$", unit, re.MULTILINE))
+    assert allowed == {"char-188", "char-166", "char-204", "char-89", "/dev/ttyS0"}
+    assert "\nPrivateDevices=" not in unit
 
 
 def test_provisioning_may_write_what_its_guard_writes_and_tell_the_broker_that_the_rule_names() -> None:
