@@ -28,6 +28,8 @@ from edge.cameras.sight import HARD
 from edge.cameras.stream import outage_state
 from edge.settings import EdgeSettings
 from edge.sources import driver, installed
+from edge.sources.derived import Level
+from edge.sources.mqtt import Key
 from edge.sources.registers import Register, RegisterMap
 from gateway.incidents.rules import Rule, load_rules
 from gateway.metrics import GatewayMetrics
@@ -151,7 +153,9 @@ def keys(model: type[BaseModel]) -> set[str]:
 def _edge(words: Words) -> Iterator[str]:
     yield from _sections(EdgeSettings, words, skip=("sources",))
     for name, model in source_models().items():
-        yield from _table(f"[[sources]] driver = {name!r}".replace("'", '"'), model, words)
+        yield from _table(f"[[sources]] driver = {name!r}".replace("'", '"'), model, words, sections=True)
+    yield from _table("[sources.level]", Level, words)
+    yield from _table("[[sources.keys]]", Key, words)
 
 
 def _gateway(words: Words) -> Iterator[str]:
@@ -220,13 +224,20 @@ def _sections(
 
 
 def _table(
-    heading: str, model: type[BaseModel], words: Words, skip: Collection[str] = (), given: BaseModel | None = None
+    heading: str,
+    model: type[BaseModel],
+    words: Words,
+    skip: Collection[str] = (),
+    given: BaseModel | None = None,
+    *,
+    sections: bool = False,
 ) -> Iterator[str]:
+    """A table of keys; with `sections` also those that are sections of their own."""
     if heading:
         yield f"### `{heading}`\n"
     yield f"| {words('Key')} | {words('Value')} | {words('Default')} | {words('Meaning')} |\n|---|---|---|---|"
     for name, field in model.model_fields.items():
-        if _section(field.annotation) is None and name in keys(model) and name not in skip:
+        if (sections or _section(field.annotation) is None) and name in keys(model) and name not in skip:
             meaning = words(str(field.description)).replace("|", r"\|")
             default = _default(_value(name, field, given), words)
             yield f"| `{field.alias or name}` | {_kind(field, words)} | {default} | {meaning} |"
@@ -259,6 +270,8 @@ def _bare(annotation: Any) -> Any:
 
 def _kind(field: FieldInfo, words: Words) -> str:
     (kind,) = _alternatives(field.annotation)
+    if _section(kind):
+        return words("table")
     if get_origin(kind) is Literal:
         return words("one of") + " " + ", ".join(f"`{choice}`" for choice in get_args(kind))
     return words(_KINDS[get_origin(kind) or kind]) + _range(field)

@@ -16,7 +16,7 @@ from firmware_sim.layout import RUNNING_NUMBER, Cell, Layout
 from firmware_sim.signals import Signals
 from kewang.wire.catalogue import metric
 
-_KINDS: Final = {3: "holding", 4: "input"}
+_KINDS: Final = {1: "coil", 2: "discrete", 3: "holding", 4: "input"}
 _SHORT_BYTES: Final = 11
 
 
@@ -40,6 +40,8 @@ class Board:
         self.number = journal.last_number
         self.fault = Fault.NONE
         """The fault at the last request."""
+        self.counts: dict[int, int] = {}
+        """What its pulse counters hold, by address."""
         self._layout = layout
         self._counter = layout.counter()
         self._signals = signals
@@ -47,7 +49,8 @@ class Board:
         self._faults = faults or Faults()
         self._now_s = now_s
         self._start_s = now_s()
-        self._values: dict[str, float | None] = {}
+        self.values: dict[str, float | None] = {}
+        """What it measured last."""
         self._sample(self._start_s)
 
     def device(self) -> SimDevice:
@@ -79,6 +82,8 @@ class Board:
             return ExcCodes.ILLEGAL_FUNCTION
         now_s = self._now_s()
         self.fault = self._faults.at(now_s - self._start_s)
+        if self.fault is Fault.RESET:
+            self.counts.clear()
         asked = [cell for cell in cells if address <= cell.address and cell.end <= address + count]
         fresh = self._counter in asked
         if fresh:
@@ -86,7 +91,8 @@ class Board:
             self._sample(now_s)
         self._fill(registers, start, cells)
         if fresh and self.fault not in SILENT:
-            given = {cell.metric: cell.given(registers[cell.address - start : cell.end - start]) for cell in asked}
+            told = [cell for cell in asked if cell.per_pulse is None]
+            given = {cell.metric: cell.given(registers[cell.address - start : cell.end - start]) for cell in told}
             number = given.pop(RUNNING_NUMBER)
             self._journal.write(Given(int(number or 0), int(now_s * 1000), given))
         return ExcCodes.DEVICE_FAILURE if self.fault is Fault.EXCEPTION else None
@@ -94,23 +100,31 @@ class Board:
     def _fill(self, registers: list[int], start: int, cells: list[Cell]) -> None:
         for cell in cells:
             mine = cell is self._counter
-            value = self.number if mine else self._values[cell.metric]
+            value = self.number if mine else self.values[cell.metric]
             swapped = self.fault is Fault.WORD_ORDER and not mine
             registers[cell.address - start : cell.end - start] = cell.registers(value, swapped=swapped)
 
     def _sample(self, now_s: float) -> None:
-        if self.fault is Fault.STUCK and self._values:
+        if self.fault is Fault.STUCK and self.values:
             return
         measured = [cell for cell in self._layout.registers if cell is not self._counter]
-        self._values = {cell.metric: self._value(cell, now_s) for cell in measured}
+        self.values = {cell.metric: self._value(cell, now_s) for cell in measured}
         if self.fault is Fault.OUT_OF_RANGE:
             wrong = metric(measured[self.number % len(measured)].metric)
-            self._values[wrong.name] = wrong.high * 1.5 + 1
+            self.values[wrong.name] = wrong.high * 1.5 + 1
 
     def _value(self, cell: Cell, now_s: float) -> float | None:
-        if self.fault is Fault.NAN and not cell.whole:
+        if self.fault is Fault.NAN and (cell.no_value or not cell.whole):
             return None
+        if cell.per_pulse is not None:
+            return self._count(cell, self._signals.value(cell.metric, now_s) / cell.per_pulse)
         return round(self._signals.value(cell.metric, now_s), metric(cell.metric).decimals + 1)
+
+    def _count(self, cell: Cell, more: float) -> float:
+        """A counter's count: it goes on and wraps round."""
+        bits = 16 * (cell.end - cell.address)
+        self.counts[cell.address] = (self.counts.get(cell.address, 0) + round(more)) % 2**bits
+        return self.counts[cell.address]
 
 
 class Station:

@@ -17,6 +17,7 @@ from kewang.wire.catalogue import metric
 
 RUNNING_NUMBER: Final = "sim_n"
 _FORMATS: Final = {"u16": "H", "s16": "h", "u32": "I", "s32": "i", "f32": "f", "u64": "Q", "s64": "q", "f64": "d"}
+_SIGNALS: Final = {"4-20mA": (4.0, 20.0), "0-10V": (0.0, 10.0)}
 
 
 class Cell(Settings):
@@ -24,11 +25,15 @@ class Cell(Settings):
 
     metric: str
     address: int = Field(ge=0, le=65535)
-    kind: Literal["holding", "input"] = "holding"
+    kind: Literal["holding", "input", "discrete", "coil"] = "holding"
     type: Literal["u16", "s16", "u32", "s32", "f32", "u64", "s64", "f64"] = "u16"
     word_order: Literal["big", "little"] = "big"
     scale: float = 1.0
     offset: float = 0.0
+    no_value: tuple[int, ...] = ()
+    signal: Literal["4-20mA", "0-10V"] | None = None
+    span: tuple[float, float] = (0.0, 1.0)
+    per_pulse: float | None = None
 
     @property
     def end(self) -> int:
@@ -50,15 +55,21 @@ class Cell(Settings):
         """What `registers` say to whoever reads them by this layout, with the metric's decimals and two more."""
         words = registers[::-1] if self.word_order == "little" else registers
         (number,) = struct.unpack(">" + _FORMATS[self.type], struct.pack(f">{len(words)}H", *words))
-        if not math.isfinite(number):
+        if not math.isfinite(number) or number in self.no_value:
             return None
         if self.scale != 1 or self.offset != 0:
             number = number * self.scale + self.offset
+        if self.signal:
+            bottom, top = _SIGNALS[self.signal]
+            number = self.span[0] + (self.span[1] - self.span[0]) * (number - bottom) / (top - bottom)
         return float(round(number, metric(self.metric).decimals + 2))
 
     def _number(self, value: float | None) -> float:
         if value is None:
-            return 0 if self.whole else math.nan
+            return (self.no_value or (0,))[0] if self.whole else math.nan
+        if self.signal:
+            bottom, top = _SIGNALS[self.signal]
+            value = bottom + (top - bottom) * (value - self.span[0]) / (self.span[1] - self.span[0])
         number = (value - self.offset) / self.scale
         if not self.whole:
             return number
@@ -92,7 +103,7 @@ class Layout(Settings):
 
 
 def map_file(name: str) -> Path:
-    """The file of a map: a path, or the name of one that comes with the simulator (`market-env`, `bin`, `river`)."""
+    """The file of a map: a path, or the name of one that comes with the simulator (`bin`, `river`, ...)."""
     shipped = Path(str(files("firmware_sim"))) / "maps" / f"{name}.toml"
     return shipped if shipped.is_file() else Path(name)
 

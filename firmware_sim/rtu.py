@@ -52,7 +52,7 @@ class RtuUnit:
         function, address, count = frame[1], int.from_bytes(frame[2:4], "big"), int.from_bytes(frame[4:6], "big")
         given = self.board.answer(function, address, count)
         if isinstance(given, list):
-            packed = b"".join(register.to_bytes(2, "big") for register in given)
+            packed = _bits(given) if function in (1, 2) else b"".join(word.to_bytes(2, "big") for word in given)
             body = bytes([frame[0], function, len(packed)]) + packed
         else:
             body = bytes([frame[0], function | 0x80, given])
@@ -67,3 +67,9 @@ class RtuUnit:
         if fault is Fault.SHORT:
             return answer[: len(answer) // 2]
         return answer[:3] + bytes([answer[3] ^ 0x55]) + answer[4:] if fault is Fault.GARBLED else answer
+
+
+def _bits(given: list[int]) -> bytes:
+    """Inputs or coils, eight to a byte, the first one lowest (Modbus application protocol 1.1b3, 6.1)."""
+    packed = sum(1 << place for place, bit in enumerate(given) if bit)
+    return packed.to_bytes((len(given) + 7) // 8, "little")

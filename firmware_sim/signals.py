@@ -39,6 +39,8 @@ class Signals:
             "water_level_cm": self._water_level_cm,
             "light_lux": self._light_lux,
             "rain_mm": lambda t: self._rain(t) * 0.14,
+            "door_openings": lambda t: 1.5 * self._market(t),
+            "door_open": lambda t: float(self._dice("door", int(t // 20)) < 0.3),
         }
 
     def value(self, name: str, unix_s: float) -> float:

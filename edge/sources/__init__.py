@@ -52,10 +52,16 @@ from kewang.runtime.settings import SettingsError
 
 GROUP: Final = "kewang.sources"
 _OURS: Final = {
+    "bme280": "edge.sources.bme280:Bme280",
     "box": "edge.sources.box:Box",
     "camera": "edge.cameras.source:Camera",
+    "ds18b20": "edge.sources.onewire:Thermometer",
     "modbus-rtu": "edge.sources.modbus_rtu:ModbusRtu",
     "modbus-tcp": "edge.sources.modbus:ModbusTcp",
+    "mqtt": "edge.sources.mqtt:MqttSource",
+    "pms5003": "edge.sources.particles:Pms5003",
+    "sds011": "edge.sources.particles:Sds011",
+    "sht3x": "edge.sources.sht3x:Sht3x",
 }
 """The drivers that come with Kewang. No entry points: a checkout knows a new one without being installed anew."""
 

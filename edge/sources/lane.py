@@ -6,12 +6,14 @@ import threading
 import weakref
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Any, ClassVar, ParamSpec, Self, TypeVar
+from typing import Any, ClassVar, Final, ParamSpec, Self, TypeVar
 
 from edge.ports import SourceError
 
 P = ParamSpec("P")
 T = TypeVar("T")
+_PATIENCE_S: Final = 0.3
+"""For a call that its caller has given up: it may just be slow."""
 
 
 class Lane:
@@ -41,7 +43,7 @@ class Lane:
 
     async def run(self, do: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """What `do` returns or raises. SourceError at once while a call that its caller has given up still hangs."""
-        if self._running is not None and not self._running.done():
+        if self._running is not None and not await _is_over(self._running):
             raise SourceError(f"{self.port} hangs since an earlier reading: switch the sensors' power off and on")
         self._running = future = Future[T]()
         self._put(lambda: _settle(future, lambda: do(*args, **kwargs)))
@@ -57,6 +59,13 @@ class Lane:
             weakref.finalize(self, self._calls.put, None)
             threading.Thread(target=_work, args=(self._calls,), name=f"lane {self.port}", daemon=True).start()
         self._calls.put(call)
+
+
+async def _is_over(call: Future[Any]) -> bool:
+    """Whether `call` has ended, or ends in a moment."""
+    if not call.done():
+        await asyncio.wait([asyncio.wrap_future(call)], timeout=_PATIENCE_S)
+    return call.done()
 
 
 def _work(calls: "queue.SimpleQueue[Callable[[], None] | None]") -> None:

@@ -1,14 +1,16 @@
 """Modbus devices, over TCP or on a serial line (RTU): reads the registers of one unit."""
 
 import asyncio
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
 from edge.ports import SourceError, Values
+from edge.sources.derived import Counter, Level
 from edge.sources.modbus_line import ModbusLine
-from edge.sources.registers import Kind, Register, RegisterMap, read_map
+from edge.sources.registers import Kind, Register, RegisterMap, Words, read_map, tidy
 from edge.sources.settings import GRACE_S, File, SourceSettings, problem
 from kewang.wire.catalogue import BY_NAME
 
@@ -29,6 +31,7 @@ class ModbusSettings(SourceSettings):
     )
     map: File | None = Field(default=None, description="TOML file with the register map.")
     registers: tuple[Register, ...] = Field(default=(), description="The register map itself, instead of a file.")
+    level: Level | None = Field(default=None, description="Makes a level of the map's `distance_cm`.")
 
     @model_validator(mode="after")
     def _mapped(self) -> Self:
@@ -40,6 +43,9 @@ class ModbusSettings(SourceSettings):
                 raise problem(
                     f"metric {name!r} is of stream {stream!r}, this source of {self.stream!r}: use two sources"
                 )
+        metrics = self.register_map().metrics
+        if self.level and ("distance_cm" not in metrics or self.level.metric in metrics):
+            raise problem(f"level makes {self.level.metric} of distance_cm: the map needs the one and not the other")
         return self
 
     def register_map(self) -> RegisterMap:
@@ -69,7 +75,9 @@ class Modbus:
         self.interval_s = settings.interval_s
         self.timeout_s = settings.timeout_s + GRACE_S
         self._map = settings.register_map()
-        self.metrics = self._map.metrics
+        self._level = settings.level
+        self.metrics = self._map.metrics + ((self._level.metric,) if self._level else ())
+        self._counters = {each.metric: Counter(each.bits) for each in self._map.registers if each.per_pulse}
         self._spans = self._map.spans(settings.bridge)
         self._unit = settings.unit
         self._line, self._answer_s, self._pause_s = line, answer_s, pause_s
@@ -86,7 +94,22 @@ class Modbus:
             finally:
                 if self._pause_s:
                     await asyncio.sleep(self._pause_s)
-        return tuple(register.value(words) for register in self._map.registers)
+        return self._values(words)
+
+    def _values(self, words: Words) -> Values:
+        now_s = time.monotonic()
+        values = {register.metric: self._value(register, words, now_s) for register in self._map.registers}
+        if self._level:
+            made = self._level.value(values["distance_cm"])
+            values[self._level.metric] = None if made is None else tidy(made, BY_NAME[self._level.metric].decimals + 2)
+        return tuple(values[name] for name in self.metrics)
+
+    def _value(self, register: Register, words: Words, now_s: float) -> float | None:
+        value = register.value(words)
+        if register.per_pulse is None:
+            return value
+        counted = self._counters[register.metric].since(value, now_s)
+        return None if counted is None else tidy(counted * register.per_pulse, BY_NAME[register.metric].decimals + 2)
 
     async def close(self) -> None:
         """Close the connection; it is gone when this returns. Another source on this line opens its own."""
@@ -138,6 +161,6 @@ class TcpWay:
 
     def contradicts_itself(self, heard: bytes, unit: int) -> bool:
         """Whether a whole frame that answers a read of registers says another length inside than outside."""
-        if len(heard) < _HEADER_BYTES or heard[7] not in (3, 4):
+        if len(heard) < _HEADER_BYTES or heard[7] not in (1, 2, 3, 4):
             return False
         return len(heard) >= int.from_bytes(heard[4:6], "big") + 6 and heard[8] != int.from_bytes(heard[4:6], "big") - 3

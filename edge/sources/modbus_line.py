@@ -5,7 +5,7 @@ import logging
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from edge.ports import SourceError
-from edge.sources.registers import Span
+from edge.sources.registers import Kind, Span
 
 if TYPE_CHECKING:
     from pymodbus.client.base import ModbusBaseClient
@@ -23,6 +23,17 @@ _EXCEPTIONS: Final = {
     11: "gateway got no answer: look at unit number, power and cable behind the Modbus gateway",
 }
 """Exception codes (Modbus application protocol 1.1b3, section 7) and what to do about them."""
+
+NAMES: Final[dict[Kind, str]] = {
+    "holding": "holding registers",
+    "input": "input registers",
+    "discrete": "discrete inputs",
+    "coil": "coils",
+}
+
+
+class Refused(SourceError):
+    """The device answered that it will not say this."""
 
 
 class Way(Protocol):
@@ -46,7 +57,7 @@ class Way(Protocol):
 
 
 class ModbusLine:
-    """One request at a time. Every failure closes the connection; the next request opens a new one."""
+    """One request at a time. Every failure but a refusal closes the connection; the next request opens a new one."""
 
     def __init__(self, way: Way) -> None:
         self.turn = asyncio.Lock()
@@ -66,6 +77,8 @@ class ModbusLine:
         try:
             async with asyncio.timeout_at(deadline_s) as self._limit:
                 return await self._ask(await self._connected(), unit, span)
+        except Refused:
+            raise
         except TimeoutError:
             self.drop()
             raise SourceError(self._fault or self._silence(deadline_s - began_s)) from None
@@ -97,7 +110,12 @@ class ModbusLine:
     async def _ask(self, client: "ModbusBaseClient", unit: int, span: Span) -> list[int]:
         from pymodbus.exceptions import ModbusException
 
-        read = client.read_holding_registers if span.kind == "holding" else client.read_input_registers
+        read = {
+            "holding": client.read_holding_registers,
+            "input": client.read_input_registers,
+            "discrete": client.read_discrete_inputs,
+            "coil": client.read_coils,
+        }[span.kind]
         self._unit, self._heard = unit, b""
         try:
             answer = await read(span.address, count=span.count, device_id=unit)
@@ -134,10 +152,15 @@ class ModbusLine:
 
 
 def _registers(answer: "ModbusPDU", span: Span) -> list[int]:
-    where = f"{span.count} {span.kind} registers from {span.address}"
+    where = f"{span.count} {NAMES[span.kind]} from {span.address}"
     if answer.isError():
         code = answer.exception_code
-        raise SourceError(f"{where}: exception code {code}, {_EXCEPTIONS.get(code, 'see the device manual')}")
-    if len(answer.registers) != span.count:
-        raise SourceError(f"{where}: short answer with {len(answer.registers)}: compare the map with the manual")
-    return list(answer.registers)
+        raise Refused(f"{where}: exception code {code}, {_EXCEPTIONS.get(code, 'see the device manual')}")
+    if span.kind in ("discrete", "coil"):
+        # Bits come in whole bytes; what is beyond was not asked for.
+        held = [int(bit) for bit in answer.bits[: span.count]]
+    else:
+        held = list(answer.registers)
+    if len(held) != span.count:
+        raise SourceError(f"{where}: short answer with {len(held)}: compare the map with the manual")
+    return held

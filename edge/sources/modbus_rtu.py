@@ -108,7 +108,7 @@ def _length(heard: bytes, unit: int) -> int:
         return 0
     if heard[1] & 0x80:
         return _SHORTEST_BYTES
-    return _SHORTEST_BYTES + heard[2] if heard[1] in (3, 4) else 0
+    return _SHORTEST_BYTES + heard[2] if heard[1] in (1, 2, 3, 4) else 0
 
 
 def _answer_at(heard: bytes, unit: int) -> bytes:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 from pydantic import Field
 
@@ -19,6 +19,7 @@ from edge.sources.settings import SettingsPath, SourceSettings
 if TYPE_CHECKING:
     import serial
 
+Listening = TypeVar("Listening", bound=asyncio.BaseProtocol)
 Parity = Literal["none", "even", "odd"]
 _MOST_BYTES: Final = 4096
 
@@ -111,8 +112,8 @@ class SerialTransport(asyncio.Transport):
 
 
 async def open_port(
-    lane: Lane, path: Path, manner: Manner, protocol: Callable[[], asyncio.BaseProtocol]
-) -> tuple[SerialTransport, asyncio.BaseProtocol]:
+    lane: Lane, path: Path, manner: Manner, protocol: Callable[[], Listening]
+) -> tuple[SerialTransport, Listening]:
     """Open `path` for this program alone, with nothing of before in its buffers. Raises SourceError.
 
     `lane`: that of the path; the caller keeps it, so that closing and opening stay in order.

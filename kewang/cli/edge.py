@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from kewang.cli import edge_camera, edge_enrol
+from kewang.cli import edge_camera, edge_enrol, edge_sensors
 from kewang.cli.common import FOUND, UNREACHABLE, AsJson, Check, Verbose, fail, print_json, settings_errors
 from kewang.runtime.program import run_until_signalled, set_up_logging
 
@@ -13,6 +13,8 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, help="The agent on
 app.add_typer(edge_camera.app, name="camera")
 app.command()(edge_enrol.identity)
 app.command()(edge_enrol.enrol)
+app.command()(edge_sensors.discover)
+app.command("try")(edge_sensors.try_)
 
 NeededConfig = Annotated[Path, typer.Option("--config", "-c", help="Settings file (TOML).")]
 

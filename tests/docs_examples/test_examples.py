@@ -39,7 +39,7 @@ from provisioning.settings import read_settings as read_provision_settings
 from tests.docs_examples.pages import DOCS, EXAMPLES, Fence, fences, fences_of, messages, tables
 
 UNITS = ("edge", "gateway", "provision", "canary")
-SECRETS = ("broker.password", "cam-1.password", "influx.password")
+SECRETS = ("local.password", "broker.password", "cam-1.password", "influx.password")
 COMMAND = [sys.executable, "-c", "from kewang.cli import main; main()"]
 LIMIT_S = 120
 MOST_OPEN = 2.0
@@ -78,7 +78,8 @@ def test_the_complete_examples_load(folder: Path) -> None:
     assert [source.name for source in edge.sources] == ["box", "env-1", "cam-1", "river-1"]
     firsts = [source.metrics[0] for source in build_sources(edge)]
     assert firsts == ["cpu_pct", "temp_c", "camera_state", "water_level_cm"]
-    assert {source.driver for source in read_edge_settings(folder / "sensors.toml").sources} >= {"modbus-rtu"}
+    sensors = build_sources(read_edge_settings(folder / "sensors.toml"))
+    assert {source.name for source in sensors} >= {"env-1", "river-1", "bin-1", "rain-1", "pm-1", "air-1", "kitchen"}
     gateway = read_gateway_settings(folder / "gateway.toml")
     assert gateway.store.secret_file is not None
     assert secret(folder / gateway.store.secret_file) == "a secret"

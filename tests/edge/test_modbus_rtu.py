@@ -3,8 +3,6 @@
 import asyncio
 import grp
 import os
-from collections.abc import AsyncIterator
-from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,49 +12,13 @@ from hypothesis import strategies as st
 
 from edge.ports import SourceError
 from edge.sources.lane import Lane
-from edge.sources.modbus_rtu import ModbusRtu, ModbusRtuSettings, RtuWay
+from edge.sources.modbus_rtu import RtuWay
 from edge.sources.serial_port import Manner
-from firmware_sim.board import Board
-from firmware_sim.faults import Fault, Faults, switch
-from firmware_sim.journal import Journal, read_journal
-from firmware_sim.layout import map_file, read_layout
-from firmware_sim.rtu import RtuUnit, crc16
-from firmware_sim.serial_line import SerialLine, plugged
-from firmware_sim.signals import Signals
+from firmware_sim.faults import Fault
+from firmware_sim.journal import read_journal
+from firmware_sim.rtu import crc16
+from tests.rtu_bus import bus
 from tests.unprivileged import unprivileged
-
-LIMIT_S = 1.0
-"""For each answer: long for a busy machine; what never comes is waited for so long."""
-
-
-class Bus:
-    """A line at `port` with boards on it."""
-
-    def __init__(self, folder: Path, line: SerialLine) -> None:
-        self.folder, self.line, self.port = folder, line, line.path
-
-    def switch(self, unit: int, fault: Fault | None) -> None:
-        switch(self.folder / f"control-{unit}.json", fault)
-
-    def driver(self, unit: int = 1, **keys: Any) -> ModbusRtu:
-        base = {"driver": "modbus-rtu", "name": f"env-{unit}", "port": self.port, "unit": unit, "timeout_s": 5.0}
-        return ModbusRtu(
-            ModbusRtuSettings.model_validate(base | {"map": map_file("market-env"), "answer_s": LIMIT_S} | keys)
-        )
-
-
-@asynccontextmanager
-async def bus(folder: Path, *numbers: int, baud: int = 9600) -> AsyncIterator[Bus]:
-    with ExitStack() as journals:
-        units = []
-        for place, unit in enumerate(numbers):
-            journal = journals.enter_context(Journal(folder / f"journal-{place}.jsonl"))
-            faults = Faults(control=folder / f"control-{unit}.json")
-            units.append(
-                RtuUnit(Board(read_layout(map_file("market-env")), Signals(place), journal, unit=unit, faults=faults))
-            )
-        async with plugged(folder / "line", *units) as line:
-            yield Bus(folder, line)
 
 
 @given(st.binary(max_size=40))

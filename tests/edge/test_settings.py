@@ -137,7 +137,7 @@ def test_an_empty_tls_section_is_tls(folder: Path) -> None:
         ('device = "abc"\nsources = [3]', 'sources.0: a source needs driver = "..."'),
         ('device = "abc"\n[[sources]]\ndriver = "box"\ninterval_s = 60', "less than or equal to 30"),
         ('device = "abc"\n[[sources]]\ndriver = "box"\nname = "me"', "the box is always called 'box'"),
-        (MODBUS.replace("modbus-tcp", "modbus-tpc"), "did you mean 'modbus-tcp'? (installed: box,"),
+        (MODBUS.replace("modbus-tcp", "modbus-tpc"), "did you mean 'modbus-tcp'? (installed: bme280, box,"),
         (MODBUS.replace("env-1", "agent"), "sources.0.name: 'agent' is a source of the agent itself"),
         (MODBUS.replace("env-1", "box"), "sources.0.name: 'box' is a source of the agent itself"),
         (MODBUS.replace("env-1", "Env"), "sources.0.name: 'Env' is not 1 to 32 characters"),
@@ -200,6 +200,38 @@ def test_a_mistake_in_a_register_map_is_told(folder: Path, registers: str, says:
 def test_registers_of_two_kinds_may_share_an_address(folder: Path) -> None:
     lines = (a_register() + a_register(metric="rh_pct", kind="input")).replace("[[registers]]", "[[sources.registers]]")
     assert build_sources(read(folder, MODBUS + lines))[1].metrics == ("temp_c", "rh_pct")
+
+
+def sensors(*sections: str) -> str:
+    texts = [f'[[sources]]\nname = "s-{number}"\n{section}\n' for number, section in enumerate(sections, 1)]
+    return 'device = "mardika-1"\n' + "".join(texts)
+
+
+RTU = 'driver = "modbus-rtu"\nport = "/dev/ttyUSB0"\nregisters = [{ metric = "temp_c", address = 0 }]\n'
+PMS = 'driver = "pms5003"\nport = "/dev/ttyUSB0"\n'
+SHT = 'driver = "sht3x"\n'
+
+
+@pytest.mark.parametrize(
+    ("sections", "says"),
+    [
+        (
+            [RTU, RTU + "baud = 19200"],
+            "'s-1' uses /dev/ttyUSB0 for Modbus with 9600 baud 8N1, 's-2' for Modbus with 19200",
+        ),
+        ([RTU, PMS], "'s-1' uses /dev/ttyUSB0 for Modbus with 9600 baud 8N1, 's-2' for pms5003 s-2: only one"),
+        ([PMS, PMS], "'s-1' uses /dev/ttyUSB0 for pms5003 s-1, 's-2' for pms5003 s-2: only one can be right"),
+        ([SHT, SHT], "'s-1' uses address 0x44 on /dev/i2c-1 for sht3x s-1, 's-2' for sht3x s-2: only one"),
+    ],
+)
+def test_two_sources_at_one_place_are_refused(folder: Path, sections: list[str], says: str) -> None:
+    with pytest.raises(SettingsError, match=says):
+        read(folder, sensors(*sections))
+
+
+def test_sources_that_can_share_a_place_do(folder: Path) -> None:
+    shared = sensors(RTU, RTU + "unit = 2", SHT, SHT + "address = 0x45", SHT + 'bus = "/dev/i2c-3"')
+    assert len(build_sources(read(folder, shared))) == 6
 
 
 def test_two_sources_with_one_name_are_refused(folder: Path) -> None:
