@@ -293,4 +293,9 @@ class Agent:
 
 
 def _draft(source: Source, rows: tuple[tuple[int, Values], ...]) -> Draft:
-    return Draft(source.stream, source.name, source.metrics, rows)
+    """Metrics without a value in any of the rows are left out: flags and what a sensor does not have cost nothing."""
+    kept = [at for at in range(len(source.metrics)) if any(values[at] is not None for _, values in rows)]
+    if not kept:
+        return Draft(source.stream, source.name, source.metrics, rows)
+    narrow = tuple((mono_ms, tuple(values[at] for at in kept)) for mono_ms, values in rows)
+    return Draft(source.stream, source.name, tuple(source.metrics[at] for at in kept), narrow)

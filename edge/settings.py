@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -24,6 +24,8 @@ from edge.sources.settings import (
     settings_folder,
     surroundings,
 )
+from edge.trust.assess import Assessed, Assessor, Neighbours
+from edge.trust.humidity import PmCorrection
 from kewang.runtime.broker import BrokerSettings, TlsSettings
 from kewang.runtime.clock import ClockTrust, SystemClock
 from kewang.runtime.settings import Settings, SettingsError, load
@@ -71,6 +73,25 @@ class OutboxSettings(Settings):
     def budget_bytes(self) -> int:
         """The budget in bytes."""
         return int(self.budget_mb * 1_000_000)
+
+
+class TrustSettings(Settings):
+    """Doubtful values get a flag beside them; the value itself is never changed."""
+
+    flags: bool = Field(
+        default=True,
+        description="Flag values while a sensor warms up, is stuck, jumps or drifts; false: judge and correct nothing.",
+    )
+    warm_up_s: dict[str, Annotated[float, Field(ge=0, le=604_800)]] = Field(
+        default_factory=dict,
+        description="Source -> seconds after power-on in which its values are flagged as warming up; default: by "
+        "metric.",
+    )
+    pm_correction: PmCorrection = Field(
+        default="none",
+        description="`barkjohn-2021`: `pm25_corrected_ugm3` beside the raw value, with this box's humidity. For "
+        "Plantower sensors in outdoor air.",
+    )
 
 
 class TimerSettings(Settings):
@@ -145,6 +166,7 @@ class EdgeSettings(Settings):
         "`untrusted`: never (for benches).",
     )
     wall_offset_ms: int = Field(default=0, description="Shifts the clock, for benches. Leave it at 0 in the field.")
+    trust: TrustSettings = Field(default_factory=TrustSettings, description="Whether values can be believed.")
     timers: TimerSettings = Field(default_factory=TimerSettings, description="The protocol's times, for tests.")
     sources: tuple[AnySource, ...] = Field(
         default=(), description="Cameras and sensors; each with the keys of its driver."
@@ -250,6 +272,22 @@ def build_sources(
     others = [source for source in settings.sources if source.name != BOX_SOURCE]
     token = surroundings.set(Surroundings(settings.outbox.path.parent, clock.synchronised))
     try:
-        return [box, *(driver(source.driver)(source) for source in others)]
+        built = [driver(source.driver)(source) for source in others]
     finally:
         surroundings.reset(token)
+    return [box, *_assessed(settings, built)]
+
+
+def _assessed(settings: EdgeSettings, sources: Sequence[Source]) -> list[Source]:
+    """The sources, with every environmental sensor's values judged on their way."""
+    trust = settings.trust
+    if not trust.flags:
+        return list(sources)
+    neighbours, clock = Neighbours(), settings.system_clock()
+
+    def assessed(source: Source) -> Source:
+        warm_up_s = trust.warm_up_s.get(source.name)
+        judge = Assessor(source.name, source.metrics, neighbours, warm_up_s=warm_up_s, correction=trust.pm_correction)
+        return Assessed(source, judge, clock)
+
+    return [assessed(source) if source.stream == "env" else source for source in sources]

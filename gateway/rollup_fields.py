@@ -7,7 +7,7 @@ from operator import add
 from typing import Final
 
 from gateway.ports import Point, SeriesId
-from kewang.wire.catalogue import METRICS
+from kewang.wire.catalogue import FLAG_ENDING, METRICS
 from kewang.wire.thinned import COUNTED, code_field
 
 FUNCTIONS: Final = ("min", "mean", "max", "sum", "count")
@@ -17,8 +17,9 @@ _ADDERS: Final[dict[str, Callable[[float, float], float]]] = {"min": min, "max":
 
 
 def metrics(stream: str) -> list[str]:
-    """Its metrics, in the catalogue's order."""
-    return [metric.name for metric in METRICS if metric.stream == stream]
+    """Its metrics, in the catalogue's order. Flags are few and stay with their readings."""
+    measured = (metric.name for metric in METRICS if metric.stream == stream)
+    return [name for name in measured if not name.endswith(FLAG_ENDING)]
 
 
 def codes(stream: str) -> list[tuple[str, int, str]]:

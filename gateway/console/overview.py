@@ -12,7 +12,7 @@ from gateway.console.facts import Options
 from gateway.ports import SeriesId
 from kewang.wire.batch import MAX_DATE_MS
 from kewang.wire.cameras import CameraReason, CameraState
-from kewang.wire.catalogue import METRICS, Metric
+from kewang.wire.catalogue import FLAG_ENDING, METRICS, Metric
 from kewang.wire.placement import REFUSED_LIVES, Place, Placement
 
 Condition = Literal["ok", "silent", "never"]
@@ -200,13 +200,19 @@ def _place(placement: Placement | None, now_ms: int) -> Place | None:
     return placement.at(min(now_ms, MAX_DATE_MS)) if placement else None
 
 
+def _of_now(name: str, dated: Mapping[str, tuple[int, object]]) -> bool:
+    """A flag speaks of the very reading that it came with; of an older one it says nothing any more."""
+    flagged = dated.get(name.removesuffix(FLAG_ENDING))
+    return not name.endswith(FLAG_ENDING) or (flagged is not None and flagged[0] == dated[name][0])
+
+
 def _source(newest: Newest, device_speaks: bool, now_ms: int, options: Options) -> Source:
     point, dated = newest.point, newest.dated()
     old = now_ms - point.date_ms > options.source_silent_s * 1000
     readings = tuple(
         Reading(metric, value, date_ms)
         for metric in METRICS
-        if metric.stream == point.series.stream and metric.name in dated
+        if metric.stream == point.series.stream and metric.name in dated and _of_now(metric.name, dated)
         for date_ms, value in [dated[metric.name]]
         if isinstance(value, float)
     )

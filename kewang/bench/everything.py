@@ -25,6 +25,7 @@ BENCHES: Final = {
         "cause_accuracy",
         "compression",
     ),
+    "trust": ("recall", "false_flags_per_sensor_day"),
     "revoke": ("one_ms", "hundred_ms", "bystanders_lost", "messages_lost"),
     "visit": ("runs", "green", "taps", "first_reading_s", "bad_link"),
     "attacks": ("rows", "attempts", "refused", "controls", "controls_passed"),

@@ -40,6 +40,15 @@ _LINKS = ((0, "tidak ada", "none"), (1, "kabel", "wired"), (2, "seluler", "cellu
 _CAMERA_STATES = tuple((state.value, *STATE_WORDS[state]) for state in CameraState)
 _CAMERA_REASONS = tuple((reason.value, *REASON_WORDS[reason]) for reason in CameraReason)
 _RECORDING = ((0, "tidak diketahui", "unknown"), (1, "merekam", "recording"), (2, "tidak merekam", "not recording"))
+FLAG_ENDING: Final = "_flag"
+"""Ends the name of the metric that says why another one's value is doubted: `temp_c_flag` stands beside `temp_c`."""
+_FLAGS = (
+    (1, "pemanasan", "warming up"),
+    (2, "lonjakan", "spike"),
+    (3, "menyimpang dari tetangga", "differs from its neighbours"),
+    (4, "macet", "stuck"),
+)
+_UNFLAGGED: Final = frozenset({"rain_mm", "sim_n", "pm25_corrected_ugm3"})
 _EVENTS = (
     (1, "agen mulai", "agent started"),
     (2, "agen berhenti", "agent stopped"),
@@ -50,12 +59,13 @@ _EVENTS = (
     (7, "sumber pulih", "source recovered"),
 )
 
-METRICS: Final = (
+_MEASURED: Final = (
     Metric("temp_c", "env", "°C", -10, 60, 1, "Suhu udara", "Air temperature"),
     Metric("rh_pct", "env", "%", 0, 100, 1, "Kelembapan udara", "Relative humidity"),
     Metric("pressure_hpa", "env", "hPa", 850, 1100, 1, "Tekanan udara", "Air pressure"),
     Metric("pm1_ugm3", "env", "µg/m³", 0, 2000, 1, "Partikel PM1", "Particulate matter PM1"),
     Metric("pm25_ugm3", "env", "µg/m³", 0, 2000, 1, "Partikel PM2,5", "Particulate matter PM2.5"),
+    Metric("pm25_corrected_ugm3", "env", "µg/m³", 0, 2000, 1, "PM2,5 dikoreksi kelembapan", "PM2.5 less humidity"),
     Metric("pm10_ugm3", "env", "µg/m³", 0, 5000, 1, "Partikel PM10", "Particulate matter PM10"),
     Metric("noise_dba", "env", "dB(A)", 20, 140, 1, "Kebisingan", "Noise level"),
     Metric("nh3_ppm", "env", "ppm", 0, 500, 2, "Amonia", "Ammonia"),
@@ -124,6 +134,15 @@ METRICS: Final = (
     Metric("tamper_event", "cam", "", 0, 15, 0, "Laporan gangguan kamera", "Tamper events of the camera"),
 )
 
+
+def _flag(of: Metric) -> Metric:
+    meanings = f"Keraguan: {of.meaning_id}", f"Doubt: {of.meaning_en}"
+    return Metric(of.name + FLAG_ENDING, of.stream, "", 1, 4, 0, *meanings, _FLAGS)
+
+
+METRICS: Final = _MEASURED + tuple(
+    _flag(one) for one in _MEASURED if one.stream == "env" and one.name not in _UNFLAGGED
+)
 BY_NAME: Final = {metric.name: metric for metric in METRICS}
 
 

@@ -171,7 +171,7 @@ except SourceError as error:
 
 
 @pytest.mark.parametrize(
-    ("content", "said"), [("27312\n", "(27.312,)"), ("", "SourceError"), (None, "SourceError thermometer")]
+    ("content", "said"), [("27312\n", "(27.312, None)"), ("", "SourceError"), (None, "SourceError thermometer")]
 )
 def test_the_driver_of_the_tutorial_reads(tutorial: Path, content: str | None, said: str) -> None:
     if content is not None:

@@ -23,7 +23,7 @@ from kewang.wire.command import Command, Result
 from kewang.wire.state import State
 from kewang.wire.timers import Timers
 from tests.fake_outbox import MemoryDisk, MemoryOutbox
-from tests.fake_source import FakeCamera
+from tests.fake_source import FakeCamera, FakeSource
 from tests.fake_uplink import MemoryLink, MemoryUplink, ScriptedSource
 
 LIMIT_S = 60.0
@@ -93,6 +93,14 @@ def give_credit(link: MemoryLink, **more: object) -> None:
     link.deliver(topics.ACK, Ack.model_validate({"cr": 20} | more).encode())
 
 
+async def test_metrics_without_a_value_are_not_sent() -> None:
+    source = FakeSource(metrics=("sim_n", "rh_pct", "temp_c", "temp_c_flag"), interval_s=0.01, rest=(None, 28.5, None))
+    async with Bench(source).running() as link:
+        give_credit(link)
+        batch = await next_batch(link)
+        assert (batch.metrics, list(batch.rows[0])[1:]) == (["sim_n", "temp_c"], [1, 28.5])
+
+
 async def test_a_source_that_hangs_or_fails_delays_no_other() -> None:
     good, hanging = ScriptedSource("good", [(21.0,)]), ScriptedSource("hanging", [None])
     failing, faulty = ScriptedSource("failing", [SourceError("no answer")]), ScriptedSource("faulty", [KeyError("x")])
@@ -130,7 +138,7 @@ async def test_a_heartbeat_goes_without_credit_even_when_the_box_cannot_be_read(
     bench = Bench(ScriptedSource("box", [SourceError("psutil broke")], stream="sys"))
     async with bench.running() as link:
         batch = await next_batch(link)
-        assert (batch.source, batch.held, batch.rows) == ("box", 0, [[0, None, 1.0]])
+        assert (batch.source, batch.held, batch.metrics, batch.rows) == ("box", 0, ["clock_synced"], [[0, 1.0]])
         assert batch.tallies
 
 
