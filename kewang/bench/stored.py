@@ -17,6 +17,7 @@ from typing import Any, Final, Protocol
 
 RUNNING_NUMBER: Final = "sim_n"
 STREAM: Final = "env"
+_FLAG_ENDING: Final = "_flag"
 _LIMIT_S: Final = 30.0
 _OPEN: Final = 0
 _STORED: Final = 101
@@ -156,7 +157,7 @@ def _dicts(series: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _point(measurement: str, tags: Mapping[str, str], date_ms: int, fields: Mapping[str, Any]) -> Iterator[StoredPoint]:
-    """The point in a row; none if it has no running number."""
+    """The point in a row; none if it has no running number. Flags are the agent's word, not the board's."""
     values, reason = dict(fields), None
     if measurement == "quarantine":
         reason = str(values.get("reason"))
@@ -166,6 +167,7 @@ def _point(measurement: str, tags: Mapping[str, str], date_ms: int, fields: Mapp
     if number is not None:
         own = {key: value for key, value in tags.items() if key != "stream"}
         named = tags.get("device", ""), tags.get("source", "")
+        values = {name: value for name, value in values.items() if not name.endswith(_FLAG_ENDING)}
         yield StoredPoint(*named, int(number), date_ms, values, tuple(sorted(own.items())), reason)
 
 
