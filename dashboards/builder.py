@@ -153,18 +153,19 @@ def table(
     columns: Mapping[str, Json],
     *,
     sort: str = "",
+    ascending: bool = False,
     limit: int = 0,
     joined_by: str = "",
     **more: Any,
 ) -> Panel:
     """Rows, with `columns` alone, in their order: name in the answer -> its header and look (see `column`).
 
-    `sort`: the column it is sorted by, largest first; `limit`: rows at most; `joined_by`: the column that joins the
-    answers of several queries.
+    `sort`: the column it is sorted by, largest first or `ascending`; `limit`: rows at most; `joined_by`: the
+    column that joins the answers of several queries.
     """
     steps: list[Json] = [{"id": "joinByField", "options": {"byField": joined_by, "mode": "inner"}}] if joined_by else []
     if sort:
-        steps.append({"id": "sortBy", "options": {"fields": {}, "sort": [{"field": sort, "desc": True}]}})
+        steps.append({"id": "sortBy", "options": {"fields": {}, "sort": [{"field": sort, "desc": not ascending}]}})
     if limit:
         steps.append({"id": "limit", "options": {"limitField": limit}})
     names = list(columns)

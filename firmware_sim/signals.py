@@ -34,7 +34,7 @@ class Signals:
             "noise_dba": self._noise_dba,
             "nh3_ppm": self._nh3_ppm,
             "h2s_ppm": lambda t: 0.08 * self._nh3_ppm(t),
-            "co2_ppm": lambda t: 420 + 160 * self._market(t) + 30 * self._wander("co2", t, 1200),
+            "co2_ppm": lambda t: 420 + 160 * self._market(t) + 30 * self.wander("co2", t, 1200),
             "bin_fill_pct": self._bin_fill_pct,
             "water_level_cm": self._water_level_cm,
             "light_lux": self._light_lux,
@@ -50,10 +50,10 @@ class Signals:
             raw = self._by_metric[name](unix_s)
         else:
             middle, width = (found.low + found.high) / 2, (found.high - found.low) / 4
-            raw = middle + width * self._wander(name, unix_s, 600)
+            raw = middle + width * self.wander(name, unix_s, 600)
         return min(found.high, max(found.low, raw))
 
-    def _wander(self, key: str, unix_s: float, period_s: float) -> float:
+    def wander(self, key: str, unix_s: float, period_s: float) -> float:
         """Smooth noise from -1 to 1 that changes over `period_s`."""
         place, part = divmod(unix_s / period_s, 1.0)
         ease = part * part * (3 - 2 * part)
@@ -72,13 +72,13 @@ class Signals:
         start = 12.5 + 5 * self._dice("shower", day)
         length = 0.7 + 1.8 * self._dice("length", day)
         inside = _bump(hour, start + length / 2, length / 2)
-        return inside * (0.6 + 0.4 * self._wander("rain", unix_s, 240))
+        return inside * (0.6 + 0.4 * self.wander("rain", unix_s, 240))
 
     def _market(self, unix_s: float) -> float:
         """How busy the market is, 0 to 1: from before dawn to ten, again towards evening."""
         hour = _hour(unix_s)
         busy = _bump(hour, 7.5, 3.0) + 0.55 * _bump(hour, 17.0, 2.5) + 0.25 * _bump(hour, 12.5, 3.0)
-        return min(1.0, busy) * (0.85 + 0.15 * self._wander("market", unix_s, 300))
+        return min(1.0, busy) * (0.85 + 0.15 * self.wander("market", unix_s, 300))
 
     def _sun(self, unix_s: float) -> float:
         """The sun's height, 0 to 1; near the equator from six to six."""
@@ -86,29 +86,29 @@ class Signals:
 
     def _temp_c(self, unix_s: float) -> float:
         daily = 27.6 + 3.3 * math.cos(2 * math.pi * (_hour(unix_s) - 13.7) / 24)
-        return daily - 2.5 * self._rain(unix_s) + 0.5 * self._wander("temp", unix_s, 1800)
+        return daily - 2.5 * self._rain(unix_s) + 0.5 * self.wander("temp", unix_s, 1800)
 
     def _rh_pct(self, unix_s: float) -> float:
         dry = 82 - 3.6 * (self._temp_c(unix_s) - 27.6)
-        return min(99.5, dry + 8 * self._rain(unix_s) + 2 * self._wander("rh", unix_s, 1500))
+        return min(99.5, dry + 8 * self._rain(unix_s) + 2 * self.wander("rh", unix_s, 1500))
 
     def _pressure_hpa(self, unix_s: float) -> float:
         tide = 1.4 * math.cos(4 * math.pi * (_hour(unix_s) - 10) / 24)
-        return 1010.5 + tide + 1.5 * self._wander("pressure", unix_s, 2 * DAY_S)
+        return 1010.5 + tide + 1.5 * self.wander("pressure", unix_s, 2 * DAY_S)
 
     def _pm25_ugm3(self, unix_s: float) -> float:
         hour = _hour(unix_s)
         fires = 38 * _bump(hour, 6.3, 1.3) + 24 * _bump(hour, 18.5, 1.6)
-        base = 9 + 4 * self._wander("pm", unix_s, 5400) + fires + 8 * self._market(unix_s)
-        return max(1.0, base * (1 - 0.6 * self._rain(unix_s)) + 1.5 * self._wander("pm-quick", unix_s, 45))
+        base = 9 + 4 * self.wander("pm", unix_s, 5400) + fires + 8 * self._market(unix_s)
+        return max(1.0, base * (1 - 0.6 * self._rain(unix_s)) + 1.5 * self.wander("pm-quick", unix_s, 45))
 
     def _noise_dba(self, unix_s: float) -> float:
         crowd = 43 + 27 * self._market(unix_s) + 12 * self._rain(unix_s)
-        return crowd + 3 * self._wander("noise", unix_s, 20) + 1.5 * self._wander("noise-quick", unix_s, 5)
+        return crowd + 3 * self.wander("noise", unix_s, 20) + 1.5 * self.wander("noise-quick", unix_s, 5)
 
     def _nh3_ppm(self, unix_s: float) -> float:
         ripe = self._bin_fill_pct(unix_s) / 100 * (self._temp_c(unix_s) - 20) / 10
-        return max(0.05, 0.3 + 4.5 * ripe + 0.2 * self._wander("nh3", unix_s, 600))
+        return max(0.05, 0.3 + 4.5 * ripe + 0.2 * self.wander("nh3", unix_s, 600))
 
     def _bin_fill_pct(self, unix_s: float) -> float:
         """Emptied at five in the morning and, on most days, at two in the afternoon."""
@@ -122,10 +122,10 @@ class Signals:
         hours = unix_s / HOUR_S
         tide = sum(height * math.cos(2 * math.pi * hours / period) for height, period in _TIDE)
         flood = sum(self._rain(unix_s - late * HOUR_S) for late in (0.5, 1.0, 1.5, 2.0, 3.0)) * 22
-        return 140 + 0.5 * tide + flood + 1.5 * self._wander("waves", unix_s, 9)
+        return 140 + 0.5 * tide + flood + 1.5 * self.wander("waves", unix_s, 9)
 
     def _light_lux(self, unix_s: float) -> float:
-        clouds = 0.65 + 0.35 * self._wander("clouds", unix_s, 900)
+        clouds = 0.65 + 0.35 * self.wander("clouds", unix_s, 900)
         return 105_000 * math.pow(self._sun(unix_s), 1.2) * clouds * (1 - 0.75 * self._rain(unix_s)) + 2
 
 

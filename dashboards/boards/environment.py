@@ -18,9 +18,10 @@ SHOWN: Final = ("temp_c", "rh_pct", "noise_dba", "nh3_ppm", "h2s_ppm", "water_le
 
 def board(_: Voice) -> Json:
     """The board."""
+    air = [over_time(_, name) for name in ("pm25_ugm3", "temp_c", "noise_dba")]
     bands = [
-        Band(10, [(8, ispu(_)), (13, everywhere(_)), (3, newest_data(_, "temp_c_count", "env_5m"))]),
-        Band(8, [(8, over_time(_, name)) for name in ("pm25_ugm3", "temp_c", "noise_dba")]),
+        Band(8, [(21, everywhere(_)), (3, newest_data(_, "temp_c_count", "env_5m"))]),
+        Band(8, [(6, one) for one in (ispu(_), *air)]),
         Band(8, [(6, over_time(_, name)) for name in ("nh3_ppm", "h2s_ppm", "water_level_cm", "bin_fill_pct")]),
         Band(9, [(6, worst_hour(_, name)) for name in ("pm25_ugm3", "temp_c", "nh3_ppm", "water_level_cm")]),
         Band(
@@ -77,11 +78,11 @@ def over_time(_: Voice, name: str) -> Panel:
 def stuck(_: Voice) -> Panel:
     """Sensors whose value does not move."""
     what = _("How little the temperature moved in 3 days, least first. Near 0: the sensor is stuck, exchange it.")
-    shown = column(_("Span, negative"), unit="celsius", decimals=2, thresholds=look.thresholds((-0.1, look.WARN)))
-    span = "min(temp_c_min) - max(temp_c_max)"
-    return worst(
-        "stuck", _("Stuck sensors"), what, _, span, "env_5m", last_s(TRUST_S), shown=shown, empty=unmeasured(_)
-    )
+    moves = look.thresholds((0.1, look.NORMAL), base=look.WARN)
+    shown = column(_("Span"), unit="celsius", decimals=2, thresholds=moves)
+    span = "max(temp_c_max) - min(temp_c_min)"
+    more: Json = {"shown": shown, "least": True, "empty": unmeasured(_)}
+    return worst("stuck", _("Stuck sensors"), what, _, span, "env_5m", last_s(TRUST_S), **more)
 
 
 def refused(_: Voice) -> Panel:

@@ -44,14 +44,16 @@ def worst(
     shown: Json,
     or_zero: bool = False,
     with_site: bool = False,
+    least: bool = False,
     limit: int = WORST,
     **more: Any,
 ) -> Panel:
-    """The devices (or other tags) with the highest value of `expression`, as a table. `shown`: the value's column;
-    `or_zero`: a sum of nothing is 0; `with_site`: where the device stands, by a second query."""
+    """The devices (or other tags) with the highest (or `least`) value of `expression`, as a table. `shown`: the value's
+    column; `or_zero`: a sum of nothing is 0; `with_site`: where the device stands, by a second query."""
     whole: Json = {"every": WHOLE, "fill": "0"} if or_zero else {}
     each = select(f"{expression} AS value", measurement, *where, by=by, **whole)
-    query = outer(f"top(value, {', '.join(map(identifier, by))}, {limit})", each)
+    pick = "bottom" if least else "top"
+    query = outer(f"{pick}(value, {', '.join(map(identifier, by))}, {limit})", each)
     columns = {"device": device_column(_), "source": source_column(_)}
     named = {tag: columns[tag] if tag in columns else column(_("Place")) for tag in by}
     rows = [target(query, table=True)]
@@ -59,7 +61,7 @@ def worst(
         rows.append(target(select(newest("site"), "state", last_s(FRESH_S), by=["device"]), table=True))
         named = {"site": column(_("Site")), **named}
         more["joined_by"] = "device"
-    return table(key, title, what, rows, {**named, "top": shown}, sort="top", **more)
+    return table(key, title, what, rows, {**named, pick: shown}, sort=pick, ascending=least, **more)
 
 
 def open_incidents(key: str, _: Voice, *where: str, limit: int = 0) -> Panel:

@@ -47,6 +47,8 @@ _NEWEST_MS: Final = 2 * HOUR_MS
 """The last trouble began so long ago."""
 _DETECTED_S: Final = 105.0
 _ROWS_AT_ONCE: Final = 4_000
+_WANDER_S: Final = 7200.0
+"""How slowly what a box or a camera measures changes."""
 _WHYS: Final[tuple[Why, ...]] = ("power", "link", "watchdog", "update", "config")
 _OF_CAMERA: Final[tuple[tuple[str, Word], ...]] = (
     ("camera-covered", "down"),
@@ -197,7 +199,8 @@ class History:
             return signals.value(name, date_ms / 1000)
         if name == "camera_state" and (trouble := self._of_camera(series.device, date_ms)):
             return float(CameraState.DOWN if trouble.word == "down" else CameraState.DEGRADED)
-        return round(self._dice.uniform(*_USUAL[series.stream][name]), 3)
+        low, high = _USUAL[series.stream][name]
+        return round(low + (high - low) * (1 + signals.wander(name, date_ms / 1000, _WANDER_S)) / 2, 3)
 
     def _of_camera(self, device: str, date_ms: int) -> Trouble | None:
         at_ms = date_ms // STEP_MS * STEP_MS
