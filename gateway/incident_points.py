@@ -43,7 +43,7 @@ def _open(one: Incident, kinds: Kinds, now_ms: int) -> Table:
 
 def _event(moved: Transition) -> Table:
     tags = (("device", moved.device), *((("source", moved.source),) if moved.source else ()))
-    row = (_ms(moved.at_s), moved.word, moved.before, moved.at_s - moved.heard_s)
+    row = (_ms(moved.at_s), moved.word, moved.before, max(0.0, moved.at_s - moved.heard_s))
     return Table("device_event", tags, ("word", "before", "silent_s"), [row])
 
 

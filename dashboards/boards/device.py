@@ -7,7 +7,7 @@ from dashboards.boards.environment import grafana_unit
 from dashboards.boards.shared import metric
 from dashboards.builder import Json, Panel, column, stat, table, target, timeline, timeseries
 from dashboards.catalogue import metrics
-from dashboards.influxql import chosen, last_s, newest, select, source
+from dashboards.influxql import chosen, is_, last_s, newest, select, source
 from dashboards.layout import Band, annotation, chosen_by, other_boards
 from dashboards.layout import board as laid_out
 from dashboards.voice import Voice
@@ -15,6 +15,9 @@ from kewang.wire.catalogue import Metric
 
 WEEK_S: Final = 7 * 86_400
 ONE: Final = chosen("device")
+ITSELF: Final = is_("source", "")
+"""Of `device_event`: what the device became, not one of its sources."""
+SOURCES: Final = '"source" =~ /./'
 PER_BAND: Final = 3
 
 
@@ -72,7 +75,7 @@ def age(_: Voice) -> Panel:
 
 def open_now(_: Voice) -> Panel:
     """Its word now."""
-    query = select("last(word)", "device_event", last_s(30 * 86_400), ONE)
+    query = select("last(word)", "device_event", last_s(30 * 86_400), ONE, ITSELF)
     what = _("How it is, as the watch last said.")
     word: Json = {"field": "/word|last/", "mappings": [look.words_of_device(_)], "empty": "◇ " + _("unknown")}
     return stat("word", _("State"), what, query, unit="none", **word)
@@ -110,10 +113,12 @@ def clock(_: Voice) -> Panel:
 
 def week(_: Voice) -> Panel:
     """How it was, over 7 days."""
-    query = select("word", "device_event", last_s(WEEK_S), ONE, by=["source"])
+    itself = select("word", "device_event", last_s(WEEK_S), ONE, ITSELF)
+    sources = select("word", "device_event", last_s(WEEK_S), ONE, SOURCES, by=["source"])
+    rows = [target(itself, alias=_("Device")), target(sources, alias="$tag_source")]
     what = _("How the device and each of its sources were. Empty at the left: nothing changed before.")
     shown: Json = {"mappings": [look.words_of_device(_)], "unit": "none", "empty": _("Nothing changed.")}
-    return timeline("week", _("States of 7 days"), what, [target(query, alias="$tag_source")], **shown)
+    return timeline("week", _("States of 7 days"), what, rows, **shown)
 
 
 def days(_: Voice) -> Panel:
@@ -124,7 +129,7 @@ def days(_: Voice) -> Panel:
     bad = look.thresholds((60, look.ALARM))
     columns = {"Time": column(_("Day"), unit="time:DD/MM/YYYY")}
     for name, word in zip(states, words, strict=True):
-        columns[name] = column(word, unit="dtdurations", thresholds=bad if name == "down_s" else None)
+        columns[name] = column(word, unit="dthms", thresholds=bad if name == "down_s" else None)
     what = _("How long it was how, on each of the last 30 days.")
     return table("days", _("Availability by day"), what, [target(query, table=True)], columns, sort="Time", empty="–")
 
@@ -139,7 +144,7 @@ def history(_: Voice) -> Panel:
         "source": column(_("Source")),
         "before": column(_("From"), mappings=words),
         "word": column(_("To"), mappings=words),
-        "silent_s": column(_("Silent for"), unit="dtdurations"),
+        "silent_s": column(_("Silent for"), unit="dthms"),
     }
     what = _("Its changes of the last 30 days, newest first.")
     rows = [target(query, table=True)]
@@ -181,7 +186,7 @@ def incidents(_: Voice) -> Panel:
         "kind": column(_("Kind")),
         "severity": column(_("Severity"), mappings=[look.severities(_)]),
         "what": column(_("Newest"), mappings=[_whats(_)]),
-        "lost_s": column(_("Lost"), unit="dtdurations"),
+        "lost_s": column(_("Lost"), unit="dthms"),
         "by": column(_("Who has it")),
     }
     what = _("Incidents of this device alone in the last 30 days; those of its site stand on the wall.")

@@ -150,7 +150,7 @@ def channels(_: Voice) -> Panel:
         "channel": column(_("Channel")),
         "trouble": column(_("State"), mappings=[well]),
         "waiting": column(_("Waiting"), decimals=0),
-        "oldest_s": column(_("Oldest"), unit="dtdurations", thresholds=look.thresholds((120, look.ALARM))),
+        "oldest_s": column(_("Oldest"), unit="dthms", thresholds=look.thresholds((120, look.ALARM))),
         "delivered": column(_("Delivered"), decimals=0),
         "refused": column(_("Refused"), decimals=0, thresholds=look.thresholds((1, look.WARN))),
         "expired": column(_("Expired"), decimals=0, thresholds=look.thresholds((1, look.WARN))),

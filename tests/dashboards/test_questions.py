@@ -213,6 +213,20 @@ def test_hostile_names_in_the_database_come_back_as_they_are_and_find_only_their
     strange.influx.close()
 
 
+def test_a_source_that_is_down_is_not_its_device(house: House) -> None:
+    now_ms = time.time_ns() // 1_000_000
+    tables = [
+        Table("device_event", (("device", "a"),), ("word", "before"), [(now_ms - 2000, "up", "unknown")]),
+        Table("device_event", (("device", "a"), ("source", "cam-1")), ("word", "before"), [(now_ms, "down", "up")]),
+    ]
+    assert asyncio.run(written(house.url, "words", tables)) == 2
+    told = House(house.url, Influx(house.url, "words"), {})
+    assert [one["last"] for one in told.rows("kewang-device-id", "word", "a")] == ["up"]
+    week = told.rows("kewang-device-id", "week", "a")
+    assert [(one.get("source", ""), one["word"]) for one in week] == [("", "up"), ("cam-1", "down")]
+    told.influx.close()
+
+
 async def written(url: str, database: str, tables: Sequence[Table]) -> int:
     """How many of the tables the store lets in."""
     store = Influx1Store(url, database)
