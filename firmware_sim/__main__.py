@@ -114,6 +114,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True)
     _add_board(commands.add_parser("board", help="Modbus TCP boards with a journal"))
     add_camera(commands.add_parser("camera", help="cameras over RTSP and HTTP, with faults"))
+    _add_buses(commands.add_parser("buses", help="ten sensors on every kind of bus: serial, I2C, 1-Wire, MQTT"))
     _add_fleet(commands.add_parser("fleet", help="many protocol clients over MQTT, for load"))
     fault = commands.add_parser("switch", help="switch the fault of a running board or camera")
     fault.add_argument("control", type=Path, help="its control file")
@@ -133,6 +134,23 @@ def _add_board(board: argparse.ArgumentParser) -> None:
     board.add_argument("--journal", type=Path, required=True, help="journal file; with several boards NAME-0.EXT ...")
     board.add_argument("--faults", default="none", help="none, random, or fault@start+length,... in seconds")
     board.add_argument("--control", type=Path, help='control file, e.g. {"fault": "stuck"}; numbered like the journal')
+
+
+def _add_buses(buses: argparse.ArgumentParser) -> None:
+    buses.set_defaults(run=run_buses)
+    buses.add_argument("--folder", type=Path, required=True, help="their ports, faults (NAME.json), sources.json")
+    buses.add_argument("--host", default="127.0.0.1", help="broker that the ESP32 speaks to")
+    buses.add_argument("--port", type=int, default=1883, help="its port")
+
+
+def run_buses(options: argparse.Namespace) -> int:
+    """Serve a box's sensors until a signal."""
+    from firmware_sim.buses import serve
+    from kewang.runtime.broker import BrokerSettings
+
+    broker = BrokerSettings(host=options.host, port=options.port)
+    options.folder.mkdir(parents=True, exist_ok=True)
+    return run_until_signalled(lambda stopping: serve(options.folder, broker, stopping))
 
 
 def _add_fleet(fleet: argparse.ArgumentParser) -> None:

@@ -9,8 +9,8 @@ three things; nothing in Kewang changes:
         pin: int = Field(ge=0, le=27, description="GPIO pin the sensor's data wire is on.")
 
 2. The driver. `read` gives one value per metric, None for "no value", and raises SourceError with a text that says
-   what to look at. It must not block the loop: a blocking library goes through `asyncio.to_thread`. Do not judge
-   values: what is out of range is kept and told by the gateway::
+   what to look at. It must not block the loop: a blocking library goes through a `Lane`, a thread for each port, so
+   that one that hangs holds up no other. Do not judge values: what is out of range is kept and told by the gateway::
 
     class Dht:
         Settings = DhtSettings
@@ -21,11 +21,11 @@ three things; nothing in Kewang changes:
             self.name = settings.name
             self.interval_s = settings.interval_s
             self.timeout_s = settings.timeout_s
-            self._pin = settings.pin
+            self._pin, self._lane = settings.pin, Lane.at(f"pin {settings.pin}")
 
         async def read(self) -> Values:
             try:
-                return await asyncio.to_thread(dht.read, self._pin)
+                return await self._lane.run(dht.read, self._pin)
             except OSError as error:
                 raise SourceError(f"no answer on pin {self._pin}: check the wire ({error})") from None
 

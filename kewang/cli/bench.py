@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from kewang.cli.bench_alerts import alerts
+from kewang.cli.bench_buses import buses
 from kewang.cli.bench_trust import trust
 from kewang.cli.common import UNREACHABLE, USAGE, AsJson, fail
 from kewang.runtime import extras
@@ -276,6 +277,7 @@ def probes(
 
 app.command()(alerts)
 app.command()(trust)
+app.command()(buses)
 
 
 @app.command()
