@@ -16,10 +16,10 @@ from dashboards.boards import all_boards
 from dashboards.builder import SOURCE_UID
 from dashboards.voice import Voice
 from dashboards.yaml_text import yaml_text
+from kewang.ui import city
 
 Json = dict[str, Any]
 MOUNTED: Final = "/etc/grafana/kewang"
-MAP: Final = Path(__file__).parent / "maps" / "ambon.geojson"
 _MADE: Final = "Made by `kewang dashboards build`; made anew with every upgrade, so change nothing here."
 _ENVIRONMENT: Final = f"""# {_MADE}
 # What Grafana's environment needs beside these files; the first three are yours.
@@ -38,7 +38,7 @@ def built(voices: Sequence[Voice], boards: Sequence[Json] | None = None) -> dict
     first = voices[0]
     made: dict[str, str | bytes] = {
         "grafana.env": _ENVIRONMENT + f"GF_USERS_DEFAULT_LANGUAGE={'id-ID' if first.language == 'id' else 'en-US'}\n",
-        "maps/city.geojson": MAP.read_bytes(),
+        "maps/city.geojson": city.FILE.read_bytes(),
         "maps/empty.png": _empty_png(),
         "playlist.json": _text(playlist(first)),
         "provisioning/datasources/kewang.yaml": yaml_text(data_source(), _MADE + _INFLUX_2),

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from dashboards.voice import Voice
 from kewang.ui.palette import DARK
+from kewang.ui.states import COLOURS, STATES, SYMBOLS, Mark
 
 GROUND: Final = "#181b1f"
 """A panel of Grafana's dark theme."""
@@ -61,30 +62,28 @@ def nothing(text: str, colour: str) -> Json:
     return {"type": "special", "options": {"match": "null+nan", "result": {"text": text, "color": colour}}}
 
 
+def marked(mark: Mark, text: str) -> tuple[str, str]:
+    """A text as it is shown with its symbol, and its colour. What is normal has no symbol: it asks for nothing."""
+    return text if mark == "plain" else f"{SYMBOLS[mark]} {text}", getattr(DARK, COLOURS[mark])
+
+
 def states(_: Voice) -> Json:
     """The states of `fleet`, by code."""
-    return values(
-        {
-            "0": (_("normal"), NORMAL),
-            "1": ("▲ " + _("degraded"), WARN),
-            "2": ("● " + _("in maintenance"), INFO),
-            "3": ("◇ " + _("unknown"), UNKNOWN),
-            "4": ("■ " + _("down"), ALARM),
-        }
-    )
+    return values({str(state.code): marked(state.mark, _(state.word)) for state in STATES})
 
 
 def words_of_device(_: Voice) -> Json:
     """The words of `device_event`."""
+    own = {state.key: marked(state.mark, _(state.word)) for state in STATES}
     return values(
         {
-            "up": (_("normal"), NORMAL),
-            "degraded": ("▲ " + _("degraded"), WARN),
-            "unstable": ("▲ " + _("unstable"), WARN),
-            "maintenance": ("● " + _("in maintenance"), INFO),
-            "unknown": ("◇ " + _("unknown"), UNKNOWN),
-            "unplaced": ("◇ " + _("without a place"), UNKNOWN),
-            "down": ("■ " + _("down"), ALARM),
+            "up": own["normal"],
+            "degraded": own["degraded"],
+            "unstable": marked("warn", _("unstable")),
+            "maintenance": own["maintenance"],
+            "unknown": own["unknown"],
+            "unplaced": marked("unknown", _("without a place")),
+            "down": own["down"],
         }
     )
 
@@ -93,9 +92,9 @@ def severities(_: Voice) -> Json:
     """The severities of incidents."""
     return values(
         {
-            "critical": ("■ " + _("CRITICAL"), ALARM),
-            "warning": ("▲ " + _("WARNING"), WARN),
-            "info": ("● " + _("NOTE"), INFO),
+            "critical": marked("alarm", _("CRITICAL")),
+            "warning": marked("warn", _("WARNING")),
+            "info": marked("info", _("NOTE")),
         }
     )
 

@@ -166,11 +166,13 @@ class Chronicle:
         return incident, window
 
     def found(self, query: Query, offset: int, limit: int) -> tuple[list[Incident], int]:
-        """The newest that are looked for, after `offset` of them, and how many there are."""
+        """Those looked for, after `offset` of them, and how many there are; open ones first, then the newest."""
         where, values = query.where()
         with self._turn:
             (count,) = self._db.execute(f"SELECT count(*) FROM incident WHERE {where}", values).fetchone()
-            wanted = f"SELECT facts FROM incident WHERE {where} ORDER BY number DESC LIMIT ? OFFSET ?"
+            wanted = (
+                f"SELECT facts FROM incident WHERE {where} ORDER BY ended_s IS NOT NULL, number DESC LIMIT ? OFFSET ?"
+            )
             found = self._db.execute(wanted, (*values, limit, offset)).fetchall()
         return [incident_of(json.loads(facts)) for (facts,) in found], count
 

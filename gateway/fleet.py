@@ -35,9 +35,9 @@ def fleet(places: Mapping[str, Place], word: Callable[[str], Word], now_ms: int)
     ]
 
 
-def _state(counts: Counter[str]) -> int:
-    """In one number, the worse the higher: 0 normal, 1 degraded, 2 maintenance, 3 not known, 4 down. What most are
-    counts for maintenance and not known; for down it is enough that half are."""
+def state_of(counts: Counter[str]) -> int:
+    """In one number (kewang.ui.states), the worse the higher. What most are counts for maintenance and not known;
+    for down it is enough that half are."""
     total = counts.total()
     if 2 * counts["down"] >= total:
         return 4
@@ -48,7 +48,7 @@ def _state(counts: Counter[str]) -> int:
 
 
 def _table(level: str, name: str, counts: Counter[str], spots: list[tuple[float, float]], now_ms: int) -> Table:
-    fields = {"total": float(counts.total()), "state": float(_state(counts))}
+    fields = {"total": float(counts.total()), "state": float(state_of(counts))}
     fields |= {each: float(counts[each]) for each in WORDS}
     if spots:
         fields |= {"lat": fmean(lat for lat, _ in spots), "lon": fmean(lon for _, lon in spots)}

@@ -69,12 +69,8 @@ class Watched:
     loop_s: float = LOOP_S
     tasks: Assigning | None = None
 
-    def listed(self, limit: int) -> list[Incident]:
-        """The newest incidents, those that are open first."""
-        return self.chronicle.incidents(limit=limit)
-
     def found(self, query: Query, offset: int, limit: int) -> tuple[list[Incident], int]:
-        """The newest that are looked for, after `offset` of them, and how many there are."""
+        """Those looked for, after `offset` of them, and how many there are; open ones first, then the newest."""
         return self.chronicle.found(query, offset, limit)
 
     def open_incidents(self) -> int:

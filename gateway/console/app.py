@@ -11,13 +11,16 @@ from gateway.console.api import Api
 from gateway.console.assigning import AssignPages
 from gateway.console.events import Events
 from gateway.console.facts import Access, Facts, Options
+from gateway.console.figures_pages import FiguresPages
 from gateway.console.forms import Forms
 from gateway.console.headers import SafeHeaders
 from gateway.console.incidents import IncidentPages, Incidents
 from gateway.console.live import Live
 from gateway.console.login import Login
 from gateway.console.maintenance import MaintenancePages
+from gateway.console.map_page import MapPages
 from gateway.console.one import Devices
+from gateway.console.paging import in_language
 from gateway.console.render import Renderer
 from gateway.console.services import Services
 from gateway.metrics import GatewayMetrics
@@ -54,7 +57,8 @@ def create_app(
     app.add_middleware(Login, access=access, clock=clock)
     app.add_middleware(SafeHeaders)
     pages = Pages(renderer, events, devices, options)
-    app.include_router(pages.router())
+    for shown in (pages, MapPages(live, pages), FiguresPages(live, pages)):
+        app.include_router(shown.router())
     if incidents is not None:
         forms = Forms(clock, access)
         one = IncidentPages(incidents, facts, pages, clock, forms)
@@ -92,7 +96,9 @@ class Pages:
         page = await self._devices.page(name)
         if page is None:
             return self.html("unknown", request, {}, 404)
-        return self.html("device", request, {"page": page, "overview": page.overview, "now_ms": page.overview.now_ms})
+        drawn = request.query_params.get("drawn")
+        known = {"page": page, "overview": page.overview, "now_ms": page.overview.now_ms}
+        return self.html("device", request, known | {"drawn": int(drawn) if drawn and _is_number(drawn) else None})
 
     async def stream(self, request: Request) -> Response:
         """Server-sent events for an open live page."""
@@ -106,10 +112,15 @@ class Pages:
     def html(self, name: str, request: Request, known: dict[str, Any], status: int = 200) -> HTMLResponse:
         """The template `name` in the reader's language."""
         language = self.language(request)
-        response = HTMLResponse(self._renderer.fragment(name, language, known), status, _NO_STORE)
+        shared = {"in_language": lambda other: in_language(request, other)}
+        response = HTMLResponse(self._renderer.fragment(name, language, shared | known), status, _NO_STORE)
         if "lang" in request.query_params:
             response.set_cookie(COOKIE, language, max_age=_YEAR_S, samesite="lax", httponly=True)
         return response
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 16
 
 
 async def colours() -> Response:

@@ -9,7 +9,8 @@ from fastapi.responses import JSONResponse, RedirectResponse
 from pydantic import BaseModel, Field
 
 from gateway.console.forms import NAME_CHARACTERS, Forms, clean
-from gateway.console.incidents import ASSIGNERS, Incidents, Number, Pages
+from gateway.console.incidents import ASSIGNERS, Incidents, Number
+from gateway.console.shown import Pages
 from gateway.notify.office import TaskRefused
 from gateway.ports import Misconfigured, Poison, RetryLater
 from kewang.ui.words import words

@@ -3,14 +3,14 @@
 import asyncio
 from dataclasses import asdict, replace
 from typing import Any, Final, Protocol
-from urllib.parse import urlencode
 
 from fastapi import Request
 
-from gateway.console.forms import clean
+from gateway.console.paging import address, asked, page_asked
 from gateway.found import Query, State
 from gateway.incidents.canary import CANARY
 from gateway.incidents.engine_rules import RANK
+from gateway.incidents.facts import facts_of
 from gateway.incidents.model import Incident, Level
 from gateway.notify import phrases
 from gateway.notify.budget import SEVERITIES
@@ -18,9 +18,8 @@ from gateway.works import Works
 from kewang.ui.words import Language, words
 
 PAGE: Final = 50
+LISTED: Final = 200
 MOST_OPEN: Final = 200
-_PAGES: Final = 10_000
-_CHARACTERS: Final = 64
 
 
 class Incidents(Protocol):
@@ -35,7 +34,7 @@ class Incidents(Protocol):
         """What people call those of rules."""
 
     def found(self, query: Query, offset: int, limit: int) -> tuple[list[Incident], int]:
-        """The newest that are looked for, after `offset` of them, and how many there are."""
+        """Those looked for, after `offset` of them, and how many there are; open ones first, then the newest."""
 
 
 async def looked_for(request: Request, incidents: Incidents, language: Language) -> dict[str, Any]:
@@ -60,6 +59,14 @@ async def looked_for(request: Request, incidents: Incidents, language: Language)
     }
 
 
+async def listed(request: Request, incidents: Incidents) -> dict[str, Any]:
+    """The same for programs, `LISTED` a page. `count`: of all that are looked for."""
+    query, page = _asked(request)
+    found, count = await asyncio.to_thread(incidents.found, query, (page - 1) * LISTED, LISTED)
+    told = [facts_of(one) for one in found]
+    return {"incidents": told, "count": count, "page": page, "last": max(1, -(-count // LISTED))}
+
+
 async def _found(
     incidents: Incidents, query: Query, state: State, offset: int, limit: int
 ) -> tuple[list[Incident], int]:
@@ -67,18 +74,15 @@ async def _found(
 
 
 def _asked(request: Request) -> tuple[Query, int]:
-    given = {name: clean(request.query_params.get(name, ""), _CHARACTERS) for name in ("kind", "level", "site", "text")}
     state = request.query_params.get("state")
-    page = request.query_params.get("page", "")
-    number = int(page) if page.isascii() and page.isdigit() and len(page) < 6 else 1
+    given = asked(request, "kind", "level", "site", "text")
     query = Query(state="open" if state == "open" else "over" if state == "over" else "", **given)
-    return query, min(max(1, number), _PAGES)
+    return query, page_asked(request)
 
 
 def _address(query: Query, page: int) -> str:
     """The same list at another page."""
-    asked = {name: value for name, value in asdict(query).items() if value}
-    return "/incidents?" + urlencode(asked | ({"page": str(page)} if page > 1 else {}))
+    return address("/incidents", asdict(query), page)
 
 
 def _kinds(incidents: Incidents, language: Language) -> dict[str, str]:

@@ -11,19 +11,19 @@ from pydantic import BaseModel, Field
 
 from gateway.console.facts import Facts
 from gateway.console.forms import NAME_CHARACTERS, Forms, clean
-from gateway.console.history import looked_for
+from gateway.console.history import listed, looked_for
+from gateway.console.shown import Pages
 from gateway.found import Query
-from gateway.incidents.facts import Step, facts_of
+from gateway.incidents.facts import Step
 from gateway.incidents.maintenance import Window
 from gateway.incidents.model import Incident
 from gateway.notify import phrases
 from gateway.ports import Clock
 from gateway.works import Works
-from kewang.ui.words import Language, words
+from kewang.ui.words import words
 from kewang.wire.incident_task import Given
 from kewang.wire.roster import Technician
 
-SHOWN: Final = 200
 ASSIGNERS: Final = ("operator", "admin")
 """Roles that may give an incident to a technician; provisioning looks once more."""
 Number = Annotated[int, PathParameter(ge=1, lt=2**63)]
@@ -40,7 +40,7 @@ class Tasks(Protocol):
 
 
 class Incidents(Protocol):
-    """The watch's incidents and maintenance. `listed`, `one` and `windows` read a file: call them in a thread."""
+    """The watch's incidents and maintenance. `found`, `one` and `windows` read a file: call them in a thread."""
 
     @property
     def works(self) -> Works:
@@ -53,11 +53,8 @@ class Incidents(Protocol):
     def tasks(self) -> Tasks | None:
         """Tasks for technicians, where an office is known."""
 
-    def listed(self, limit: int) -> list[Incident]:
-        """The newest, those that are open first."""
-
     def found(self, query: Query, offset: int, limit: int) -> tuple[list[Incident], int]:
-        """The newest that are looked for, after `offset` of them, and how many there are."""
+        """Those looked for, after `offset` of them, and how many there are; open ones first, then the newest."""
 
     def one(self, number: int) -> tuple[Incident, list[Step]] | None:
         """One with its timeline, oldest first."""
@@ -85,16 +82,6 @@ class Noting(BaseModel):
 
     by: str = Field(min_length=1, max_length=200)
     note: str = Field(min_length=1, max_length=2000)
-
-
-class Pages(Protocol):
-    """The console's templates and languages."""
-
-    def html(self, name: str, request: Request, known: dict[str, Any], status: int = 200) -> Response:
-        """The template `name` in the reader's language."""
-
-    def language(self, request: Request) -> Language:
-        """The reader's."""
 
 
 class IncidentPages:
@@ -157,10 +144,9 @@ class IncidentPages:
             self._incidents.note(number, who.name or who.sub, note)
         return RedirectResponse(f"/incidents/{number}", 303, {"Cache-Control": "no-store"})
 
-    async def json(self) -> Response:
-        """The same list for programs."""
-        found = await asyncio.to_thread(self._incidents.listed, SHOWN)
-        return JSONResponse({"incidents": [facts_of(one) for one in found]})
+    async def json(self, request: Request) -> Response:
+        """The same list for programs: `state`, `kind`, `level`, `site`, `text` and `page` as on the page."""
+        return JSONResponse(await listed(request, self._incidents))
 
     async def take(self, number: Number, request: Request) -> Response:
         """A program with the service token takes it on for somebody."""

@@ -11,7 +11,8 @@ from fastapi.responses import JSONResponse, RedirectResponse
 from pydantic import BaseModel, Field
 
 from gateway.console.forms import NAME_CHARACTERS, Forms, clean
-from gateway.console.incidents import Incidents, Pages
+from gateway.console.incidents import Incidents
+from gateway.console.shown import Pages
 from gateway.incidents.maintenance import LEVELS, NoWindow, Window, names
 from gateway.incidents.model import Level, Scope
 from gateway.notify import phrases

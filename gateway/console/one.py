@@ -1,11 +1,13 @@
-"""One device's page: everything of its sources, its ledger by hour, its quarantine, its places."""
+"""One device's page: everything of its sources and their last day, its ledger by hour, its quarantine, its places."""
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from gateway.console.balance import Balance, Books
+from gateway.console.day import Day, Days, Refusals
 from gateway.console.facts import Facts, Options
 from gateway.console.live import Live, Overview, open_quarantine
 from gateway.console.overview import Device
@@ -14,7 +16,6 @@ from gateway.ports import Clock, History, Misconfigured, Refused, RetryLater
 from kewang.wire.placement import Placement
 
 _REMEMBERED: Final = 64
-_TRENDS: Final = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,8 @@ class DevicePage:
     hours: tuple[tuple[int, Mapping[str, HourLedger]], ...]
     quarantine: Sequence[Refused]
     placement: Placement | None
+    day: Day
+    refusals: Refusals
 
 
 class Devices:
@@ -35,7 +38,8 @@ class Devices:
 
     def __init__(self, history: History, live: Live, facts: Facts, clock: Clock, options: Options) -> None:
         self._history, self._live, self._facts, self._clock = history, live, facts, clock
-        self._fresh_ms = options.device_s * 500
+        self._fresh_ms, self._limit_s = options.device_s * 500, options.read_limit_s
+        self._days = Days(history, clock)
         self._read: OrderedDict[str, tuple[int, DevicePage]] = OrderedDict()
 
     async def page(self, name: str) -> DevicePage | None:
@@ -58,25 +62,22 @@ class Devices:
 
     async def _page(self, overview: Overview, device: Device) -> DevicePage:
         quarantine: Sequence[Refused] = ()
+        day = self._days.known(device.name)
         try:
-            if not overview.trouble:
-                quarantine = await open_quarantine(self._history, device.name)
-                await self._draw(device, overview.now_ms)
+            async with asyncio.timeout(None if overview.trouble else self._limit_s):
+                if not overview.trouble:
+                    quarantine = await open_quarantine(self._history, device.name)
+                    day = await self._days.of(device, overview.now_ms)
         except (RetryLater, Misconfigured) as error:
             overview = overview.troubled(str(error))
+        except TimeoutError:
+            overview = overview.troubled(f"no answer within {self._limit_s:g} s")
         books = overview.books
         columns, hours = by_hour(books, device.name)
-        balance = books.of(device.name)
         placement = self._facts.placements().get(device.name)
-        return DevicePage(overview, device, balance, columns, hours, quarantine, placement)
-
-    async def _draw(self, device: Device, now_ms: int) -> None:
-        wanted = [
-            ((source.series, reading.metric.name), reading.metric, reading.date_ms)
-            for source in device.sources
-            for reading in source.readings
-        ]
-        await self._live.sparks.refresh(wanted, now_ms, _TRENDS)
+        refusals = Refusals(quarantine, day.from_ms)
+        balance = books.of(device.name)
+        return DevicePage(overview, device, balance, columns, hours, quarantine, placement, day, refusals)
 
 
 def by_hour(books: Books, device: str) -> tuple[tuple[str, ...], tuple[tuple[int, Mapping[str, HourLedger]], ...]]:

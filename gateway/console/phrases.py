@@ -25,10 +25,24 @@ def reason_of(row: Refused, language: Language) -> str:
     return word_of(REASONS, kind, language) + (f"{colon} {detail}" if colon else "")
 
 
+def kind_of(row: Refused, language: Language) -> str:
+    """Why a row was refused, without details."""
+    kind = NO_SOURCE if row.series.source == NO_SOURCE else row.reason.partition(":")[0]
+    return word_of(REASONS, kind, language)
+
+
 def trouble_of(why: str, language: Language) -> str:
     """What is wrong with the database: for who reads no English the kind in words first, then as it was said."""
     kind = next((phrase for part, phrase in TROUBLES.items() if part in why), None)
     return why if kind is None or language == "en" else f"{words(language).gettext(kind)} ({why})"
+
+
+def lasting(minutes: int, language: Language) -> str:
+    """How long: `45 min`, `1 h 20 min`."""
+    hours, minutes = divmod(minutes, 60)
+    whole = [words(language).gettext("%(n)s h") % {"n": hours}] if hours else []
+    rest = [words(language).gettext("%(n)s min") % {"n": minutes}] if minutes or not hours else []
+    return " ".join(whole + rest)
 
 
 def _detail(text: str, language: Language) -> str:

@@ -1,6 +1,5 @@
 """From an overview to HTML: the live page in named fragments, each sent anew only when it changed."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
@@ -10,21 +9,22 @@ from typing import Any, Final
 from jinja2 import Environment
 from markupsafe import Markup
 
-from gateway.console import cameras
 from gateway.console.facts import Facts, Options
+from gateway.console.filters import SHAPES, filters
 from gateway.console.live import QUARANTINE_SHOWN, Overview
-from gateway.console.overview import Reading, Site
-from gateway.console.phrases import CHANGES, LIVES, SHORT, STREAM_WORDS, TASK_STATES, reason_of, trouble_of, word_of
+from gateway.console.overview import Site
 from gateway.console.sparks import Sparks
-from gateway.notify.phrases import place
-from kewang.ui import figures, pages
+from kewang.ui import pages
+from kewang.ui.states import SYMBOLS
 from kewang.ui.words import Language
-from kewang.wire.tally import HOUR_MS
 
 TEMPLATES = Path(__file__).parent / "templates"
 
 LARGE: Final = 2
 """A site with more devices may be torn apart between columns."""
+
+SITES: Final = 100
+"""So many are on the live page, those with trouble first; of more, the map and its table tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,10 @@ class Renderer:
             "worst": self._facts.worst_incident(language),
         }
         parts = {name: self.fragment(name, language, known) for name in ("beat", "strip", "quarantine", "own")}
-        sites = {fragment_name(s): self.fragment("site", language, known | {"site": s}) for s in overview.sites}
+        shown, rest = overview.sites[:SITES], overview.sites[SITES:]
+        sites = {fragment_name(s): self.fragment("site", language, known | {"site": s}) for s in shown}
+        if rest:
+            sites["site-rest"] = self.fragment("rest", language, {"sites": len(rest)})
         large = frozenset(fragment_name(site) for site in overview.sites if len(site.devices) > LARGE)
         return LivePage(**parts, by_site=sites, large=large)
 
@@ -101,34 +104,9 @@ class Renderer:
         }
 
     def _made_environment(self, language: Language) -> Environment:
-        return pages.environment(TEMPLATES, language, self._filters(language))
-
-    def _filters(self, language: Language) -> dict[str, Callable[..., str]]:
-        zone = self._options.zone
-
-        def value(reading: Reading) -> str:
-            word = reading.metric.word(reading.value, language)
-            return word or figures.number(reading.value, reading.metric.decimals, language)
-
-        return {
-            "number": lambda value, decimals: figures.number(value, decimals, language),
-            "percent": lambda part, whole: figures.percent(part, whole, language),
-            "clock": lambda date_ms: figures.clock(date_ms, zone),
-            "moment": lambda date_ms, now_ms: figures.moment(date_ms, now_ms, zone),
-            "zone": lambda date_ms: figures.zone_name(date_ms, zone),
-            "hour": lambda hour: figures.clock(hour * HOUR_MS, zone)[:5],
-            "value": value,
-            "place": place,
-            "life": lambda life: word_of(LIVES, life, language),
-            "stream": lambda stream: word_of(STREAM_WORDS, stream, language),
-            "reason": lambda row: reason_of(row, language),
-            "trouble": lambda why: trouble_of(why, language),
-            "camera": lambda source: cameras.said(source.camera, language),
-            "first_step": lambda source: cameras.first_step(source.camera, language),
-            "task_state": lambda state: word_of(TASK_STATES, state, language),
-            "change": lambda what: word_of(CHANGES, what, language),
-            "short": lambda name: word_of(SHORT, name, language),
-        }
+        made = pages.environment(TEMPLATES, language, filters(language, self._options.zone))
+        made.globals |= {"symbol": SYMBOLS, "shapes": SHAPES}
+        return made
 
 
 def fragment_name(site: Site) -> str:

@@ -19,9 +19,15 @@ class Theme:
     dim: str
     line: str
     trace: str
+    land: str
+    """Of a map; the sea is `card`."""
     alarm: str = "#e06a12"
     warn: str = "#e69f00"
     info: str = "#56b4e9"
+    alarm_line: str = "#e06a12"
+    """The alarm as a line on a ground; in the light theme the colour itself would be too pale for that."""
+    warn_line: str = "#e69f00"
+    info_line: str = "#56b4e9"
     good: str = "#2bb98c"
     """Only where something was waited for and has arrived: on the technician's page."""
     alarm_strong: str = "#ec7c2c"
@@ -29,16 +35,23 @@ class Theme:
     on_colour: str = "#000000"
 
 
-LIGHT: Final = Theme("#eceef0", "#ffffff", "#f5f6f7", "#171c21", "#535c64", "#cfd5da", "#6b757e")
-DARK: Final = Theme("#0d1114", "#181d22", "#12171b", "#f0f3f5", "#a9b3bb", "#333c44", "#8d98a1")
+LIGHT: Final = Theme(
+    *("#eceef0", "#ffffff", "#f5f6f7", "#171c21", "#535c64", "#cfd5da", "#626b73", "#e6eaed"),
+    alarm_line="#a34700",
+    warn_line="#7d5600",
+    info_line="#08699e",
+)
+DARK: Final = Theme("#0d1114", "#181d22", "#12171b", "#f0f3f5", "#a9b3bb", "#333c44", "#8d98a1", "#252c33")
 WALL_FROM_PX: Final = 1600
 """From this width on the page is a wall: dark, and large enough for 5 m."""
 
 TEXT_PAIRS: Final = (
-    *((text, ground) for text in ("ink", "dim") for ground in ("ground", "card", "sunk")),
+    *((text, ground) for text in ("ink", "dim") for ground in ("ground", "card", "sunk", "land")),
     *(("on_colour", colour) for colour in ("alarm", "warn", "info", "good", "alarm_strong")),
 )
 """(text, ground) as the style sheets combine them; each has a contrast of 4.5 or more."""
+LINES: Final = ("trace", "alarm_line", "warn_line", "info_line")
+"""Colours of plots, stripes and marks on a ground: 4.5 or more on each. The others are fields under `on_colour`."""
 SUN_PAIRS: Final = (
     *(("ink", ground) for ground in ("ground", "card", "sunk")),
     *(("on_colour", colour) for colour in ("good", "warn", "info", "alarm_strong")),

@@ -50,7 +50,7 @@ CHANNEL_WORDS: Final = {
 
 LINK_WORDS: Final = {"wired": _("cable"), "cellular": _("mobile network")}
 
-TASK_WORDS: Final = {"open": _("open"), "taken": _("being done"), "done": _("done")}
+TASK_WORDS: Final = {"open": _("not taken yet"), "taken": _("being done"), "done": _("done")}
 
 LIFE_WORDS: Final = {"maintenance": _("in maintenance")}
 

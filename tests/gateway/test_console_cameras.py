@@ -16,21 +16,19 @@ CAM = SeriesId("cam", "mardika-01", "cam-1")
 
 
 def chips(page: str) -> list[str]:
-    """The chips of a page, in its order: `alarm ✖ down: picture black`."""
+    """The chips of a page, in its order: `alarm ■ down: picture black`."""
     return [f"{kind} {' '.join(text.split())}" for kind, text in re.findall(r'class="chip (\w+)">([^<]*)<', page)]
 
 
 def lines(page: str) -> dict[str, tuple[int | None, str]]:
-    """The readings of a page with one source: name -> age in s if one is said above it, value with its unit."""
-    listed = page.partition('<ul class="readings">')[2].partition("</ul>")[0]
-    first, *earlier = listed.split('<li class="source">')
-    looks = [(None, first)] + [(int(re.findall(r", (\d+) s ago", look)[0]), look) for look in earlier]
-    found = r'class="metric">([^<]*)</span>(.*?)</li>'
-    return {
-        name: (age, re.sub(r"<svg.*?</svg>|<[^>]*>", "", rest, flags=re.DOTALL).strip())
-        for age, look in looks
-        for name, rest in re.findall(found, look, re.DOTALL)
-    }
+    """The measures of a page with one source: name -> age in s if one is said below it, value with its unit."""
+    listed = page.partition('<ul class="plots">')[2].partition("</ul>")[0]
+    found: dict[str, tuple[int | None, str]] = {}
+    for item in listed.split("<li>")[1:]:
+        ((name, value),) = re.findall(r'class="metric">([^<]*)</span><span class="value">(.*?)</span>', item)
+        age = re.search(r", (\d+) s ago", item)
+        found[name] = int(age[1]) if age else None, re.sub(r"<[^>]*>", "", value).strip()
+    return found
 
 
 async def card(shown: Served, device: str, language: str = "en") -> str:
@@ -42,12 +40,12 @@ async def test_each_state_has_its_word_reason_and_symbol_in_both_languages(store
     await town.settle(store, now_ms())
     await cameras.settle(store, now_ms())
     async with console(store, known=town.placements()) as shown:
-        assert "plain ● ok" in chips(await card(shown, "mardika-01"))
-        assert "alarm ✖ down: picture black" in chips(await card(shown, "mardika-02"))
+        assert "plain ○ ok" in chips(await card(shown, "mardika-01"))
+        assert "alarm ■ down: picture black" in chips(await card(shown, "mardika-02"))
         assert "warn ▲ degraded: too few frames" in chips(await card(shown, "batu-merah-01"))
-        assert chips(await card(shown, "passo-02")) == ["info ◆ unknown: still learning its view"]
-        assert "alarm ✖ mati: gambar hitam" in chips(await card(shown, "mardika-02", "id"))
-        assert "info ◆ tidak diketahui: sedang belajar" in chips(await card(shown, "passo-02", "id"))
+        assert chips(await card(shown, "passo-02")) == ["unknown ◇ unknown: still learning its view"]
+        assert "alarm ■ mati: gambar hitam" in chips(await card(shown, "mardika-02", "id"))
+        assert "unknown ◇ tidak diketahui: sedang belajar" in chips(await card(shown, "passo-02", "id"))
 
 
 async def test_a_camera_that_is_not_heard_any_more_is_unknown_whatever_it_said_last(store: Store) -> None:
@@ -56,8 +54,8 @@ async def test_a_camera_that_is_not_heard_any_more_is_unknown_whatever_it_said_l
     async with console(store, known=town.placements()) as shown:
         of_card = chips(await card(shown, "galala-01"))
         devices = (await shown.client.get("/api/v1/devices")).json()["devices"]
-    assert "info ◆ unknown" in of_card
-    assert "plain ● ok" not in of_card
+    assert "unknown ◇ unknown" in of_card
+    assert "plain ○ ok" not in of_card
     told = {(d["device"], s["source"]): s["camera"] for d in devices for s in d["sources"] if s["stream"] == "cam"}
     assert told["galala-01", "cam-1"] == "unknown"
     assert told["mardika-02", "cam-1"] == "down"
@@ -129,16 +127,21 @@ async def test_the_device_page_keeps_the_numbers_behind_a_state_and_says_how_old
             assert value == "1.2 %"
             assert age_s is not None
             assert 45 <= age_s <= 45 + (now_ms() - date_ms) / 1000 + 1
-            assert " s lalu</li>" in await shown.text("/device/mardika-01?lang=id")
+            assert " s lalu</p>" in await shown.text("/device/mardika-01?lang=id")
             devices = (await shown.client.get("/api/v1/devices")).json()["devices"]
         (told,) = (source["readings"] for one in devices for source in one["sources"] if source["stream"] == "cam")
         assert ("brightness_pct" in told) is (state is not CameraState.DOWN)
 
 
-async def test_numbers_older_than_the_last_looks_are_not_on_the_device_page(store: Store) -> None:
+async def test_numbers_older_than_the_last_looks_are_no_numbers_of_now(store: Store) -> None:
     await cameras.settle(store, now_ms(), (Camera("mardika-01", "cam-1", CameraState.OK, picture_age_s=200.0),))
     async with console(store) as shown:
-        assert set(lines(await shown.text("/device/mardika-01?lang=en"))) == {"TCP connect time"}
+        page = await shown.text("/device/mardika-01?lang=en")
+    assert lines(page).keys() > {"TCP connect time", "Frames per second"}
+    fps = page.partition('class="metric">Frames per second')
+    assert fps[0].endswith('<p class="now old"><span ')
+    assert "mean of the 5 minutes from" in fps[2].partition("</li>")[0]
+    assert page.partition('class="metric">TCP connect time')[0].endswith('<p class="now"><span ')
 
 
 async def test_a_placement_from_the_beginning_has_no_date_of_1970(store: Store) -> None:
@@ -167,9 +170,9 @@ async def test_among_many_devices_an_unwell_camera_is_named() -> None:
     await cameras.settle(store, now_ms(), (ill, unknown, Camera("box-009", "cam-1", CameraState.OK)))
     async with console(store, known=town.placements(boxes)) as shown:
         page = await shown.text("/?lang=en")
-    assert "alarm ✖ cam-1 down: covered" in chips(page)
-    assert "info ◆ cam-1 unknown: still learning its view" in chips(page)
-    assert "58 more are ok" in page
+    assert "alarm ■ cam-1 down: covered" in chips(page)
+    assert "unknown ◇ cam-1 unknown: still learning its view" in chips(page)
+    assert "58 more are normal" in page
 
 
 def test_every_state_and_reason_is_said_in_its_own_words() -> None:

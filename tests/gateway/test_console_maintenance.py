@@ -119,13 +119,13 @@ async def test_what_is_worked_on_looks_like_no_alarm() -> None:
     await settle(store, now_ms(), boxes, minutes=2)
     async with console(store, replace(QUICK, device_s=0.1), known=placements(boxes)) as shown:
         device = await shown.text("/device/passo-01?lang=en")
-        assert re.search(r'chip alarm">✖ silent since', device)
+        assert re.search(r'chip alarm">■ down: silent since', device)
         shown.facts.maintained = {"passo-01"}
         live = await shown.until("/?lang=en", "in maintenance")
         assert "all are heard" in live
         assert not re.search(r'device troubled">\s*<header><h3><a href="/device/passo-01', live)
         device = await shown.until("/device/passo-01?lang=en", "in maintenance")
-        assert re.search(r'chip info">◆ in maintenance</span>\s*<span class="chip plain">● silent since', device)
+        assert re.search(r'chip info">● in maintenance</span>\s*<span class="chip plain">○ silent since', device)
         assert "chip alarm" not in device.partition("<section")[0]
 
 

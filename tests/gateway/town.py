@@ -168,7 +168,9 @@ def _tables(box: Box, now_ms: int, minutes: int, every_s: int) -> list[Table]:
     for source, metrics in {**box.sources, "box": BOX}.items():
         stream = "sys" if source == "box" else "env"
         tags = (("device", box.name), ("source", source))
-        rows: list[tuple[Value, ...]] = [(d, *(_value(box, source, m, d) for m in metrics)) for d in dates]
+        rows: list[tuple[Value, ...]] = [
+            (d, *(value(box.name, source, m, d, box.clock_synced, box.failing) for m in metrics)) for d in dates
+        ]
         tables += [Table(stream, tags, metrics, rows), *_tallies(box, source, dates)]
     held = 3.0 if not box.silent_for_min else 12.0
     tables.append(Table("sys", (("device", box.name), ("source", "box")), ("held",), [(last_ms, held)]))
@@ -189,8 +191,9 @@ def _tallies(box: Box, source: str, dates: list[int]) -> list[Table]:
     return [Table("tally", tags, ("run", "hour", "made", "dropped"), rows)]
 
 
-def _value(box: Box, source: str, metric: str, date_ms: int) -> float:
-    seed = sum(map(ord, box.name + source + metric))
+def value(device: str, source: str, metric: str, date_ms: int, synced: float = 1.0, failing: float = 0.0) -> float:
+    """What a device measured then."""
+    seed = sum(map(ord, device + source + metric))
     phase = date_ms / 60_000
     wave = math.sin(phase / 11 + seed) + 0.4 * math.sin(phase / 2.7 + seed * 3) + 0.15 * math.sin(phase * 5 + seed)
     middle, swing = {
@@ -199,5 +202,5 @@ def _value(box: Box, source: str, metric: str, date_ms: int) -> float:
         "water_level_cm": (84.0, 2.5), "rain_mm": (0.2, 0.2), "cpu_pct": (9.0, 4.0), "box_temp_c": (52.0, 2.0),
         "mem_pct": (38.0, 1.0), "disk_pct": (21.0, 0.1), "supply_v": (12.1, 0.1),
     }.get(metric, (0.0, 0.0))  # fmt: skip
-    fixed = {"uptime_s": 912_345.0, "clock_synced": box.clock_synced, "link": 1.0, "sources_failing": box.failing}
+    fixed = {"uptime_s": 912_345.0, "clock_synced": synced, "link": 1.0, "sources_failing": failing}
     return fixed.get(metric, max(0.0, middle + swing * wave))
