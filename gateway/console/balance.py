@@ -1,7 +1,7 @@
 """The ledger of the last 24 hours as the pages show it: every reading made is in exactly one of the other figures."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass, field
+from dataclasses import dataclass, field
 
 from gateway.ledger import SourceLedger, Total
 
@@ -20,9 +20,6 @@ class Balance:
     dropped: int = 0
     held: int = 0
     lost: int = 0
-
-    def __add__(self, other: "Balance") -> "Balance":
-        return Balance(*(mine + theirs for mine, theirs in zip(astuple(self), astuple(other), strict=True)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +40,8 @@ class Books:
     @property
     def total(self) -> Balance:
         """Of all devices."""
-        return sum(self.by_device.values(), Balance())
+        devices = self.by_device.values()
+        return Balance(*(sum(getattr(one, name) for one in devices) for name in Balance.__slots__))
 
     def of(self, device: str) -> Balance:
         """Of one device; zeros if it has no reading and no tally."""

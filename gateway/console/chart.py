@@ -212,6 +212,7 @@ def _free_names(drawing: Drawing, box: Box, marks: Sequence[Mark]) -> tuple[Labe
         room = (x - wide, y - _LINE / 2, x + wide, y + _LINE / 2)
         inside = room[0] >= 0 and room[2] <= WIDTH and room[1] >= 0 and room[3] <= HEIGHT
         if inside and not any(_overlap(room, other) for other in taken):
+            taken.append(room)
             names.append(Label(name, *_percent(x, y), "middle"))
     return tuple(names)
 

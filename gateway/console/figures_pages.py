@@ -39,7 +39,7 @@ class FiguresPages:
         overview = await self._live.overview()
         say, fields = words(self._pages.language(request)).gettext, asked(request, "show", "q")
         rows = self._sorted(overview)
-        some = [row for row in rows if fields["show"] in ("", *row.shows) and _is_sought(row, fields["q"])]
+        some = [row for row in rows if _is_sought(row, fields)]
         known = {
             "asked": fields,
             "rows": rows,
@@ -75,8 +75,9 @@ class FiguresPages:
         return self._groups[1]
 
 
-def _is_sought(row: Row, text: str) -> bool:
-    return not text or matches(row.device, text) or matches(row.site or "", text)
+def _is_sought(row: Row, fields: dict[str, str]) -> bool:
+    show, text = fields["show"], fields["q"]
+    return (not show or show in row.shows) and (not text or matches(row.device, text) or matches(row.site or "", text))
 
 
 def _is_meant(row: Refused, fields: dict[str, str]) -> bool:

@@ -111,17 +111,22 @@ def _plot(metric: Metric, steps: _Steps, from_ms: int) -> Plot:
     def y(value: float) -> int:
         return round(HEIGHT - _EDGE - (value - bottom) / span * (HEIGHT - 2 * _EDGE))
 
-    runs = _runs(sorted(steps))
+    usual = _usual(sorted(steps))
+    runs = _runs(sorted(steps), usual)
     line = "".join(_stroke([(step, y(steps[step][1])) for step in run]) for run in runs)
     band = "".join(_ring([(step, y(steps[step][0]), y(steps[step][2])) for step in run]) for run in runs)
     last = max(steps)
-    return Plot(metric, low, high, steps[last][1], from_ms + last * STEP_MS, line, band, _gaps(runs))
+    return Plot(metric, low, high, steps[last][1], from_ms + last * STEP_MS, line, band, _gaps(runs, usual))
 
 
-def _runs(steps: Sequence[int]) -> list[list[int]]:
-    """The steps without those between which readings are missing. A source read every quarter of an hour has a
-    reading in every third step: what is usual for it is no gap."""
-    usual = median([later - earlier for earlier, later in pairwise(steps)] or [1])
+def _usual(steps: Sequence[int]) -> float:
+    """How many steps lie between two readings. A source read every quarter of an hour has one in every third step:
+    what is usual for it is no gap."""
+    return median([later - earlier for earlier, later in pairwise(steps)] or [1])
+
+
+def _runs(steps: Sequence[int], usual: float) -> list[list[int]]:
+    """The steps, parted where readings are missing."""
     runs = [[steps[0]]]
     for earlier, later in pairwise(steps):
         if later - earlier > 1.5 * usual:
@@ -130,9 +135,11 @@ def _runs(steps: Sequence[int]) -> list[list[int]]:
     return runs
 
 
-def _gaps(runs: Sequence[Sequence[int]]) -> tuple[tuple[int, int], ...]:
+def _gaps(runs: Sequence[Sequence[int]], usual: float) -> tuple[tuple[int, int], ...]:
+    """What is missing between runs, before the first and after the last; the running step may still be empty."""
     edges = [(-1, runs[0][0]), *((before[-1], after[0]) for before, after in pairwise(runs)), (runs[-1][-1], STEPS)]
-    return tuple((before + 1, after - before - 1) for before, after in edges if after - before > 2)
+    least = max(2, 1.5 * usual)
+    return tuple((before + 1, after - before - 1) for before, after in edges if after - before > least)
 
 
 def _stroke(points: Sequence[tuple[int, int]]) -> str:

@@ -14,7 +14,7 @@ from kewang.wire.catalogue import METRICS, Metric
 if TYPE_CHECKING:
     from edge.cameras.probe import Found, Target
 
-SIGNS: Final = {CameraState.OK: "●", CameraState.DEGRADED: "▲", CameraState.DOWN: "✖", CameraState.UNKNOWN: "◆"}
+SIGNS: Final = {CameraState.OK: "○", CameraState.DEGRADED: "▲", CameraState.DOWN: "■", CameraState.UNKNOWN: "◇"}
 COLOURS: Final = {
     CameraState.OK: typer.colors.GREEN,
     CameraState.DEGRADED: typer.colors.YELLOW,

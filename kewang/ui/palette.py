@@ -36,12 +36,12 @@ class Theme:
 
 
 LIGHT: Final = Theme(
-    *("#eceef0", "#ffffff", "#f5f6f7", "#171c21", "#535c64", "#cfd5da", "#626b73", "#e6eaed"),
+    *("#eceef0", "#ffffff", "#f5f6f7", "#171c21", "#535c64", "#cfd5da", "#5f6870", "#e6eaed"),
     alarm_line="#a34700",
     warn_line="#7d5600",
     info_line="#08699e",
 )
-DARK: Final = Theme("#0d1114", "#181d22", "#12171b", "#f0f3f5", "#a9b3bb", "#333c44", "#8d98a1", "#252c33")
+DARK: Final = Theme("#0d1114", "#181d22", "#12171b", "#f0f3f5", "#a9b3bb", "#333c44", "#8d98a1", "#1f252b")
 WALL_FROM_PX: Final = 1600
 """From this width on the page is a wall: dark, and large enough for 5 m."""
 

@@ -78,7 +78,7 @@ def test_a_terminal_shows_the_last_looks_side_by_side(town: CamerasProgram) -> N
     assert max(map(len, came.splitlines())) <= COLUMNS
     table = last_table(came)
     assert next(line for line in table if line.startswith("Frames per second")).count("1/s") == 3
-    assert next(line for line in table if line.startswith("state")).count("◆") == 3
+    assert next(line for line in table if line.startswith("state")).count("◇") == 3
 
 
 def test_elsewhere_a_look_is_a_line() -> None:

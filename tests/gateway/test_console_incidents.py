@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from html import unescape
 from pathlib import Path
+from urllib.parse import parse_qs
 
 import pytest
 
 from gateway.console.facts import Access
+from gateway.console.filters import how_many
+from gateway.incidents.model import Incident, Scope
 from kewang.wire.state import State
 from tests.chromium import chromium
 from tests.fakes import MemoryStore
@@ -60,6 +64,55 @@ async def test_what_is_open_and_what_is_over(house: House) -> None:
         assert re.search(r"Timeline.*opened.*ended", one, re.S)
         await shown.text("/incidents/999", 404)
         await shown.text("/incidents/x", 422)
+
+
+async def test_programs_look_for_incidents_as_people_do(house: House) -> None:
+    await stormy(house)
+    async with console(MemoryStore(), incidents=house.watched) as shown:
+        for asked, wanted in {
+            "": ["amb-box-3", "mardika"],
+            "?state=open": ["amb-box-3"],
+            "?state=over&level=site": ["mardika"],
+            "?site=mardika": ["mardika"],
+            "?text=box-3": ["amb-box-3"],
+            "?text=box-3&state=over": [],
+            "?page=2": [],
+            "?page=x&kind=outage": ["amb-box-3", "mardika"],
+        }.items():
+            told = (await shown.client.get(f"/api/v1/incidents{asked}")).json()
+            assert [one["scope"]["name"] for one in told["incidents"]] == wanted, asked
+            assert (told["count"], told["last"]) == (2 if asked == "?page=2" else len(wanted), 1)
+
+
+async def test_a_change_of_language_keeps_what_is_looked_for(house: House) -> None:
+    await stormy(house)
+    async with console(MemoryStore(), incidents=house.watched) as shown:
+        page = await shown.text("/incidents?lang=en&state=over&site=mardika&text=a%26b%3Cx%3E")
+        (other,) = re.findall(r'<a href="([^"]*)" lang="id"', page)
+        asked = {"lang": ["id"], "state": ["over"], "site": ["mardika"], "text": ["a&b<x>"]}
+        assert parse_qs(unescape(other).removeprefix("?")) == asked
+        page = await shown.text("/incidents" + unescape(other))
+        assert 'value="mardika"' in page
+        assert '<option value="over" selected>' in page
+        assert "berlangsung</option>" in page
+        assert "terbuka" not in page
+
+
+@pytest.mark.parametrize(
+    ("kind", "metric", "names", "english", "indonesian"),
+    [
+        ("camera-lost", "camera_state", ["a/cam-1"], "1 camera", "1 kamera"),
+        ("outage", None, ["a/env-1", "a/env-2"], "2 sources", "2 sumber"),
+        ("outage", None, ["a", "b"], "2 devices", "2 alat"),
+        ("air", "pm25_ugm3", ["a/env-1"], "1 source", "1 sumber"),
+    ],
+)
+def test_parts_of_a_device_are_not_counted_as_devices(
+    kind: str, metric: str | None, names: list[str], english: str, indonesian: str
+) -> None:
+    devices = dict.fromkeys(names, 0.0)
+    one = Incident(1, kind, Scope("device", "a"), "warning", 0.0, 0.0, devices, metric=metric)
+    assert (how_many(one, "en"), how_many(one, "id")) == (english, indonesian)
 
 
 async def test_a_gateway_that_is_not_well_gives_no_all_clear(house: House) -> None:
