@@ -45,7 +45,8 @@ class Floods:
         bucket = self._buckets.get(device)
         if bucket is None:
             bucket = self._new(device, now_ms)
-        self._refill(device, bucket, now_ms)
+        if now_ms != bucket.at_ms:
+            self._refill(device, bucket, now_ms)
         bucket.left = max(0.0, bucket.left - 1)
         if bucket.left < 1 and bucket.since_ms is None:
             bucket.since_ms, bucket.dropped = now_ms, 0

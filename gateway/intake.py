@@ -44,6 +44,11 @@ class Work:
         """Rows to write, for sizing writes."""
         return sum(len(table.rows) for table in self.tables) + len(self.refused)
 
+    @property
+    def values(self) -> int:
+        """Values to write, dates too: what it takes of memory."""
+        return sum(len(table.rows) * (1 + len(table.fields)) for table in self.tables) + len(self.refused)
+
     def points(self) -> Iterator[tuple[Tags, Value]]:
         """(tags, date) of each row to be stored."""
         return ((table.tags, row[0]) for table in self.tables for row in table.rows)
@@ -63,7 +68,7 @@ class Intake:
         onlooker: Onlooker | None = None,
     ) -> None:
         self._acks = acks
-        self._onlooker = onlooker or Unwatched()
+        self._onlooker, self._watched = onlooker or Unwatched(), onlooker is not None
         self._own_topic = topics.gateway(acks.gateway)
         self._registry = registry
         self._clock = clock
@@ -84,20 +89,21 @@ class Intake:
         except WireError as error:
             self._drop("topic", error)
             return None
+        device, stream, now_ms = topic.device, topic.stream, self._clock.mono_ms()
         if topic.channel == topics.PLACEMENT:
-            self._placement(topic.device, message.payload)
-        elif self._registry.refuses(topic.device):
+            self._placement(device, message.payload)
+        elif self._registry.refuses(device):
             self._drop("life")
-        elif self.floods.took(topic.device, self._clock.mono_ms()):
+        elif self.floods.took(device, now_ms):
             self._drop("flood")
         elif topic.channel == topics.STATE:
-            self._state(topic.device, message)
-        elif topic.stream is not None and message.retained:
+            self._state(device, message)
+        elif stream is not None and message.retained:
             self._drop("retained")
-        elif topic.stream is not None:
-            self._registry.heard(topic.device, self._clock.mono_ms())
-            self._onlooker.heard(topic.device)
-            return self._data(topic.device, topic.stream, message.payload)
+        elif stream is not None:
+            self._registry.heard(device, now_ms)
+            self._onlooker.heard(device)
+            return self._data(device, stream, message.payload)
         return None
 
     def _drop(self, reason: str, error: WireError | None = None) -> None:
@@ -145,7 +151,8 @@ class Intake:
         except Exception as error:
             log.exception("unexpected error with batch %s %d of %s", batch.run, batch.number, device)
             return self._unreadable(device, stream, payload, f"unexpected: {error!r}")
-        self._tell(device, batch, verdict.tables)
+        if self._watched:
+            self._tell(device, batch, verdict.tables)
         return Work(device, (batch.run, batch.number), verdict.tables, verdict.refused)
 
     def _tell(self, device: str, batch: Batch, tables: list[Table]) -> None:

@@ -4,11 +4,13 @@ A batch whose rows are all well is judged by columns (the common case); otherwis
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import groupby
 from typing import Any
 
-from gateway.ports import Refused, SeriesId, Table, Value
+from gateway.ports import Columns, Refused, SeriesId, Table, Value
 from kewang.wire.batch import Batch, Row
 from kewang.wire.catalogue import BY_NAME, Metric
 from kewang.wire.errors import printable
@@ -36,13 +38,12 @@ class Verdict:
 
 def judge(series: SeriesId, batch: Batch, window: Window) -> Verdict:
     """The verdict on `batch`, that came as `series`. Raises nothing for any decoded batch."""
-    metrics = [_metric(name, series.stream) for name in batch.metrics]
-    rows = _all_rows(metrics, batch, window)
+    metrics, fields = _metrics(tuple(batch.metrics), series.stream)
     verdict = Verdict()
+    rows: Sequence[tuple[Value, ...]] | None = _all_rows(metrics, batch, window)
     if rows is None:
         rows = _row_by_row(series, metrics, batch, window, verdict.refused)
     if rows:
-        fields = tuple(metric.name for metric in metrics if metric)
         if is_thinned(batch.metrics):
             fields, rows = _with_sums(fields, rows)
         if batch.time_quality < 2:
@@ -58,13 +59,16 @@ def refuse_all(series: SeriesId, batch: Batch, reason: str) -> Verdict:
     return Verdict(refused=[_refused(series, batch, row, reason) for row in batch.rows])
 
 
-def _metric(name: str, stream: str) -> Metric | None:
-    metric = BY_NAME.get(name) or THINNED.get((stream, name))
-    return metric if metric and metric.stream == stream else None
+@lru_cache(maxsize=256)
+def _metrics(names: tuple[str, ...], stream: str) -> tuple[tuple[Metric | None, ...], tuple[str, ...]]:
+    """The metrics of a batch, None for what this stream has not; and the names of those it has."""
+    found = (BY_NAME.get(name) or THINNED.get((stream, name)) for name in names)
+    metrics = tuple(metric if metric and metric.stream == stream else None for metric in found)
+    return metrics, tuple(metric.name for metric in metrics if metric)
 
 
 def _with_sums(
-    fields: tuple[str, ...], rows: list[tuple[Value, ...]]
+    fields: tuple[str, ...], rows: Sequence[tuple[Value, ...]]
 ) -> tuple[tuple[str, ...], list[tuple[Value, ...]]]:
     """Thinned rows with what roll-ups are added up from: `temp_c_sum` beside `temp_c_mean` and `temp_c_count`."""
     places = {name: index for index, name in enumerate(fields, 1)}
@@ -83,11 +87,12 @@ def _product(mean: Value, count: Value) -> float | None:
     return mean * count if isinstance(mean, float) and isinstance(count, float) else None
 
 
+@lru_cache(maxsize=16_384)
 def _tags(series: SeriesId) -> tuple[tuple[str, str], ...]:
     return (("device", series.device), ("source", series.source))
 
 
-def _all_rows(metrics: list[Metric | None], batch: Batch, window: Window) -> list[tuple[Value, ...]] | None:
+def _all_rows(metrics: Sequence[Metric | None], batch: Batch, window: Window) -> Columns | None:
     """All rows, dated; None unless every value of every row is a number in range and every date is believed."""
     try:
         offsets, *columns = zip(*batch.rows, strict=True)
@@ -95,19 +100,22 @@ def _all_rows(metrics: list[Metric | None], batch: Batch, window: Window) -> lis
         return None
     if len(columns) != len(metrics) or len(set(offsets)) != len(offsets):
         return None
-    for metric, column in zip(metrics, columns, strict=True):
-        if metric is None or not set(map(type, column)) <= _NUMBERS:
-            return None
-        if not (metric.low <= min(column) and max(column) <= metric.high):
-            return None
-    dates = [batch.t0_ms + offset for offset in offsets]
-    if min(dates) < window.oldest_ms or max(dates) > window.newest_ms:
+    if batch.t0_ms + min(offsets) < window.oldest_ms or batch.t0_ms + max(offsets) > window.newest_ms:
         return None
-    return list(zip(dates, *(map(float, column) for column in columns), strict=True))
+    for index, metric in enumerate(metrics):
+        types = set(map(type, columns[index]))
+        if metric is None or not types <= _NUMBERS:
+            return None
+        if not (metric.low <= min(columns[index]) and max(columns[index]) <= metric.high):
+            return None
+        if int in types:
+            columns[index] = tuple(map(float, columns[index]))
+    t0_ms = batch.t0_ms
+    return Columns([t0_ms + offset for offset in offsets], *columns)
 
 
 def _row_by_row(
-    series: SeriesId, metrics: list[Metric | None], batch: Batch, window: Window, refused: list[Refused]
+    series: SeriesId, metrics: Sequence[Metric | None], batch: Batch, window: Window, refused: list[Refused]
 ) -> list[tuple[Value, ...]]:
     rows, seen = [], set[int]()
     for row in batch.rows:
@@ -122,7 +130,7 @@ def _row_by_row(
     return rows
 
 
-def _why_not(metrics: list[Metric | None], names: list[str], row: Row, seen: set[int]) -> str | None:
+def _why_not(metrics: Sequence[Metric | None], names: list[str], row: Row, seen: set[int]) -> str | None:
     if len(row) != len(metrics) + 1:
         return f"length: {len(row) - 1} values for {len(metrics)} metrics"
     if row[0] in seen:

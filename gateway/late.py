@@ -3,9 +3,8 @@
 The mark is in the database: whichever process makes roll-ups, now or after a restart, finds it there.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from operator import itemgetter
-from typing import Any, Final
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
 
 from gateway.ports import Clock, Sink, Table
 from gateway.writer import Outcome, write
@@ -21,7 +20,6 @@ WRITE_MS: Final = 60_000
 ROLLED_MS: Final = SETTLED_MS + WRITE_MS
 """A step is rolled up so long after its end, and a mark is heeded at this age: what belongs to it is stored by then."""
 _MAX_DEVICES: Final = 100_000
-_DATE: Final[Callable[[Any], int]] = itemgetter(0)
 
 
 class LateMarks:
@@ -46,7 +44,7 @@ class LateMarks:
         hours: dict[str, set[int]] = {}
         for table in tables:
             if table.measurement in STREAMS:
-                dates = list(map(_DATE, table.rows))
+                dates = table.turned()[0] if table.rows else ()
                 if dates and min(dates) < settled_ms:  # seldom: most readings are of now
                     late = {date_ms // HOUR_MS for date_ms in dates if date_ms < settled_ms}
                     hours.setdefault(dict(table.tags)["device"], set()).update(late)

@@ -52,7 +52,7 @@ def _line(table: Table, types: tuple[type, ...], row: Sequence[Any]) -> str:
     return _template(table.measurement, table.tags, fields, kinds) % (*(row[index + 1] for index in used), row[0])
 
 
-def _texts(kind: type, column: tuple[Any, ...]) -> Iterable[Any]:
+def _texts(kind: type, column: Sequence[Any]) -> Iterable[Any]:
     """What the template takes for the values of a column; None stays."""
     if kind is float:
         return map(_text_of, column)

@@ -4,7 +4,7 @@ Counters of one process, from its start; nothing here says what the store holds.
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from time import monotonic, perf_counter
 from typing import Final
@@ -12,11 +12,15 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
+from gateway.merging import merged
+
 CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4
 RATE_S: Final = 10
 """Seconds over which `readings_per_s` is the mean."""
 STUCK_S: Final = 45.0
 """A loop that has not gone round for so long is stuck."""
+OF_THE_WATCH: Final = frozenset({"incidents_open", "proven", "notices", "notices_waiting", "notices_oldest_s"})
+"""Signals, by short name, that only the gateway has that watches for outages."""
 _WRITE_BUCKETS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 
@@ -25,6 +29,9 @@ class GatewayMetrics:
 
     Reasons and kinds become label values: give one of few fixed words, never text from a message or an error.
     """
+
+    others: Callable[[], Mapping[str, str]] = staticmethod(dict)
+    """Of a gateway with several processes: the text of each other one by its name."""
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
@@ -183,5 +190,7 @@ class GatewayMetrics:
         return values
 
     def text(self) -> bytes:
-        """The registry in Prometheus' text format (`CONTENT_TYPE`)."""
-        return generate_latest(self._registry)
+        """The registry in Prometheus' text format (`CONTENT_TYPE`); with those of other processes, told apart by the
+        label `process`."""
+        own, others = generate_latest(self._registry), self.others()
+        return merged({"watch": own.decode(), **others}) if others else own

@@ -8,8 +8,9 @@ The gateway holds no reading that matters: what it drops, for whatever reason, t
 
 import asyncio
 import logging
+from collections.abc import Coroutine
 from contextlib import aclosing, suppress
-from typing import Final
+from typing import Any, Final
 
 from gateway.acks import Acks
 from gateway.health import StoreHealth
@@ -33,7 +34,6 @@ from kewang.wire.timers import Timers
 log = logging.getLogger(__name__)
 
 ACK_TICK_S: Final = 0.05
-ACKS_AT_ONCE: Final = 100
 DRAIN_S: Final = 5.0
 
 
@@ -64,7 +64,7 @@ class Pipeline:
         self.intake = Intake(self.acks, self.registry, clock, timers, lives.raw, self.metrics, onlooker)
         self.rewinds = RewindWatch(store, self.acks, self.health, clock, timers.rewind_poll_s, lives)
         self.late = LateMarks(store, clock, gateway)
-        self.report = Report(gateway, store, self.registry, self.metrics, self.health, clock)
+        self.report = Report(gateway, store, self.registry, self.metrics, self.health, clock, onlooker is not None)
         self.queue = WorkQueue(queue_batches)
         self._told_of_clock = False
         self.stopping = False
@@ -72,18 +72,22 @@ class Pipeline:
     async def run(self, stopping: asyncio.Event) -> None:
         """Work until `stopping`; then take nothing more, drain for a few seconds and return."""
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self._write(), name=f"write-{n}") for n in range(self.writers)]
-            tasks += [
-                group.create_task(self._take(), name="take"),
-                group.create_task(self._acknowledge(), name="acknowledge"),
-                group.create_task(self.rewinds.follow(), name="rewinds"),
-                group.create_task(self.report.keep_writing(self.rewinds.known, self._refresh), name="report"),
-            ]
+            tasks = [group.create_task(loop, name=name) for name, loop in self.loops().items()]
             await stopping.wait()
             self.stopping = True
             await self._drain()
             for task in tasks:
                 task.cancel()
+
+    def loops(self) -> dict[str, Coroutine[Any, Any, None]]:
+        """What goes on all the time."""
+        return {
+            "take": self._take(),
+            **{f"write-{n}": self._write() for n in range(self.writers)},
+            "acknowledge": self._acknowledge(),
+            "rewinds": self.rewinds.follow(),
+            "report": self.report.keep_writing(self.rewinds.known, self._refresh),
+        }
 
     async def _take(self) -> None:
         """Messages as they come, for ever; the first one after the rewinds are known."""
@@ -155,15 +159,11 @@ class Pipeline:
             self.metrics.turned("acknowledge")
 
     async def _send_acks(self) -> None:
-        devices = self.acks.due(self.clock.mono_ms())
-        for start in range(0, len(devices), ACKS_AT_ONCE):
+        for device in self.acks.due(self.clock.mono_ms()):
+            ack = self.acks.ack(device, self._credit(), self.clock.mono_ms(), self._time_ms())
             with suppress(SubscriptionLost):
-                await asyncio.gather(*map(self._send_ack, devices[start : start + ACKS_AT_ONCE]))
-
-    async def _send_ack(self, device: str) -> None:
-        ack = self.acks.ack(device, self._credit(), self.clock.mono_ms(), self._time_ms())
-        await self.subscription.publish(topics.build(device, topics.ACK), ack.fitted())
-        self.metrics.acked()
+                await self.subscription.publish(topics.build(device, topics.ACK), ack.fitted())
+                self.metrics.acked()
 
     def _time_ms(self) -> int | None:
         """The gateway's time, if its clock can be believed."""

@@ -27,8 +27,8 @@ def refusal(tables: Sequence[Table], why: str) -> Split | Poison:
 class Shape(NamedTuple):
     """A table's rows turned into columns, and the type of each (NoneType for a field without any value)."""
 
-    dates: tuple[int, ...]
-    columns: tuple[tuple[Any, ...], ...]
+    dates: Sequence[int]
+    columns: tuple[Sequence[Any], ...]
     types: tuple[type, ...]
     sparse: bool
     """Whether a value is None."""
@@ -44,13 +44,15 @@ def shape(table: Table) -> Shape:
         return Shape((), ((),) * len(table.fields), (NoneType,) * len(table.fields), False)
     check_names(table.measurement, table.tags, table.fields)
     try:
-        dates, *columns = zip(*table.rows, strict=True)
+        dates, *columns = table.turned()
     except ValueError:
         raise ValueError("rows of different lengths, or empty") from None
     if len(columns) != len(table.fields):
         raise ValueError(f"{len(columns)} values for {len(table.fields)} fields")
     if set(map(type, dates)) != {int} or min(dates) < -MAX_DATE_MS or max(dates) > MAX_DATE_MS:
         raise ValueError("a date is not a whole number of ms that a database can hold")
+    if set(map(type, chain.from_iterable(columns))) == {float} and isfinite(sum(map(sum, columns))):  # nearly always
+        return Shape(dates, tuple(columns), (float,) * len(columns), False)
     judged = [_column_type(*pair) for pair in zip(table.fields, columns, strict=True)]
     if all(sparse for _, sparse in judged) and any(row.count(None) == len(columns) for row in table.rows):
         raise ValueError("a row without any value")
@@ -68,7 +70,7 @@ def check_names(measurement: str, tags: tuple[tuple[str, str], ...], fields: tup
         raise ValueError(f"a name is there twice or reserved: {', '.join([*keys, *fields])}")
 
 
-def _column_type(field: str, column: tuple[Any, ...]) -> tuple[type, bool]:
+def _column_type(field: str, column: Sequence[Any]) -> tuple[type, bool]:
     types = set(map(type, column))
     if sparse := NoneType in types:
         column = tuple(value for value in column if value is not None)
@@ -81,7 +83,7 @@ def _column_type(field: str, column: tuple[Any, ...]) -> tuple[type, bool]:
     return kind, sparse
 
 
-def _fits(kind: type, column: tuple[Any, ...]) -> bool:
+def _fits(kind: type, column: Sequence[Any]) -> bool:
     if kind is float:
         # A sum is finite only if all its parts are; it may overflow where they are finite.
         return isfinite(sum(column)) or all(map(isfinite, column))

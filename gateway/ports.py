@@ -1,8 +1,8 @@
 """The gateway's seams: what the pipeline needs of the world, as small protocols with their calling contracts."""
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, Protocol, get_args
+from typing import Any, Final, Literal, NamedTuple, Protocol, get_args, overload
 
 from kewang.wire.placement import Placement
 from kewang.wire.state import State
@@ -70,6 +70,40 @@ class SubscriptionLost(Exception):
     """The connection to the broker is gone or was refused; connect again after a pause."""
 
 
+class Columns(Sequence[tuple[Value, ...]]):
+    """Rows of a Table that are kept as columns, for whoever works by columns: dates, then each field's values."""
+
+    __slots__ = ("columns",)
+
+    def __init__(self, *columns: Sequence[Value]) -> None:
+        self.columns = columns
+
+    def __len__(self) -> int:
+        return len(self.columns[0])
+
+    @overload
+    def __getitem__(self, index: int) -> tuple[Value, ...]: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> "Columns": ...
+
+    def __getitem__(self, index: int | slice) -> "tuple[Value, ...] | Columns":
+        if isinstance(index, slice):
+            return Columns(*(column[index] for column in self.columns))
+        return tuple(column[index] for column in self.columns)
+
+    def __iter__(self) -> Iterator[tuple[Value, ...]]:
+        return zip(*self.columns, strict=True)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and list(self) == list(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return repr(list(self))
+
+
 @dataclass(frozen=True, slots=True)
 class Table:
     """Points of one series: same measurement, tags and fields. `rows`: (Unix ms, value, ...), a value per field.
@@ -81,6 +115,10 @@ class Table:
     tags: Tags
     fields: tuple[str, ...]
     rows: Sequence[Sequence[Value]]
+
+    def turned(self) -> Sequence[Sequence[Any]]:
+        """The rows as columns, dates first. Raises ValueError for rows of different lengths."""
+        return self.rows.columns if isinstance(self.rows, Columns) else list(zip(*self.rows, strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,8 +185,7 @@ class Clock(Protocol):
     def synchronised(self) -> bool: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """One MQTT message as it came."""
 
     topic: str

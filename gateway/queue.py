@@ -1,4 +1,4 @@
-"""Batches between intake and writers: bounded in batches, in rows and per device; each batch once."""
+"""Batches between intake and writers: bounded in batches, in values and per device; each batch once."""
 
 import asyncio
 from collections import Counter
@@ -6,8 +6,8 @@ from typing import Final
 
 from gateway.intake import Work
 
-MAX_ROWS: Final = 200_000
-"""Rows that may wait: with the widest rows a few hundred MB."""
+MAX_VALUES: Final = 4_000_000
+"""Values that may wait, dates too: about 150 MB."""
 MAX_PER_DEVICE: Final = 200
 """Batches of one device that may wait or be in a write: no device crowds out the others."""
 GATHER_S: Final = 0.05
@@ -17,9 +17,9 @@ GATHER_S: Final = 0.05
 class WorkQueue:
     """First in, first out. Work counts as under way until `done`."""
 
-    def __init__(self, batches: int, rows: int = MAX_ROWS, per_device: int = MAX_PER_DEVICE) -> None:
+    def __init__(self, batches: int, values: int = MAX_VALUES, per_device: int = MAX_PER_DEVICE) -> None:
         self._queue: asyncio.Queue[Work] = asyncio.Queue(batches)
-        self._rows, self._max_rows, self._per_device = 0, rows, per_device
+        self._rows, self._values, self._max_values, self._per_device = 0, 0, values, per_device
         self._underway: set[tuple[str, tuple[str, int] | int]] = set()
         self._devices: Counter[str] = Counter()
 
@@ -29,7 +29,7 @@ class WorkQueue:
     @property
     def free(self) -> float:
         """Share of the room that is left, 0 to 1."""
-        return max(0.0, 1 - max(self._queue.qsize() / self._queue.maxsize, self._rows / self._max_rows))
+        return max(0.0, 1 - max(self._queue.qsize() / self._queue.maxsize, self._values / self._max_values))
 
     def offer(self, work: Work) -> str | None:
         """Take `work`; or the reason why not: it is under way already, its device has enough here, no room."""
@@ -37,11 +37,12 @@ class WorkQueue:
             return "underway"
         if self._devices[work.device] >= self._per_device:
             return "quota"
-        if self._queue.full() or self._rows >= self._max_rows:
+        if self._queue.full() or self._values >= self._max_values:
             return "queue"
         self._underway.add((work.device, work.name))
         self._devices[work.device] += 1
         self._rows += work.rows
+        self._values += work.values
         self._queue.put_nowait(work)
         return None
 
@@ -63,6 +64,7 @@ class WorkQueue:
         if not self._devices[work.device]:
             del self._devices[work.device]
         self._rows -= work.rows
+        self._values -= work.values
         self._queue.task_done()
 
     async def drained(self) -> None:

@@ -13,6 +13,9 @@ from kewang.runtime.settings import Settings, load
 from kewang.wire import topics
 from kewang.wire.timers import Timers
 
+_LONGEST_ID = 29
+"""Of a gateway with several processes: theirs are some longer, at most 32 characters."""
+
 
 class StoreSettings(Settings):
     """The database."""
@@ -149,6 +152,13 @@ class GatewaySettings(Settings):
         "kernel",
         description="kernel: the clock counts while the kernel calls it synchronised; trusted: always (demo, benches).",
     )
+    ingest_processes: int = Field(
+        1,
+        ge=1,
+        le=16,
+        description="Processes that take and store readings, each some of the shards; above 1 this one watches them, "
+        "and for outages. For what one core can't do: with InfluxDB, at most one for each core.",
+    )
     broker: BrokerSettings = BrokerSettings()
     store: StoreSettings = StoreSettings()
     console: ConsoleSettings = ConsoleSettings()
@@ -168,6 +178,34 @@ class GatewaySettings(Settings):
         if self.incidents is not None and set(self.shards) != set(topics.SHARDS):
             raise ValueError("incidents: a gateway that serves only some shards can't watch: take the section out here")
         return self
+
+    @model_validator(mode="after")
+    def _processes_can_be(self) -> Self:
+        if self.ingest_processes == 1:
+            return self
+        if self.ingest_processes > len(set(self.shards)):
+            raise ValueError(f"ingest_processes: {len(set(self.shards))} shards are for so many processes at most")
+        if self.store.url.startswith("sqlite:"):
+            raise ValueError("ingest_processes: SQLite takes the writes of one process; take 1, or InfluxDB")
+        if len(self.id) > _LONGEST_ID:
+            raise ValueError(f"ingest_processes: the id is the start of theirs, {_LONGEST_ID} characters at most")
+        return self
+
+    def of_processes(self) -> "list[GatewaySettings]":
+        """Those of each ingest process: its own name and shards, nothing to watch, no roll-ups."""
+        several, shards = self.ingest_processes, sorted(set(self.shards))
+        return [
+            self.model_copy(
+                update={
+                    "id": f"{self.id}-{n + 1}",
+                    "shards": "".join(shards[n::several]),
+                    "ingest_processes": 1,
+                    "incidents": None,
+                    "rollups": False,
+                }
+            )
+            for n in range(several)
+        ]
 
     def makes_rollups(self) -> bool:
         """Whether this gateway does it."""

@@ -68,6 +68,8 @@ class Watched:
     office: Office | None = None
     loop_s: float = LOOP_S
     tasks: Assigning | None = None
+    processes: Callable[[], str | None] = lambda: None
+    """Why one of our processes is not to be relied on."""
 
     def found(self, query: Query, offset: int, limit: int) -> tuple[list[Incident], int]:
         """Those looked for, after `offset` of them, and how many there are; open ones first, then the newest."""
@@ -151,6 +153,7 @@ class Watched:
             "ping": self.ping.trouble if self.ping else None,
             "office": self.office.trouble() if self.office else None,
             "canary": canary.trouble(self.watching.now_s()) if canary else None,
+            "process": self.processes(),
             **(self.household.troubles if self.household else {}),
         }
 

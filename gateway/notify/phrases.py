@@ -124,6 +124,10 @@ OURSELVES: Final[Mapping[str, tuple[str, str]]] = {
         _("its clock is wrong"),
         _("On the server: timedatectl; does the network let NTP through?"),
     ),
+    "process": (
+        _("one of its processes does not stay up"),
+        _("The gateway's log says how it ended; is there memory left? The boxes keep what it would store."),
+    ),
     "canary": (
         _("the daily test of the notices did not arrive"),
         _("Notices may not arrive: look at the channels in the gateway's log, then run the test by hand."),

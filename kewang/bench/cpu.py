@@ -23,11 +23,18 @@ class Cost:
 
 
 def cost(part: Part) -> Cost:
-    """The cost of a running part. Raises PartFailed if it ended."""
+    """The cost of a running part and of the processes it has started. Raises PartFailed if one of them ended."""
     with contextlib.suppress(psutil.NoSuchProcess):
         if part.pid is not None:
-            return Cost(_cpu_s(part.pid), psutil.Process(part.pid).memory_info().rss)
+            family = family_of(part.pid)
+            return Cost(sum(_cpu_s(one.pid) for one in family), sum(one.memory_info().rss for one in family))
     raise PartFailed(f"{part.name} ended while it was measured:\n{part.log_tail()}")
+
+
+def family_of(pid: int) -> list[psutil.Process]:
+    """A process and those it has started. Raises NoSuchProcess."""
+    process = psutil.Process(pid)
+    return [process, *process.children(recursive=True)]
 
 
 def _cpu_s(pid: int) -> float:
@@ -42,8 +49,15 @@ def _cpu_s(pid: int) -> float:
 
 
 def peak_rss_bytes(part: Part) -> int:
-    """The most memory a running part ever had. Raises PartFailed if it ended."""
-    with contextlib.suppress(OSError, StopIteration), open(f"/proc/{part.pid}/status") as status:
+    """The most memory a running part ever had, with the most of each process it has started. Raises PartFailed if one
+    of them ended."""
+    with contextlib.suppress(OSError, StopIteration, psutil.NoSuchProcess):
+        if part.pid is not None:
+            return sum(_peak_bytes(one.pid) for one in family_of(part.pid))
+    raise PartFailed(f"{part.name} ended while it was measured:\n{part.log_tail()}")
+
+
+def _peak_bytes(pid: int) -> int:
+    with open(f"/proc/{pid}/status") as status:
         line = next(line for line in status if line.startswith("VmHWM:"))
         return int(line.split()[1]) * 1024
-    raise PartFailed(f"{part.name} ended while it was measured:\n{part.log_tail()}")

@@ -1,10 +1,12 @@
 """The line that is measured: Mosquitto, the real gateway and its database as processes, in one temporary folder."""
 
 import asyncio
+import re
 import shutil
 import tempfile
 import threading
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +19,7 @@ from gateway.stores import open_store
 from kewang.bench.cpu import MB, cost, peak_rss_bytes
 from kewang.bench.guard import Guard
 from kewang.bench.parts import Influxd, Mosquitto
+from kewang.bench.pour import Pour
 from kewang.bench.process import READY_LIMIT_S, Part, PartFailed, wait_for
 from kewang.bench.programs import HOST, GatewayProgram
 from kewang.runtime.broker import BrokerSettings
@@ -25,6 +28,10 @@ StoreKind = Literal["influxd", "sqlite"]
 DATABASE: Final = "kewang"
 BROKER_OPTIONS: Final = {"max_inflight_messages": 1000, "max_queued_messages": 100_000}
 """Mosquitto holds what is on its way to the gateway; with its own 20 and 1000 it would throttle and drop here."""
+
+
+_PROCESS: Final = re.compile(r'{process="[^"]*"}')
+"""The only label of what has no other."""
 
 
 class MeasuredGateway(GatewayProgram):
@@ -41,10 +48,13 @@ class MeasuredGateway(GatewayProgram):
         return file
 
     def signals(self) -> dict[str, float]:
-        """Its counters by name, as /metrics tells them: `rows_stored_total`, `write_seconds_count`, ..."""
+        """Its counters by name, as /metrics tells them: `rows_stored_total`, `write_seconds_count`, ...; of several
+        processes their sums."""
         text = self.get("/metrics") or b""
-        pairs = (line.rpartition(" ") for line in text.decode().splitlines() if not line.startswith("#"))
-        return {name.removeprefix("kewang_gateway_"): float(value) for name, _, value in pairs}
+        signals: defaultdict[str, float] = defaultdict(float)
+        for name, _, value in (line.rpartition(" ") for line in text.decode().splitlines() if not line.startswith("#")):
+            signals[_PROCESS.sub("", name.removeprefix("kewang_gateway_"))] += float(value)
+        return dict(signals)
 
 
 class Line:
@@ -113,6 +123,17 @@ class Line:
             timer.cancel()
         return fleet.measured(report)
 
+    def run_pour(self, plan: FleetPlan, limit_s: float) -> "FleetRun":
+        """The same by a publisher that costs little. Raises PartFailed."""
+        began: list[float] = []
+        pour = Pour(self.broker_settings, plan, lambda: began.extend(self.cpu_s()))
+        return measured(self, pour.run(limit_s), began, pour.t0_ms, pour.cpu_s)
+
+    def cpu_s(self) -> list[float]:
+        """Of gateway, database (0 when it is in the gateway) and broker, until now."""
+        parts = self.gateway, self.influxd, self.broker
+        return [cost(part).cpu_s if part else 0.0 for part in parts]
+
 
 @dataclass(frozen=True, slots=True)
 class FleetRun:
@@ -126,6 +147,19 @@ class FleetRun:
     gateway_peak_mb: float
     t0_ms: Mapping[str, int]
     """Device -> date of its first row."""
+    publisher_cpu_us: float = 0.0
+
+
+def measured(
+    line: Line, report: FleetReport, began: Sequence[float], t0_ms: Mapping[str, int], publisher_s: float = 0.0
+) -> FleetRun:
+    """The run that just ended; `began`: see Line.cpu_s. Raises PartFailed if nothing was named."""
+    if not began or not report.rows_named:
+        raise PartFailed(f"no batch was named; the gateway says:\n{line.gateway.log_tail()}")
+    rows = report.rows_named
+    gateway, store, broker = (1e6 * (now - then) / rows for now, then in zip(line.cpu_s(), began, strict=True))
+    peak_mb = peak_rss_bytes(line.gateway) / MB
+    return FleetRun(report, rows / report.named_s, gateway, store, broker, peak_mb, t0_ms, 1e6 * publisher_s / rows)
 
 
 class MeasuredFleet(Fleet):
@@ -139,25 +173,13 @@ class MeasuredFleet(Fleet):
     def birth(self, name: str) -> bytes:
         """The birth of a device; with the first one the measurement begins."""
         if not self._began:
-            self._began = self._cpu_s()
+            self._began = self._line.cpu_s()
         return super().birth(name)
 
     def measured(self, report: FleetReport) -> FleetRun:
         """The run that just ended. Raises PartFailed if it never connected or nothing was named."""
-        if not self._began or not report.rows_named:
-            raise PartFailed(f"no batch was named; the gateway says:\n{self._line.gateway.log_tail()}")
-        rows = report.rows_named
-        gateway, store, broker = (
-            1e6 * (now - then) / rows for now, then in zip(self._cpu_s(), self._began, strict=True)
-        )
         t0_ms = {name: device.t0_ms for name, device in self._devices.items()}
-        peak_mb = peak_rss_bytes(self._line.gateway) / MB
-        return FleetRun(report, rows / report.named_s, gateway, store, broker, peak_mb, t0_ms)
-
-    def _cpu_s(self) -> list[float]:
-        """Of gateway, database (0 when it is in the gateway) and broker."""
-        parts = self._line.gateway, self._line.influxd, self._line.broker
-        return [cost(part).cpu_s if part else 0.0 for part in parts]
+        return measured(self._line, report, self._began, t0_ms)
 
 
 def prepare(store_url: str) -> None:

@@ -10,12 +10,12 @@ import sys
 from collections.abc import Awaitable, Callable
 
 
-def set_up_logging(verbose: bool = False) -> None:
-    """Log to standard error, one line an event, as systemd wants it."""
+def set_up_logging(verbose: bool = False, who: str = "") -> None:
+    """Log to standard error, one line an event, as systemd wants it. `who`: which of several processes speaks."""
     logging.basicConfig(
         stream=sys.stderr,
         level=logging.DEBUG if verbose else logging.INFO,
-        format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",
+        format=f"%(asctime)s %(levelname)-7s {who and f'{who} '}%(name)s: %(message)s",
     )
 
 

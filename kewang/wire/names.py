@@ -1,6 +1,7 @@
 """Grammar of the names that travel: device, source, run, metric; and the streams."""
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from kewang.wire.errors import WireError
@@ -29,11 +30,13 @@ def is_device(text: str) -> bool:
     return _DEVICE.fullmatch(text) is not None
 
 
+@lru_cache(maxsize=4096)
 def is_source(text: str) -> bool:
     """Whether `text` may name a source of a device. The bare `-` is kept for unreadable messages."""
     return text != NO_SOURCE and _SOURCE.fullmatch(text) is not None
 
 
+@lru_cache(maxsize=4096)
 def is_run(text: str) -> bool:
     """Whether `text` may name a run (ours are 12 hex digits; others may choose up to 32 letters and digits)."""
     return _RUN.fullmatch(text) is not None

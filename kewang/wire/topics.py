@@ -8,7 +8,7 @@ Topic(device='ambon-m1', channel='d/env')
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
 
@@ -40,11 +40,11 @@ class Topic:
 
     device: str
     channel: str
+    stream: str | None = field(init=False, repr=False)
+    """The stream of a data channel, None for the others."""
 
-    @property
-    def stream(self) -> str | None:
-        """The stream of a data channel, None for the others."""
-        return self.channel[2:] if self.channel.startswith("d/") else None
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "stream", self.channel[2:] if self.channel.startswith("d/") else None)
 
 
 @lru_cache(maxsize=65536)
@@ -77,11 +77,14 @@ def parse(topic: str) -> Topic:
 
 
 def filters(channels: Iterable[str], shards: str = SHARDS) -> list[str]:
-    """Subscription filters that match `channels` of every device in `shards`; one filter for all 16 shards."""
+    """Subscription filters that match `channels` of every device in `shards`; one filter for all 16 shards, and one
+    for all data if all is wanted."""
     if not set(shards) <= set(SHARDS):
         raise WireError(f"shards are hex digits, not {shards!r}")
     levels = ["+"] if set(shards) == set(SHARDS) else sorted(set(shards))
-    wanted = list(dict.fromkeys("d/+" if channel in DATA else channel for channel in channels))
+    channels = list(channels)
+    all_data = set(DATA) <= set(channels)
+    wanted = list(dict.fromkeys("d/+" if all_data and channel in DATA else channel for channel in channels))
     return [f"{ROOT}/{level}/+/{channel}" for level in levels for channel in wanted]
 
 

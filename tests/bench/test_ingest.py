@@ -4,14 +4,14 @@ from dataclasses import replace
 
 import pytest
 
-from kewang.bench.ingest import IngestPlan, bodies, compare, measure
+from kewang.bench.ingest import IngestPlan, Limits, bodies, compare, measure
 from kewang.bench.line import Line
 
 TINY = IngestPlan(devices=4, batches=3, unbatched=3)
 
 
 def test_it_measures_and_nothing_is_lost() -> None:
-    result = measure(TINY, ratio=0, cpu_us=1e9)
+    result = measure(replace(TINY, processes=2), Limits(0, 1e9, 1e9))
     assert result["ok"], result["failed"]
     assert result["lost"] == 0
     for key in ("ratio", "readings_per_s", "raw_readings_per_s", "gateway_rss_mb", "unbatched_messages_per_s"):
@@ -21,15 +21,15 @@ def test_it_measures_and_nothing_is_lost() -> None:
 
 
 def test_missed_limits_fail_it() -> None:
-    result = measure(TINY, ratio=1e9, cpu_us=0)
+    result = measure(TINY, Limits(1e9, 0, 0))
     assert not result["ok"]
-    assert len(result["failed"]) == 2
+    assert len(result["failed"]) == 3
 
 
 def test_missing_and_wrong_rows_are_found() -> None:
     with Line("influxd") as line:
         assert line.influxd
-        run = line.run_fleet(TINY.fleet(), limit_s=30)
+        run = line.run_pour(TINY.fleet(), limit_s=30)
         assert compare(line.influxd.url, run, TINY).sentences == []
         more = compare(line.influxd.url, run, replace(TINY, batches=4))
         assert more.lost == TINY.devices * TINY.rows
@@ -40,7 +40,7 @@ def test_missing_and_wrong_rows_are_found() -> None:
 
 def test_the_raw_push_carries_the_very_same_points() -> None:
     with Line("influxd") as line:
-        run = line.run_fleet(TINY.fleet(), limit_s=30)
+        run = line.run_pour(TINY.fleet(), limit_s=30)
     lines = b"".join(bodies(run, TINY, 60)).splitlines()
     assert len(lines) == TINY.readings == len(set(lines))
     assert lines[0].startswith(b"env,device=ingest-00001,source=env-1 sim_n=1.0,")

@@ -146,6 +146,17 @@ async def test_a_frozen_broker_is_noticed_by_the_keep_alive(mosquitto: Mosquitto
                 mosquitto.thaw()
 
 
+async def test_a_frozen_broker_is_noticed_by_the_gateway_too(mosquitto: Mosquitto) -> None:
+    async with aclosing(MqttSubscription(at(mosquitto), "gw1", "0", keepalive_s=2).messages()) as messages:
+        assert (await anext(messages)).topic == topics.gateway("gw1")
+        mosquitto.freeze()
+        try:
+            with pytest.raises(SubscriptionLost, match="no sign of life"):
+                await anext(messages)
+        finally:
+            mosquitto.thaw()
+
+
 async def test_credentials(running: Callable[[Part], Part], tmp_path: Path) -> None:
     broker = Mosquitto(tmp_path / "broker", users={DEVICE: "right"})
     running(broker)
