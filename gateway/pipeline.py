@@ -90,10 +90,10 @@ class Pipeline:
         }
 
     async def _take(self) -> None:
-        """Messages as they come, for ever; the first one after the rewinds are known."""
+        """Messages as they come, until we stop; the first one after the rewinds are known."""
         await self.rewinds.known.wait()
         backoff = Backoff("subscribing", log, longest_s=30)
-        while True:
+        while not self.stopping:
             try:
                 async with aclosing(self.subscription.messages()) as messages:
                     async for message in messages:

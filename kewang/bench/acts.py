@@ -20,6 +20,8 @@ class Kind(StrEnum):
     GATEWAY_STOP = "gateway-stop"
     GATEWAY_FREEZE = "gateway-freeze"
     GATEWAY_WIPE = "gateway-wipe"
+    INGEST_KILL = "ingest-kill"
+    """One of the gateway's several processes."""
     EDGE_KILL = "edge-kill"
     EDGE_STOP = "edge-stop"
     EDGE_FREEZE = "edge-freeze"
@@ -58,6 +60,7 @@ TRAITS: Final = {
     Kind.GATEWAY_STOP: Trait("gateway", 0, 2, 1),
     Kind.GATEWAY_FREEZE: Trait("gateway", 0.5, 4, 1),
     Kind.GATEWAY_WIPE: Trait("gateway", 0, 2, 1, "gateway"),
+    Kind.INGEST_KILL: Trait("gateway", 0.5, 2, 8, "gateway"),
     Kind.EDGE_KILL: Trait("edge", 0.5, 3, 5, "edge"),
     Kind.EDGE_STOP: Trait("edge", 0.5, 2, 1),
     Kind.EDGE_FREEZE: Trait("edge", 0.5, 2, 1),
@@ -107,6 +110,8 @@ class Cast:
     small_disk: str | None
     rebuilds: bool
     """Whether the database may be lost. Not together with full disks: what leaves a ring then is gone for good."""
+    processes: int = 1
+    """Of the gateway, that store."""
 
 
 def schedule(seed: int, seconds: float, cast: Cast) -> list[Act]:
@@ -114,6 +119,8 @@ def schedule(seed: int, seconds: float, cast: Cast) -> list[Act]:
     rng = random.Random(f"chaos-{seed}")
     store = rng.choice(sorted(REBUILDS)) if cast.rebuilds else Kind.STORE_KILL
     wanted: list[Kind] = [Kind.EDGE_KILL, Kind.GATEWAY_KILL, Kind.BROKER_KILL, store]
+    if cast.processes > 1:
+        wanted.append(Kind.INGEST_KILL)
     if cast.small_disk:
         wanted.append(Kind.DISK_FULL)
     rng.shuffle(wanted)
@@ -136,6 +143,8 @@ def schedule(seed: int, seconds: float, cast: Cast) -> list[Act]:
 def _has_whom(kind: Kind, cast: Cast) -> bool:
     if kind is Kind.DISK_FULL:
         return cast.small_disk is not None
+    if kind is Kind.INGEST_KILL:
+        return cast.processes > 1
     return kind is not Kind.EDGE_CLOCK or bool(cast.stepping)
 
 

@@ -46,6 +46,8 @@ class ChaosOptions:
     store: str = "influxd"
     sabotage: str = "none"
     jobs: int = 4
+    processes: int = 1
+    """Ingest processes of each gateway."""
 
 
 @dataclass(slots=True)
@@ -139,9 +141,10 @@ def story(seed: int, options: ChaosOptions) -> tuple[CityPlan, Cast]:
         seed=seed,
         board_faults=_board_faults(rng),
         sabotage=None if options.sabotage == "none" else options.sabotage,
+        processes=options.processes,
     )
     stepping = [device.name for device in devices if device.clock == "trusted"]
-    return plan, Cast(NAMES, stepping, None if rebuilds else NAMES[0], rebuilds)
+    return plan, Cast(NAMES, stepping, None if rebuilds else NAMES[0], rebuilds, options.processes)
 
 
 def _board_faults(rng: random.Random) -> str:

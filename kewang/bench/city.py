@@ -85,6 +85,8 @@ class CityPlan:
     seed: int = 1
     board_faults: str = "none"
     sabotage: str | None = None
+    processes: int = 1
+    """Ingest processes of the gateway."""
 
 
 class City:
@@ -309,6 +311,7 @@ class City:
             faster=self.plan.faster,
             language=self.plan.language,
             sabotage=self.plan.sabotage,
+            processes=self.plan.processes,
             incidents=self._incidents(),
         )
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import random
 import subprocess
 import sys
 import threading
@@ -12,10 +13,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Final
 
+import psutil
+
 from gateway.rewinds import add_rewind
 from gateway.stores import open_store
 from kewang.bench.acts import LINES, REBUILDS, TRAITS, Act, Kind
 from kewang.bench.city import City
+from kewang.bench.cpu import family_of
 from kewang.bench.houses import Backup
 from kewang.bench.link import Line
 from kewang.bench.process import Part, PartFailed, wait_for
@@ -221,10 +225,19 @@ def _take_down(part: Part, act: Act) -> None:
             part.freeze()
         case Kind.BROKER_STOP | Kind.GATEWAY_STOP:
             part.stop()
+        case Kind.INGEST_KILL:
+            _kill_one(part)
         case kind:
             part.kill9()
             if kind in (Kind.BROKER_WIPE, Kind.GATEWAY_WIPE):
                 part.wipe()
+
+
+def _kill_one(part: Part) -> None:
+    """One of the processes that a part has started, if there is one just now."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        if part.pid is not None and (others := family_of(part.pid)[1:]):
+            random.choice(others).kill()
 
 
 def _bound(step: Callable[[Act], None], act: Act) -> Callable[[], None]:

@@ -37,8 +37,10 @@ class GatewayProgram(Part):
         language: str = "id",
         sabotage: str | None = None,
         incidents: Mapping[str, Any] | None = None,
+        processes: int = 1,
     ) -> None:
         super().__init__(folder)
+        self.processes = processes
         self.broker_port, self.store_url, self.sabotage = broker_port, store_url, sabotage
         self.incidents = incidents
         self.port = port or free_port()
@@ -55,6 +57,7 @@ class GatewayProgram(Part):
         return {
             "id": "gw-city",
             "clock": "trusted",
+            **({"ingest_processes": self.processes} if self.processes > 1 else {}),
             "broker": {"host": HOST, "port": self.broker_port},
             "store": {"url": self.store_url},
             "console": {"host": HOST, "port": self.port, "language": self.language, "silent_s": self._silent_s()},

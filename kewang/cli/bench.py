@@ -84,6 +84,7 @@ def chaos(
     seconds_per_seed: Annotated[float, typer.Option(min=8, help="How long the harm of one story goes on.")] = 20.0,
     sabotage: Annotated[str, typer.Option(help="none, early-ack or tag: a spoilt gateway, to be found out.")] = "none",
     jobs: Annotated[int, typer.Option(min=1, max=16, help="Cities at one time.")] = 4,
+    processes: Annotated[int, typer.Option(min=1, max=16, help="Ingest processes of the gateway (influxd).")] = 1,
     seed: Annotated[int, typer.Option("--seed", help="The first story.")] = 1,
     as_json: AsJson = False,
 ) -> None:
@@ -96,6 +97,8 @@ def chaos(
 
         kewang bench chaos --seeds 20 --store sqlite
 
+        kewang bench chaos --seeds 4 --processes 2
+
         kewang bench chaos --seeds 4 --sabotage early-ack
     """
     from kewang.bench.chaos import SABOTAGES, ChaosOptions, run
@@ -104,8 +107,10 @@ def chaos(
     for name, given, known in (("--store", store, ("sqlite", "influxd")), ("--sabotage", sabotage, SABOTAGES)):
         if given not in known:
             raise typer.BadParameter(f"{given!r} is none of {', '.join(known)}", param_hint=name)
+    if processes > 1 and (store == "sqlite" or sabotage != "none"):
+        raise typer.BadParameter("several processes are for influxd, and for no sabotage", param_hint="--processes")
     with part_errors():
-        options = ChaosOptions(seeds, seed, seconds_per_seed, store, sabotage, jobs)
+        options = ChaosOptions(seeds, seed, seconds_per_seed, store, sabotage, jobs, processes)
         result = run(options, lambda text: typer.echo(text, err=True))
     emit(result, as_json)
 
