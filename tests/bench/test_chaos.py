@@ -69,9 +69,16 @@ def test_a_backup_is_made_before_it_is_restored_and_while_the_database_is_well(s
     assert bool(backup_times(acts)) == bool(restores)
 
 
+def test_with_several_processes_one_is_killed_and_else_the_story_is_as_it_was() -> None:
+    several = story(3, ChaosOptions(processes=2))[1]
+    assert several.processes == 2
+    assert Kind.INGEST_KILL in {act.kind for act in schedule(3, 20.0, several)}
+    assert Kind.INGEST_KILL not in {act.kind for act in acts_of(3)[0]}
+
+
 def test_twenty_stories_have_everything() -> None:
     kinds = Counter(act.kind for seed in range(1, 21) for act in acts_of(seed)[0])
-    assert set(kinds) == set(Kind)
+    assert set(kinds) == set(Kind) - {Kind.INGEST_KILL}
     assert any(act.exact for seed in range(1, 21) for act in acts_of(seed)[0] if act.kind is Kind.STORE_RESTORE)
     clocks = {device.clock for seed in range(1, 21) for device in story(seed, ChaosOptions())[0].devices}
     assert clocks == {"trusted", "untrusted"}
