@@ -20,6 +20,7 @@ from kewang.ui import city
 
 Json = dict[str, Any]
 MOUNTED: Final = "/etc/grafana/kewang"
+_SECRET: Final = "$__file{/run/secrets/kewang-influx}"
 _MADE: Final = "Made by `kewang dashboards build`; made anew with every upgrade, so change nothing here."
 _ENVIRONMENT: Final = f"""# {_MADE}
 # What Grafana's environment needs beside these files; the first three are yours.
@@ -32,8 +33,10 @@ GF_DASHBOARDS_MIN_REFRESH_INTERVAL=10s
 """
 
 
-def built(voices: Sequence[Voice], boards: Sequence[Json] | None = None) -> dict[str, str | bytes]:
-    """Path below the folder -> content. `voices`: the languages, the city's own first."""
+def built(
+    voices: Sequence[Voice], boards: Sequence[Json] | None = None, *, influx2: bool = False
+) -> dict[str, str | bytes]:
+    """Path below the folder -> content. `voices`: the languages, the city's own first. `influx2`: which database."""
     boards = all_boards(voices) if boards is None else boards
     first = voices[0]
     made: dict[str, str | bytes] = {
@@ -41,7 +44,7 @@ def built(voices: Sequence[Voice], boards: Sequence[Json] | None = None) -> dict
         "maps/city.geojson": city.FILE.read_bytes(),
         "maps/empty.png": _empty_png(),
         "playlist.json": _text(playlist(first)),
-        "provisioning/datasources/kewang.yaml": yaml_text(data_source(), _MADE + _INFLUX_2),
+        "provisioning/datasources/kewang.yaml": yaml_text(data_source(influx2=influx2), _MADE + _INFLUX_2),
         "provisioning/dashboards/kewang.yaml": yaml_text(provider(), _MADE),
         "provisioning/alerting/kewang-rules.yaml": yaml_text(rules(first), _MADE),
         "provisioning/alerting/kewang-contacts.yaml": yaml_text(contact_points(), _MADE + _POLICY),
@@ -72,17 +75,18 @@ def write(folder: Path, made: dict[str, str | bytes]) -> list[Path]:
 
 
 _INFLUX_2: Final = """
-InfluxDB 2 and 3: leave out user and password, and add
-  jsonData:       httpHeaderName1: "Authorization"
-  secureJsonData: httpHeaderValue1: "Token $__file{/run/secrets/kewang-influx}"
-with a DBRP mapping of database kewang and policies raw, months, years and kept to the buckets of these names."""
+InfluxDB 2 and 3 (`--influx2`): a token in a header instead of user and password, and a DBRP mapping of database kewang
+and policies raw, months, years and kept to the buckets of these names, which `kewang gateway init` makes."""
 _POLICY: Final = """
 The policy tree is one thing to Grafana: this file replaces the whole of it. If you have one, take `policies` out here
 and add a route to receiver kewang in yours."""
 
 
-def data_source(open_at: str = "") -> Json:
-    """The file of the data source. `open_at`: the address of a database that asks for no password."""
+def data_source(open_at: str = "", *, influx2: bool = False) -> Json:
+    """The file of the data source. `open_at`: the address of a database that asks for no password.
+
+    The secret comes from a file that Grafana reads: a password, with `influx2` a token.
+    """
     one: Json = {
         "name": "Kewang",
         "uid": SOURCE_UID,
@@ -93,11 +97,11 @@ def data_source(open_at: str = "") -> Json:
         "jsonData": {"dbName": "kewang", "httpMode": "POST", "timeInterval": "10s"},
         "editable": False,
     }
-    if not open_at:
-        one |= {
-            "user": "$__env{KEWANG_INFLUX_USER}",
-            "secureJsonData": {"password": "$__file{/run/secrets/kewang-influx}"},
-        }
+    if influx2:
+        one["jsonData"]["httpHeaderName1"] = "Authorization"
+        one["secureJsonData"] = {"httpHeaderValue1": f"Token {_SECRET}"}
+    elif not open_at:
+        one |= {"user": "$__env{KEWANG_INFLUX_USER}", "secureJsonData": {"password": _SECRET}}
     return {"apiVersion": 1, "datasources": [one]}
 
 

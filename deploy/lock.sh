@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Writes requirements/dev.txt, edge.txt, camera.txt, enrol.txt, provisioning.txt and camera-servers.txt: exact versions with the hashes of every build of them
+# Writes requirements/dev.txt, edge.txt, camera.txt, enrol.txt, provisioning.txt, server.txt, build.txt and camera-servers.txt: exact versions with the hashes of every build of them
 # (x86-64 and aarch64), without any address. Add --upgrade to take newer versions than the files already name.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -22,5 +22,8 @@ lock edge --constraints requirements/dev.txt
 lock camera --constraints requirements/dev.txt
 lock enrol --constraints requirements/dev.txt
 lock provisioning --constraints requirements/dev.txt
+# The image of deploy/Dockerfile: what runs in it, and what builds our wheel.
+resolve server pyproject.toml --extra gateway --extra provisioning --extra dashboards --extra enrol --constraints requirements/dev.txt
+resolve build requirements/build.in --constraints requirements/dev.txt
 # Cameras of others, for the tests alone: their needs stay out of ours. opencv-python is the headless one with windows added.
 resolve camera-servers requirements/camera-servers.in --no-emit-package opencv-python "$@"

@@ -45,6 +45,9 @@ def build(
     zone: Zone = "Asia/Jayapura",
     console: Console = "http://localhost:8080",
     lang: First = Lang.ID,
+    influx2: Annotated[
+        bool, typer.Option("--influx2", help="The database is an InfluxDB 2: a token, no user.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Write everything Grafana needs below OUT: boards in both languages, data source, alert rules, map, playlist.
@@ -56,7 +59,7 @@ def build(
     """
     from dashboards.files import built, write
 
-    made = built(voices(lang, zone, console))
+    made = built(voices(lang, zone, console), influx2=influx2)
     try:
         paths = write(out, made)
     except OSError as error:
