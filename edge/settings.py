@@ -3,6 +3,7 @@
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -20,6 +21,7 @@ from edge.sources.settings import (
     SettingsPath,
     SourceSettings,
     Surroundings,
+    clash,
     problem,
     settings_folder,
     surroundings,
@@ -127,10 +129,16 @@ def _enrolment(values: Any) -> EnrolmentSettings | None:
         return None
 
 
-def _usable(item: Any) -> bool:
-    """Whether a source of the office can be read here. A wrong one must not silence the whole box."""
+def _usable(item: Any, beside: list[SourceSettings]) -> bool:
+    """Whether a source of the office can be read here `beside` the others, which it then joins.
+
+    A wrong one must not silence the whole box.
+    """
     try:
-        _source(item)
+        made = _source(item)
+        if told := clash([*beside, made]):
+            raise problem(told)
+        beside.append(made)
     except (ValidationError, PydanticCustomError) as error:
         name = item.get("name") if isinstance(item, dict) else "?"
         log.error("source %s of the office is left out: %s", name, _first_line(error))
@@ -187,7 +195,13 @@ class EdgeSettings(Settings):
         if not merged.get("device"):
             raise problem("this box has no identity yet: run `kewang edge identity -c FILE`, then `kewang edge enrol`")
         given = len(values.get("sources") or ())
-        merged["sources"] = [each for index, each in enumerate(merged["sources"]) if index < given or _usable(each)]
+        beside = list[SourceSettings]()
+        for each in merged["sources"][:given]:
+            # One that is not well is told by its own validation.
+            with suppress(ValidationError, PydanticCustomError):
+                beside.append(_source(each))
+        theirs = [each for each in merged["sources"][given:] if _usable(each, beside)]
+        merged["sources"] = [*merged["sources"][:given], *theirs]
         return merged
 
     @field_validator("device")
@@ -203,14 +217,8 @@ class EdgeSettings(Settings):
         twice = [name for name, count in Counter(source.name for source in sources).items() if count > 1]
         if twice:
             raise problem(f"two sources are called {twice[0]!r}: give each its own name")
-        claimed: dict[str, tuple[str, str]] = {}
-        for source in sources:
-            for thing, how in source.claims().items():
-                first, other = claimed.setdefault(thing, (source.name, how))
-                if other != how:
-                    raise problem(
-                        f"{first!r} uses {thing} for {other}, {source.name!r} for {how}: only one can be right"
-                    )
+        if told := clash(sources):
+            raise problem(told)
         return sources
 
     def protocol_times(self) -> Timers:

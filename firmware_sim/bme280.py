@@ -1,5 +1,5 @@
 """A simulated BME280, by its datasheet (revision 1.6): registers, forced mode, and the compensation in whole numbers of
-4.2.3, which the edge does not use."""
+4.2.3 (page 25), which the edge does not use."""
 
 import struct
 from collections.abc import Callable

@@ -24,7 +24,7 @@ class ParticleSensor:
         on_reset: Callable[[], None] = lambda: None,
     ) -> None:
         self.sensor, self.pace_s = sensor, pace_s
-        self.awake, self.naps = True, 0
+        self.awake, self.naps, self.woken = True, 0, 0
         self._spin_up_s, self._on_reset = spin_up_s, on_reset
         self._awake_since_s = sensor.now_s()
 
@@ -58,6 +58,7 @@ class ParticleSensor:
 
     def switch(self, *, awake: bool) -> None:
         """It was told to sleep or to wake."""
+        self.woken += awake
         if awake and not self.awake:
             self._awake_since_s = self.sensor.now_s()
         self.naps += self.awake and not awake

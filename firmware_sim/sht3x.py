@@ -1,4 +1,4 @@
-"""A simulated SHT3x, by its datasheet (version 7): commands of two bytes, no clock stretching, checksums."""
+"""A simulated SHT3x, by its datasheet (version 5): commands of two bytes, no clock stretching, checksums."""
 
 import time
 

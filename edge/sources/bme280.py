@@ -1,4 +1,4 @@
-"""Bosch BME280 (and BMP280, without humidity): by datasheet BST-BME280-DS002, revision 1.6 (2018)."""
+"""Bosch BME280 (and BMP280, without humidity): by datasheet BST-BME280-DS002-15, revision 1.6 (2018)."""
 
 import struct
 import time
@@ -65,7 +65,7 @@ class Bme280(I2cSensor):
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Trimming parameters (4.2.2, table 16), each under its number: `t[1]` is dig_T1."""
+    """Trimming parameters (4.2.2, table 16, page 24), each under its number: `t[1]` is dig_T1."""
 
     t: tuple[int, ...]
     p: tuple[int, ...]
@@ -99,13 +99,13 @@ class Calibration:
         )
 
     def _fine(self, raw: int) -> float:
-        """Temperature in 1/5120 °C; appendix 8.1, BME280_compensate_T_double."""
+        """Temperature in 1/5120 °C; appendix 8.1 (page 49), BME280_compensate_T_double."""
         one = (raw / 16384 - self.t[1] / 1024) * self.t[2]
         two = (raw / 131072 - self.t[1] / 8192) ** 2 * self.t[3]
         return one + two
 
     def _pressure(self, raw: int, fine: float) -> float:
-        """Pa; appendix 8.1, BME280_compensate_P_double."""
+        """Pa; appendix 8.1 (page 49), BME280_compensate_P_double."""
         p = self.p
         one = fine / 2 - 64000
         two = one * one * p[6] / 32768
@@ -119,7 +119,7 @@ class Calibration:
         return pressure + (p[9] * pressure * pressure / 2147483648 + pressure * p[8] / 32768 + p[7]) / 16
 
     def _humidity(self, raw: int, fine: float) -> float:
-        """%; appendix 8.1, bme280_compensate_H_double."""
+        """%; appendix 8.1 (page 49), bme280_compensate_H_double."""
         h = self.h
         base = fine - 76800
         slope = h[2] / 65536 * (1 + h[6] / 67108864 * base * (1 + h[3] / 67108864 * base))

@@ -12,6 +12,7 @@ from edge.sources.serial_port import Manner, SerialSettings, SerialTransport, op
 from edge.sources.settings import GRACE_S, problem
 
 _MOST_BYTES: Final = 256
+_UNPLUGGED: Final = "the adapter was unplugged: plug it in again"
 
 
 class ParticleSettings(SerialSettings):
@@ -80,7 +81,7 @@ class Listener(asyncio.Protocol):
         """See asyncio."""
         self.gone = True
         if not self.found.done():
-            self.found.set_exception(SourceError("the adapter was unplugged: plug it in again"))
+            self.found.set_exception(SourceError(_UNPLUGGED))
             self.found.exception()
 
 
@@ -130,6 +131,8 @@ class ParticleSensor:
     async def _next(self, transport: SerialTransport, listener: Listener) -> Values:
         loop = asyncio.get_running_loop()
         await asyncio.sleep(self._warm_s - loop.time())
+        if listener.gone:
+            raise SourceError(_UNPLUGGED)
         listener.begin()
         transport.write(self.frames.ask)
         try:

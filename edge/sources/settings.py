@@ -97,6 +97,17 @@ class SourceSettings(NamedKeys):
         return name
 
 
+def clash(sources: Iterable[SourceSettings]) -> str | None:
+    """What two of `sources` use differently, for people; None = all can be read beside each other."""
+    claimed: dict[str, tuple[str, str]] = {}
+    for source in sources:
+        for thing, how in source.claims().items():
+            first, other = claimed.setdefault(thing, (source.name, how))
+            if other != how:
+                return f"{first!r} uses {thing} for {other}, {source.name!r} for {how}: only one can be right"
+    return None
+
+
 def problem(text: str) -> PydanticCustomError:
     """A validation error that says `text` and nothing else."""
     return PydanticCustomError("settings", "{text}", {"text": text})

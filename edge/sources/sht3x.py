@@ -1,4 +1,4 @@
-"""Sensirion SHT30, SHT31 and SHT35: temperature and humidity, by datasheet SHT3x-DIS version 7 (2022)."""
+"""Sensirion SHT30, SHT31 and SHT35: temperature and humidity, by datasheet SHT3x-DIS version 5 (May 2018)."""
 
 import time
 from typing import Final
@@ -36,12 +36,12 @@ class Sht3x(I2cSensor):
                 f"wrong checksum ({answer.hex()}): shorten the wires, or look whether two sensors have this address"
             )
         temperature, humidity = int.from_bytes(answer[:2], "big"), int.from_bytes(answer[3:5], "big")
-        # 4.13: conversion of signal output.
+        # 4.13, page 14: conversion of signal output.
         return round(-45 + 175 * temperature / 65535, 3), round(100 * humidity / 65535, 3)
 
 
 def crc8(data: bytes) -> int:
-    """Checksum of a word (4.12): polynomial 0x31, begun with 0xFF; of BE EF it is 0x92."""
+    """Checksum of a word (4.12, page 14): polynomial 0x31, begun with 0xFF; of BE EF it is 0x92."""
     crc = 0xFF
     for byte in data:
         crc ^= byte

@@ -167,6 +167,19 @@ async def test_a_sensor_that_is_pulled_out_in_the_midst_of_a_reading_is_read_on_
         assert await driver.read() == tuple(list(read_journal(journal_file(tmp_path)))[-1].values.values())
 
 
+async def test_a_sensor_that_is_pulled_out_while_it_warms_up_is_told(tmp_path: Path) -> None:
+    async with bench(tmp_path, spin_up_s=WARM_UP_S) as one:
+        driver = one.driver(warm_up_s=WARM_UP_S)
+        reading = asyncio.create_task(driver.read())
+        async with asyncio.timeout(5):
+            while one.sensor.woken == 0:
+                await asyncio.sleep(0)
+        one.line.unplug()
+        with pytest.raises(SourceError, match="the adapter was unplugged"):
+            await reading
+        await driver.close()
+
+
 async def test_an_sds011_that_speaks_only_when_asked_is_asked(tmp_path: Path) -> None:
     async with asked_bench(tmp_path) as (driver, _):
         assert await driver.read() == tuple(next(read_journal(journal_file(tmp_path))).values.values())

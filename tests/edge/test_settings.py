@@ -1,5 +1,6 @@
 """The edge's settings: what a good file gives, and what each mistake is told with."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -229,6 +230,24 @@ SHT = 'driver = "sht3x"\n'
 def test_two_sources_at_one_place_are_refused(folder: Path, sections: list[str], says: str) -> None:
     with pytest.raises(SettingsError, match=says):
         read(folder, sensors(*sections))
+
+
+def test_a_source_of_the_office_at_anothers_place_is_left_out_and_silences_nobody(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (folder / "identity").mkdir(mode=0o700)
+    wanted = [{"driver": "pms5003", "name": name, "port": f"/dev/{port}"} for name, port in PORTS]
+    (folder / "identity" / "sources.json").write_text(json.dumps(wanted))
+    ca = folder / "root.pem"
+    ca.write_text("")
+    enrolment = f'[enrolment]\nurl = "https://office:8444"\nca_file = "{ca}"\nfolder = "identity"\n'
+    read_one = read(folder, sensors(RTU) + enrolment)
+    assert [source.name for source in read_one.sources] == ["s-1", "pm-2"]
+    assert "source pm-1 of the office is left out: 's-1' uses /dev/ttyUSB0" in caplog.text
+    assert "source pm-3 of the office is left out: 'pm-2' uses /dev/ttyUSB1" in caplog.text
+
+
+PORTS = [("pm-1", "ttyUSB0"), ("pm-2", "ttyUSB1"), ("pm-3", "ttyUSB1")]
 
 
 def test_sources_that_can_share_a_place_do(folder: Path) -> None:
