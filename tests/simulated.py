@@ -144,22 +144,14 @@ def sensor(folder: Path, journal: Journal, *metrics: str) -> Sensor:
 
 
 @asynccontextmanager
-async def pms5003(folder: Path) -> AsyncIterator[Beside]:
-    """A PMS5003 that is warm."""
+async def on_serial(
+    folder: Path, name: str, make: type[particles.ParticleSensor], metrics: tuple[str, ...]
+) -> AsyncIterator[Beside]:
+    """A particle sensor that is warm."""
     with Journal(journal_file(folder)) as journal:
-        made = particles.Pms5003(sensor(folder, journal, *particles.PMS_METRICS), pace_s=0.02, spin_up_s=0)
+        made = make(sensor(folder, journal, *metrics), pace_s=0.02, spin_up_s=0)
         async with plugged(folder / "line", made) as line:
-            source = source_of("pms5003", port=line.path, warm_up_s=0, timeout_s=1.0)
-            yield Simulated(source, folder, Fault.GARBLED)
-
-
-@asynccontextmanager
-async def sds011(folder: Path) -> AsyncIterator[Beside]:
-    """An SDS011 that is warm."""
-    with Journal(journal_file(folder)) as journal:
-        made = particles.Sds011(sensor(folder, journal, *particles.SDS_METRICS), pace_s=0.02, spin_up_s=0)
-        async with plugged(folder / "line", made) as line:
-            source = source_of("sds011", port=line.path, warm_up_s=0, timeout_s=1.0)
+            source = source_of(name, port=line.path, warm_up_s=0, timeout_s=1.0)
             yield Simulated(source, folder, Fault.GARBLED)
 
 
@@ -200,8 +192,8 @@ WAYS: Final[Mapping[str, Callable[[Path], AbstractAsyncContextManager[Beside]]]]
     "fake": in_memory,
     "modbus-tcp": modbus_tcp,
     "modbus-rtu": modbus_rtu,
-    "pms5003": pms5003,
-    "sds011": sds011,
+    "pms5003": lambda folder: on_serial(folder, "pms5003", particles.Pms5003, particles.PMS_METRICS),
+    "sds011": lambda folder: on_serial(folder, "sds011", particles.Sds011, particles.SDS_METRICS),
     "ds18b20": ds18b20,
     "mqtt": mqtt,
     "bme280": lambda folder: on_i2c(folder, "bme280", 0x76, bme280.Bme280, bme280.METRICS),
