@@ -8,7 +8,7 @@ sensor ─> Assessed ─> agent
 from collections.abc import Sequence
 from enum import IntEnum
 from statistics import median
-from typing import Final
+from typing import Any, Final
 
 from edge.ports import Clock, Source, Values
 from edge.trust.humidity import PmCorrection, corrected_pm25_ugm3
@@ -165,3 +165,7 @@ class Assessed:
     async def close(self) -> None:
         """Close the sensor."""
         await self._source.close()
+
+    def __getattr__(self, name: str) -> Any:
+        """What the sensor offers beside its readings: to do as it is told (`Commandable`), to show what it sees."""
+        return getattr(self._source, name)
