@@ -17,8 +17,8 @@ from kewang.ui.city import Drawing, Spot
 
 WIDTH: Final = 1000
 HEIGHT: Final = 625
-_NEAR: Final = 56.0
-"""Marks nearer than this are one: 20 px on a phone of 390 px."""
+_NEAR: Final = 60.0
+"""Marks nearer than this are one: 21 px on a phone of 390 px."""
 _FAR_DEG: Final = 1.0
 """A site farther from the middle one is no part of the city: somebody mistyped its place."""
 _LEAST_DEG: Final = 0.004

@@ -22,7 +22,7 @@ from gateway.console.phrases import (
     trouble_of,
     word_of,
 )
-from gateway.console.plots import Plot, SourceDay, ticks
+from gateway.console.plots import Plot, SourceDay, is_said_elsewhere, ticks
 from gateway.incidents.model import Incident
 from gateway.notify.phrases import place
 from kewang.ui import figures, states
@@ -94,6 +94,7 @@ def _drawn(language: Language, zone: tzinfo) -> dict[str, Callable[..., Any]]:
         "lane_mark": lambda lane: CAMERA_MARKS[lane.state],
         "lane_word": lambda lane: STATE_WORDS[lane.state][0 if language == "id" else 1],
         "measured": measured,
+        "whys": lambda doubts: ", ".join(metric.word(code, language) or f"{code:g}" for metric, code in doubts),
         "plot_id": lambda series, metric: f"plot-{_hashed(f'{series.stream} {series.source} {metric.name}')}",
         "spot_id": lambda mark: f"spot-{_hashed(mark.worst.name)}",
         "spot_said": lambda mark: spot_said(mark, language),
@@ -104,7 +105,7 @@ def measured(source: Source, day: SourceDay) -> list[tuple[Metric, Reading | Non
     """What a source measured of late or in its day; of a camera what its card shows comes first."""
     readings = {reading.metric.name: reading for reading in source.readings}
     plots = {plot.metric.name: plot for plot in day.plots}
-    names = (readings.keys() | plots.keys()) - cameras.TOLD_BY_STATE
+    names = {name for name in (readings.keys() | plots.keys()) - cameras.TOLD_BY_STATE if not is_said_elsewhere(name)}
     order = sorted(METRICS, key=lambda metric: metric.name not in cameras.ON_CARD)
     return [(one, readings.get(one.name), plots.get(one.name)) for one in order if one.name in names]
 

@@ -1,7 +1,7 @@
 """The last 24 hours of a metric as a small plot: range and mean of five minutes each, gaps as gaps. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, tzinfo
 from itertools import pairwise
 from statistics import median
@@ -9,7 +9,7 @@ from typing import Final
 
 from gateway.ports import Point
 from kewang.wire.cameras import CameraState
-from kewang.wire.catalogue import METRICS, Metric
+from kewang.wire.catalogue import BY_NAME, FLAG_ENDING, METRICS, Metric
 
 STEP_MS: Final = 300_000
 STEPS: Final = 288
@@ -47,6 +47,10 @@ class Plot:
     band: str
     gaps: tuple[tuple[int, int], ...]
     """First step without a reading where one was due, and how many."""
+    doubted: tuple[tuple[int, int], ...] = ()
+    """The same of steps with a reading that its box doubts."""
+    doubts: tuple[tuple[Metric, float], ...] = ()
+    """Why it does: codes of the metric's flag."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +73,14 @@ class SourceDay:
 def source_day(points: Sequence[Point], from_ms: int) -> SourceDay:
     """The day of one source out of its summaries by STEP_MS, oldest first."""
     found = ((metric, _steps(points, metric, from_ms)) for metric in METRICS)
-    plots = tuple(_plot(metric, steps, from_ms) for metric, steps in found if steps and metric.name != STATE)
-    return SourceDay(plots, _lanes(points, from_ms))
+    shown = ((metric, steps) for metric, steps in found if steps and not is_said_elsewhere(metric.name))
+    plots = (_doubting(_plot(metric, steps, from_ms), points, from_ms) for metric, steps in shown)
+    return SourceDay(tuple(plots), _lanes(points, from_ms))
+
+
+def is_said_elsewhere(name: str) -> bool:
+    """Whether it has no plot of its own: lanes tell a camera's state, the plot of what is doubted tells the doubt."""
+    return name == STATE or name.endswith(FLAG_ENDING)
 
 
 def ticks(from_ms: int, zone: tzinfo) -> tuple[Tick, ...]:
@@ -117,6 +127,15 @@ def _plot(metric: Metric, steps: _Steps, from_ms: int) -> Plot:
     band = "".join(_ring([(step, y(steps[step][0]), y(steps[step][2])) for step in run]) for run in runs)
     last = max(steps)
     return Plot(metric, low, high, steps[last][1], from_ms + last * STEP_MS, line, band, _gaps(runs, usual))
+
+
+def _doubting(plot: Plot, points: Sequence[Point], from_ms: int) -> Plot:
+    flag = BY_NAME.get(plot.metric.name + FLAG_ENDING)
+    steps = _steps(points, flag, from_ms) if flag else {}
+    if flag is None or not steps:
+        return plot
+    codes = sorted({code for low, _, high in steps.values() for code in (low, high)})
+    return replace(plot, doubted=_spans(sorted(steps)), doubts=tuple((flag, code) for code in codes))
 
 
 def _usual(steps: Sequence[int]) -> float:

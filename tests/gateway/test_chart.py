@@ -10,7 +10,7 @@ from gateway.console.chart import HEIGHT, WIDTH, Chart, Label, asked_box, chart
 from gateway.console.sites import BY_KEY, FIRST, SiteNow
 from kewang.ui.city import drawing
 
-NEAR = 56.0
+NEAR = 60.0
 where = st.one_of(
     st.none(),
     st.tuples(st.floats(128.05, 128.3), st.floats(-3.8, -3.6)),

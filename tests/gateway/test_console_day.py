@@ -8,7 +8,7 @@ import pytest
 
 from gateway.console.day import Refusals
 from gateway.console.plots import HEIGHT, STEP_MS, STEPS, WINDOW_MS, source_day, ticks
-from gateway.ports import Point, Refused, SeriesId, Store
+from gateway.ports import Point, Refused, SeriesId, Store, Table
 from kewang.ui import figures
 from kewang.wire.cameras import CameraState
 from tests.fakes import MemoryStore
@@ -111,6 +111,29 @@ def test_a_line_breaks_where_readings_are_missing_and_the_gap_is_told() -> None:
     drawn = [tuple(map(float, pair)) for pair in re.findall(r"([\d.]+) (\d+)", plot.band)]
     assert all(0 <= x <= STEPS and 0 <= y <= HEIGHT for x, y in drawn)
     assert {min(y for _, y in drawn), max(y for _, y in drawn)} == {3, HEIGHT - 3}
+
+
+def test_what_the_box_doubts_is_marked_at_its_measure_and_is_none_itself() -> None:
+    flagged: dict[str, float | int | str] = {f"temp_c_flag_{what}": 2.0 for what in ("min", "mean", "max")}
+    points = [summary(step, 20.0, 21.0, 22.0) for step in range(288)]
+    points += [Point(SERIES, FROM_MS + step * STEP_MS, flagged) for step in (7, 8, 90)]
+    (plot,) = source_day(points, FROM_MS).plots
+    assert plot.doubted == ((7, 2), (90, 1))
+    assert [(metric.name, code) for metric, code in plot.doubts] == [("temp_c_flag", 2.0)]
+
+
+async def test_a_doubt_is_said_in_words_of_both_languages() -> None:
+    store, at_ms = MemoryStore(), now_ms()
+    rows = [(at_ms - 600_000, 29.0, None), (at_ms - 2000, 41.0, 2.0)]
+    tags = (("device", "mardika-01"), ("source", "env-1"))
+    await store.write([Table("env", tags, ("temp_c", "temp_c_flag"), rows)])
+    async with console(store) as shown:
+        english = measures(await shown.text("/device/mardika-01?lang=en"), "env-1")
+        indonesian = measures(await shown.text("/device/mardika-01?lang=id"), "env-1")
+    assert list(english) == ["Air temperature"]
+    assert "▲ doubted: spike" in english["Air temperature"]
+    assert english["Air temperature"].count('class="doubt"') == 1
+    assert "▲ diragukan: lonjakan" in indonesian["Suhu udara"]
 
 
 def test_a_source_that_is_read_rarely_has_no_gaps_by_that() -> None:

@@ -1,19 +1,27 @@
 """The map of the sites and the page of one: every state by symbol and word, with any names, sizes and stores."""
 
+import os
 import re
 from dataclasses import replace
 from html import unescape
+from itertools import product
+from pathlib import Path
 from urllib.parse import quote
 
-from gateway.ports import Refused, SeriesId, Store, Table
+import pytest
+
+from gateway.ports import Lives, Refused, SeriesId, Table
 from gateway.quarantine import quarantine_tables
+from gateway.sqlite_sink import SqliteStore
 from kewang.ui.states import STATES
 from kewang.ui.words import LANGUAGES, words
 from kewang.wire.placement import Placement
+from tests.chromium import chromium
 from tests.fakes import MemoryStore
 from tests.gateway import ambon
 from tests.gateway.serving import QUICK, console, now_ms
 from tests.gateway.test_console import HOSTILE, INLINE
+from tests.gateway.test_console_live import SMALLEST_TEXT, STICKING_OUT
 
 RTL = "\u202epasar\u2066" + "x" * 200
 
@@ -27,11 +35,13 @@ def rows(page: str) -> dict[str, str]:
 
 def spots(page: str) -> dict[str, str]:
     """The marks of the map: what a mark says -> its class."""
-    found = re.findall(r'<a id="spot-\w+"[^>]*aria-label="([^"]*)"><svg class="spot (\w+)"', page)
+    found = re.findall(r'<a id="spot-\w+"[^>]*aria-label="([^"]*)"><svg class="spot (\w+)[" ]', page)
     return {unescape(said): mark for said, mark in found}
 
 
-async def test_every_state_has_its_symbol_word_and_colour_on_map_and_table(store: Store) -> None:
+async def test_every_state_has_its_symbol_word_and_colour_on_map_and_table(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "kewang.db")
+    await store.prepare(Lives(14))
     await ambon.settle(store, now_ms())
     async with console(store, known=ambon.placements()) as shown:
         for language in LANGUAGES:
@@ -53,6 +63,7 @@ async def test_every_state_has_its_symbol_word_and_colour_on_map_and_table(store
                 assert f"{state.symbol}</span> {word[state.key]} <b>" in page
             assert page.count('class="land"') == 1
             assert INLINE.search(page) is None
+    await store.close()
 
 
 async def test_what_is_not_on_the_map_is_listed_beside_it_and_a_site_opens_its_devices() -> None:
@@ -175,3 +186,45 @@ async def test_1000_sites_and_3000_devices_are_bounded_pages_of_one_snapshot() -
     assert sum(int(re.findall(r"^(\d+) sites|$", said)[0] or 1) for said in spots(whole)) == 1000
     assert "900 more sites" in pages[-1]
     assert [len(page.encode()) < 300_000 for page in (whole, second, *pages)] == [True] * 6
+
+
+SIZES = {"phone": (390, 844), "desk": (1366, 768), "wall": (1920, 1080)}
+PAGES = {
+    "map": "/map?",
+    "site": "/site/pasar-mardika?",
+    "ledger": "/ledger?",
+    "quarantine": "/quarantine?",
+    "day": "/device/mardika-01?",
+}
+
+
+@pytest.mark.slow
+async def test_pages_fit_phone_desk_and_wall_and_keys_reach_the_marks(tmp_path: Path) -> None:
+    """Nothing sticks out, nothing is cut off, no text on a wall is below 19 px. KEWANG_SHOTS=folder keeps pictures."""
+    store, folder = MemoryStore(), os.environ.get("KEWANG_SHOTS")
+    pages = PAGES if folder else {name: PAGES[name] for name in ("map", "ledger", "quarantine")}
+    await ambon.a_day(store, now_ms())
+    await ambon.settle(store, now_ms())
+    async with console(store, known=ambon.placements()) as shown, chromium(tmp_path / "profile") as tab:
+        for (size, (width, height)), (name, path) in product(SIZES.items(), pages.items()):
+            for language in LANGUAGES if folder else ("id",):
+                await tab.open(f"{shown.address}{path}lang={language}", width, height, phone=size == "phone")
+                assert await tab.ask("document.documentElement.scrollWidth <= window.innerWidth"), (size, name)
+                assert await tab.ask(STICKING_OUT.replace("main *", "main :not(.chart *)")) == [], (size, name)
+                assert await tab.ask(CUT_OFF) == [], (size, name)
+                if size == "wall":
+                    assert await tab.ask(SMALLEST_TEXT) >= 19, name
+                if folder:
+                    await tab.picture(Path(folder) / f"{name}-{size}-{language}.png", whole=True)
+        await tab.open(f"{shown.address}/map?lang=en", *SIZES["desk"])
+        await tab.ask("document.querySelector('.skip').focus()")
+        await tab.call("Input.dispatchKeyEvent", type="keyDown", key="Tab", code="Tab", windowsVirtualKeyCode=9)
+        assert await tab.ask("document.activeElement.id.startsWith('spot-')")
+        assert await tab.ask("document.activeElement.getAttribute('aria-label')") in spots(
+            await shown.text("/map?lang=en")
+        )
+
+
+CUT_OFF = """[...document.querySelectorAll('main .panel, main .chip, main td, main th, main h1')].filter(
+  e => e.scrollWidth > e.clientWidth + 1 && getComputedStyle(e).display !== 'inline' && !e.closest('.unseen, thead')
+    && getComputedStyle(e).clipPath === 'none').map(e => e.outerHTML.slice(0, 80))"""
