@@ -19,7 +19,7 @@ import yaml
 
 from kewang.bench.ambon import THIS_MACHINE, spots
 from kewang.bench.boards_ask import Influx
-from kewang.bench.boards_check import standing
+from kewang.bench.boards_check import Found, standing
 from kewang.bench.city import City, CityPlan, Device
 from kewang.bench.demo import camera_failures
 from kewang.bench.demo_rounds import Blackout, Technician
@@ -150,9 +150,15 @@ def boards_told(lines: IO[str]) -> tuple[Path, str]:
 
 def assert_filled(influx: Influx, before_ms: int) -> None:
     """Every panel shows something or says why not, and no reading is older than the demo."""
-    wait_for(lambda: not standing(influx, "mardika-1", "Asia/Jayapura").failed(), LIMIT_S)
-    found = standing(influx, "mardika-1", "Asia/Jayapura")
-    quiet = {one["panel"] for one in found.figures()["quiet_panels"] if one["board"].endswith("-en")}
+    wait_for(lambda: bool(influx.series('SELECT last(lost) FROM "ledger"')), LIMIT_S)
+    asked: list[Found] = []
+
+    def filled() -> bool:
+        asked.append(standing(influx, "mardika-1", "Asia/Jayapura"))
+        return not asked[-1].failed()
+
+    wait_for(filled, LIMIT_S)
+    quiet = {one["panel"] for one in asked[-1].figures()["quiet_panels"] if one["board"].endswith("-en")}
     assert "Open incidents" in quiet
     assert not quiet & {"PM2.5 and ISPU, 24 h", "Bad for a week", "Minutes each feeder lost", "Availability by day"}
     for stream in STREAMS:
