@@ -6,7 +6,7 @@ The boards know the gateway by its points alone (docs/dev/protocol.md); a test h
 from dataclasses import dataclass
 from typing import Final
 
-from kewang.wire.catalogue import METRICS, Metric
+from kewang.wire.catalogue import FLAG_ENDING, METRICS, Metric
 from kewang.wire.names import STREAMS
 
 SUMMARIES: Final = ("min", "mean", "max", "sum", "count")
@@ -25,8 +25,9 @@ class Measurement:
 
 
 def metrics(stream: str) -> list[Metric]:
-    """The stream's metrics, in the catalogue's order."""
-    return [metric for metric in METRICS if metric.stream == stream]
+    """What the stream measures, in the catalogue's order. Flags are few and stay with their readings: no roll-up and no
+    panel has them."""
+    return [metric for metric in METRICS if metric.stream == stream and not metric.name.endswith(FLAG_ENDING)]
 
 
 def _rolled(stream: str) -> tuple[str, ...]:
@@ -36,7 +37,9 @@ def _rolled(stream: str) -> tuple[str, ...]:
 
 _OF_SOURCE: Final = ("device", "source")
 _RAW: Final = {
-    stream: Measurement("raw", _OF_SOURCE, (*(one.name for one in metrics(stream)), "tq", "held"), wide=True)
+    stream: Measurement(
+        "raw", _OF_SOURCE, (*(one.name for one in METRICS if one.stream == stream), "tq", "held"), wide=True
+    )
     for stream in STREAMS
 }
 _ROLLED: Final = {

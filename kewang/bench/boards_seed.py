@@ -111,6 +111,8 @@ class Seeder:
             registry.device(device).placement = Placement(h=(place,))
         await self._write(fleet(self._town.places, words.__getitem__, now_ms))
         await self._write(open_points(open_now(self._town, now_ms / 1000), self._kinds, now_ms))
+        opened = [*over(self._town, now_ms / 1000 - 120, now_ms / 1000)][::2]
+        await self._write(points_of([], opened[:3]))
         await self._write(self._reports(now_ms, REPORT_MS, registry))
         await self._write(await self._delivery(now_ms))
         books = Books(now_ms - DAY_MS, now_ms, by_device={self._town.shown: Balance(2_880, 2_870, 4, 0, 6, 0)})
@@ -172,7 +174,6 @@ class Seeder:
             datetime.fromtimestamp(now_ms / 1000, self._zone).replace(day=1, hour=0, minute=0, second=1).timestamp()
         )
         yield from points_of([], over(self._town, month_s, now_ms / 1000 - 1))
-        yield from points_of([], [*over(self._town, now_ms / 1000 - 120, now_ms / 1000)][::2][:3])
         devices = list(self._town.places)
         for at in range(max(400, len(devices) // 4)):
             device = self._town.shown if at % 20 == 0 else self._dice.choice(devices)
@@ -192,7 +193,7 @@ class Seeder:
     def _reports(self, now_ms: int, span_ms: int, registry: Registry) -> Iterator[Table]:
         """The gateway's own report every 10 s, with counters that grow."""
         clock, metrics = At(now_ms), GatewayMetrics()
-        report = Report("gw1", self._store, registry, metrics, StoreHealth(clock, metrics), clock)
+        report = Report("gw1", self._store, registry, metrics, StoreHealth(clock, metrics), clock, watches=True)
         metrics.broker(True)
         metrics.watch(5, True)
         for at in range(span_ms // REPORT_MS):
