@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from kewang.bench.process import find_program
+from kewang.bench.process import find_program, wait_for
 from tests.docs_examples.pages import fences_of
 
 LIMIT_S: Final = 120.0
@@ -29,6 +29,8 @@ class Operator:
     programs: Mapping[str, str]
     units: Mapping[str, Callable[[], object]]
     environment: Mapping[str, str] = field(default_factory=dict)
+    watched: str = ""
+    """A command that the page says to repeat until it is content, by its first words."""
     said: list[str] = field(default_factory=list)
     """What the commands wrote to standard output."""
 
@@ -42,7 +44,9 @@ class Operator:
         """Each line in turn; raises CalledProcessError for one that fails."""
         for line in map(self.translated, lines):
             match = _SYSTEMCTL.fullmatch(line)
-            if match is None:
+            if self.watched and line.startswith(self.translated(self.watched)):
+                wait_for(lambda line=line: self._done(line).returncode == 0, LIMIT_S)  # type: ignore[misc]
+            elif match is None:
                 self._shell(line)
             else:
                 for name in match[2].split():
@@ -83,8 +87,8 @@ class Operator:
             start_new_session=True,
         )
 
-    def _shell(self, line: str) -> None:
-        done = subprocess.run(
+    def _done(self, line: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
             ["sh", "-ec", line],
             env=self._surroundings(),
             capture_output=True,
@@ -92,6 +96,9 @@ class Operator:
             timeout=LIMIT_S,
             check=False,
         )
+
+    def _shell(self, line: str) -> None:
+        done = self._done(line)
         assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
         self.said.append(done.stdout)
 

@@ -63,7 +63,7 @@ class Town:
         assert isinstance(self.city.house, InfluxHouse)
         assert self.city.house.part
         self.influxd = self.city.house.part
-        self.operator = Operator(self._places(), self._programs(), self._units())
+        self.operator = Operator(self._places(), self._programs(), self._units(), watched="kewang ledger ")
 
     @property
     def backup(self) -> Path:
