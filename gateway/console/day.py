@@ -1,14 +1,14 @@
-"""Reads the last 24 hours of one device for its plots: one question for each stream, and none twice in a minute."""
+"""Reads the last 24 hours of one device for its plots: a few questions, and none twice in a minute."""
 
 import json
 from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Final
 
 from gateway.console.overview import Device
-from gateway.console.plots import STEP_MS, WINDOW_MS, SourceDay, source_day, step_of
+from gateway.console.plots import STEP_MS, WINDOW_MS, Plot, SourceDay, doubting, flag_of, source_day, step_of
 from gateway.ports import Clock, History, Refused, SeriesId
 from kewang.wire.names import NO_SOURCE
 
@@ -60,8 +60,21 @@ class Days:
         for stream in (one for one in _STREAMS if one in streams):
             points = await self._history.summaries(stream, from_ms, from_ms + WINDOW_MS, STEP_MS, [device.name])
             for series, some in groupby(points, key=lambda point: point.series):
-                sources[series] = source_day(list(some), from_ms)
+                sources[series] = await self._doubted(series, source_day(list(some), from_ms), from_ms)
         return Day(from_ms, now_ms, sources)
+
+    async def _doubted(self, series: SeriesId, day: SourceDay, from_ms: int) -> SourceDay:
+        """With what its flags say: no roll-up has them."""
+        plots = [await self._doubting(series, plot, from_ms) for plot in day.plots]
+        return replace(day, plots=tuple(plots))
+
+    async def _doubting(self, series: SeriesId, plot: Plot, from_ms: int) -> Plot:
+        flag = flag_of(plot.metric)
+        if flag is None:
+            return plot
+        return doubting(
+            plot, flag, await self._history.values(series, flag.name, from_ms, from_ms + WINDOW_MS), from_ms
+        )
 
 
 class Refusals:

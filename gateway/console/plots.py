@@ -74,8 +74,8 @@ def source_day(points: Sequence[Point], from_ms: int) -> SourceDay:
     """The day of one source out of its summaries by STEP_MS, oldest first."""
     found = ((metric, _steps(points, metric, from_ms)) for metric in METRICS)
     shown = ((metric, steps) for metric, steps in found if steps and not is_said_elsewhere(metric.name))
-    plots = (_doubting(_plot(metric, steps, from_ms), points, from_ms) for metric, steps in shown)
-    return SourceDay(tuple(plots), _lanes(points, from_ms))
+    plots = tuple(_plot(metric, steps, from_ms) for metric, steps in shown)
+    return SourceDay(plots, _lanes(points, from_ms))
 
 
 def is_said_elsewhere(name: str) -> bool:
@@ -129,13 +129,16 @@ def _plot(metric: Metric, steps: _Steps, from_ms: int) -> Plot:
     return Plot(metric, low, high, steps[last][1], from_ms + last * STEP_MS, line, band, _gaps(runs, usual))
 
 
-def _doubting(plot: Plot, points: Sequence[Point], from_ms: int) -> Plot:
-    flag = BY_NAME.get(plot.metric.name + FLAG_ENDING)
-    steps = _steps(points, flag, from_ms) if flag else {}
-    if flag is None or not steps:
-        return plot
-    codes = sorted({code for low, _, high in steps.values() for code in (low, high)})
-    return replace(plot, doubted=_spans(sorted(steps)), doubts=tuple((flag, code) for code in codes))
+def flag_of(metric: Metric) -> Metric | None:
+    """The metric that says why a value of this one is doubted, if there is one."""
+    return BY_NAME.get(metric.name + FLAG_ENDING)
+
+
+def doubting(plot: Plot, flag: Metric, values: Iterable[tuple[int, float]], from_ms: int) -> Plot:
+    """The plot with what its flag, (date, code), says."""
+    told = {(step, code) for date_ms, code in values if (step := step_of(date_ms, from_ms)) is not None}
+    doubts = tuple((flag, code) for code in sorted({code for _, code in told}))
+    return replace(plot, doubted=_spans(sorted({step for step, _ in told})), doubts=doubts)
 
 
 def _usual(steps: Sequence[int]) -> float:

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from gateway.console.day import Refusals
-from gateway.console.plots import HEIGHT, STEP_MS, STEPS, WINDOW_MS, source_day, ticks
+from gateway.console.plots import HEIGHT, STEP_MS, STEPS, WINDOW_MS, doubting, flag_of, source_day, ticks
 from gateway.ports import Point, Refused, SeriesId, Store, Table
 from kewang.ui import figures
 from kewang.wire.cameras import CameraState
@@ -113,13 +113,14 @@ def test_a_line_breaks_where_readings_are_missing_and_the_gap_is_told() -> None:
     assert {min(y for _, y in drawn), max(y for _, y in drawn)} == {3, HEIGHT - 3}
 
 
-def test_what_the_box_doubts_is_marked_at_its_measure_and_is_none_itself() -> None:
-    flagged: dict[str, float | int | str] = {f"temp_c_flag_{what}": 2.0 for what in ("min", "mean", "max")}
-    points = [summary(step, 20.0, 21.0, 22.0) for step in range(288)]
-    points += [Point(SERIES, FROM_MS + step * STEP_MS, flagged) for step in (7, 8, 90)]
-    (plot,) = source_day(points, FROM_MS).plots
+def test_what_the_box_doubts_is_marked_at_its_measure() -> None:
+    (plot,) = source_day([summary(step, 20.0, 21.0, 22.0) for step in range(288)], FROM_MS).plots
+    flag = flag_of(plot.metric)
+    assert flag is not None
+    told = [(FROM_MS + step * STEP_MS, code) for step, code in ((-1, 1.0), (7, 2.0), (7, 4.0), (8, 2.0), (90, 2.0))]
+    plot = doubting(plot, flag, told, FROM_MS)
     assert plot.doubted == ((7, 2), (90, 1))
-    assert [(metric.name, code) for metric, code in plot.doubts] == [("temp_c_flag", 2.0)]
+    assert [(metric.name, code) for metric, code in plot.doubts] == [("temp_c_flag", 2.0), ("temp_c_flag", 4.0)]
 
 
 async def test_a_doubt_is_said_in_words_of_both_languages() -> None:
