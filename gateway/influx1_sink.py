@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from gateway.influx_history import InfluxHistory
 from gateway.influx_http import MAX_BODY_BYTES, TIMEOUT_S, InfluxHttp, answered, by_bucket, shard_days
-from gateway.influxql import ask, identifier
+from gateway.influxql import Queries, identifier
 from gateway.line_protocol import encode
 from gateway.points import refusal
 from gateway.ports import BUCKETS, Lives, Misconfigured, Table
@@ -25,7 +25,7 @@ class Influx1Store(InfluxHistory):
         login = base64.b64encode(f"{username}:{password or ''}".encode()).decode()
         headers = {"Authorization": f"Basic {login}"} if username else {}
         self._http = InfluxHttp(base_url, headers, timeout_s)
-        super().__init__(database, lambda statement: ask(self._http, database, statement))
+        super().__init__(database, Queries(self._http, database))
 
     async def write(self, tables: Sequence[Table]) -> None:
         for bucket, part in by_bucket(tables):

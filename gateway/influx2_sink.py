@@ -33,7 +33,7 @@ from gateway.influx_http import (
     shard_days,
     unanswered,
 )
-from gateway.influxql import ask
+from gateway.influxql import Queries
 from gateway.line_protocol import encode
 from gateway.points import refusal
 from gateway.ports import BUCKETS, Bucket, Lives, Misconfigured, Table
@@ -47,7 +47,7 @@ class Influx2Store(InfluxHistory):
 
     def __init__(self, base_url: str, organisation: str, bucket: str, token: str, timeout_s: float = TIMEOUT_S) -> None:
         self._http = InfluxHttp(base_url, {"Authorization": f"Token {token}"}, timeout_s)
-        super().__init__(bucket, lambda statement: ask(self._http, bucket, statement))
+        super().__init__(bucket, Queries(self._http, bucket))
         self._base_url, self._organisation, self._token = base_url, organisation, token
         self._timeout_s = timeout_s
         self._open: Any = None

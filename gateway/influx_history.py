@@ -2,16 +2,14 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterable, Sequence
-from dataclasses import replace
-from functools import wraps
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from itertools import pairwise
-from typing import Any, Final, ParamSpec, TypeVar
+from typing import Any, Final
 
-from gateway import rollup_fields, rollup_statements
-from gateway.influxql import Ask, Series, identifier, ms, string
+from gateway import influx_rollups
+from gateway.influxql import Queries, Series, between, dated, identifier, ms, series_id, string, understood
 from gateway.points import MAX_DATE_MS
-from gateway.ports import Late, Misconfigured, Point, Refused, Rewind, SeriesId, Span, WordChange, bucket_of
+from gateway.ports import Late, Point, Refused, Rewind, SeriesId, Span, WordChange, bucket_of
 from kewang.runtime.clock import SystemClock
 from kewang.wire.names import BOX_SOURCE, STREAMS
 from kewang.wire.tally import HOUR_MS
@@ -23,34 +21,18 @@ _PAGE_ROWS: Final = 10_000
 _TALLY_STEP_MS: Final = 6 * HOUR_MS
 """Tallies are read in steps of so many ms of heartbeats, which bounds an answer's size."""
 _MAX_STEPS: Final = 500
-_NO_INFLUXQL: Final = "the store answers InfluxQL with something else: is this the address of an InfluxDB?"
-P = ParamSpec("P")
-T = TypeVar("T")
 _wall_ms = SystemClock().wall_ms
 _Cell = tuple[str, str, str, int]
 """(stream, device, source, Unix hour)."""
 
 
-def _understood(read: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
-    """`read`, that says Misconfigured to what InfluxDB would not answer (some stores answer InfluxQL with anything)."""
-
-    @wraps(read)
-    async def understood(*args: P.args, **kwargs: P.kwargs) -> T:
-        try:
-            return await read(*args, **kwargs)
-        except (LookupError, TypeError, ValueError) as error:
-            raise Misconfigured(f"{read.__name__}: {_NO_INFLUXQL} ({error!r})") from error
-
-    return understood
-
-
 class InfluxHistory:
     """Reads of `database`."""
 
-    def __init__(self, database: str, ask: Ask, now_ms: Callable[[], int] = _wall_ms) -> None:
-        self.database, self._ask, self._now_ms = database, ask, now_ms
+    def __init__(self, database: str, queries: Queries, now_ms: Callable[[], int] = _wall_ms) -> None:
+        self.database, self._queries, self._now_ms = database, queries, now_ms
 
-    @_understood
+    @understood
     async def rewinds(self) -> list[Rewind]:
         found = await self._select(f"SELECT rw, rf FROM {self._of('rewind')}")
         rows = [row for series in found for row in series.dicts()]
@@ -58,33 +40,33 @@ class InfluxHistory:
             (Rewind(int(r["rw"]), int(r.get("rf", 0))) for r in rows if "rw" in r), key=lambda r: (r.number, r.since_ms)
         )
 
-    @_understood
+    @understood
     async def series(self) -> list[SeriesId]:
         found = await _together(self._last(stream, "") for stream in STREAMS)
-        return sorted(_series_id(series.name, series) for each in found for series in each)
+        return sorted(series_id(series.name, series) for each in found for series in each)
 
-    @_understood
+    @understood
     async def newest(self, stream: str) -> list[Point]:
         found = await self._last(stream, f"WHERE time > {ms(self._now_ms() - DAY_MS)}")
         return sorted((_points(stream, series)[0] for series in found), key=lambda point: point.series)
 
-    @_understood
+    @understood
     async def recent(self, stream: str, from_ms: int, device: str | None = None) -> list[Point]:
         of_one = "" if device is None else f" AND device = {string(device)}"
         found = await self._last(stream, f"WHERE time >= {ms(from_ms)}{of_one}", MAX_RECENT)
         points = [point for series in found for point in _points(stream, series)]
         return sorted(points, key=lambda point: (point.series, point.date_ms))
 
-    @_understood
+    @understood
     async def values(self, series: SeriesId, metric: str, from_ms: int, to_ms: int) -> list[tuple[int, float]]:
         found = await self._select(
             f"SELECT {identifier(metric)} FROM {self._of(series.stream)} WHERE {_one(series)} AND "
-            f"{_between(from_ms, to_ms)} ORDER BY time DESC LIMIT {MAX_VALUES}"
+            f"{between(from_ms, to_ms)} ORDER BY time DESC LIMIT {MAX_VALUES}"
         )
         rows = [(date_ms, value) for one in found for date_ms, value in reversed(one.rows)]
         return [(date_ms, float(value)) for date_ms, value in rows if not isinstance(value, str)]
 
-    @_understood
+    @understood
     async def dates(self, series: SeriesId, from_ms: int, to_ms: int) -> list[int]:
         quarantined = f"{_one(series)} AND stream = {string(series.stream)}"
         found = await _together(
@@ -95,9 +77,9 @@ class InfluxHistory:
         )
         return sorted(set().union(*found))
 
-    @_understood
+    @understood
     async def counts(self, from_ms: int, to_ms: int) -> dict[tuple[str, str, int], int]:
-        each = f"WHERE {_between(from_ms, to_ms)} GROUP BY device, source, "
+        each = f"WHERE {between(from_ms, to_ms)} GROUP BY device, source, "
         stored = (f"SELECT count(*) FROM {self._of(stream)} {each} time(1h) fill(none)" for stream in STREAMS)
         refused = f"SELECT count(reason) FROM {self._of('quarantine')} {each} stream, time(1h) fill(none)"
         answers = await _together(self._select(statement) for statement in (*stored, refused))
@@ -111,7 +93,7 @@ class InfluxHistory:
             total[device, source, hour] += count
         return dict(total)
 
-    @_understood
+    @understood
     async def tallies(
         self, from_hour: int, to_hour: int, dated: Span | None = None, device: str | None = None
     ) -> dict[tuple[str, str, int, str], tuple[int, int]]:
@@ -120,7 +102,7 @@ class InfluxHistory:
         of = f" AND device = {string(device)}" if device is not None else ""
         for span in spans:
             found = await self._select(
-                f"SELECT run, hour, made, dropped FROM {self._of('tally')} WHERE {_between(*span)} "
+                f"SELECT run, hour, made, dropped FROM {self._of('tally')} WHERE {between(*span)} "
                 f"AND hour >= {from_hour} AND hour < {to_hour}{of} GROUP BY device, source"
             )
             for device, source, run, hour, made, dropped in _whole_tallies(found):
@@ -128,17 +110,17 @@ class InfluxHistory:
                 highest[device, source, hour, run] = max(most, made), max(lost, dropped)
         return highest
 
-    @_understood
+    @understood
     async def tally_points(self, span: Span, step_ms: int) -> dict[int, int]:
         found = await self._select(
-            f"SELECT count(made) FROM {self._of('tally')} WHERE {_between(*span)} "
+            f"SELECT count(made) FROM {self._of('tally')} WHERE {between(*span)} "
             f"GROUP BY time({ms(step_ms)}) fill(none)"
         )
         return {start_ms: count for series in found for start_ms, count in series.rows if count}
 
-    @_understood
+    @understood
     async def thinned(self, from_ms: int, to_ms: int) -> dict[tuple[str, str, int], int]:
-        each = f"WHERE {_between(from_ms, to_ms)} GROUP BY device, source, time(1h) fill(none)"
+        each = f"WHERE {between(from_ms, to_ms)} GROUP BY device, source, time(1h) fill(none)"
         asked = (f"SELECT sum(thinned) FROM {self._of(stream)} {each}" for stream in STREAMS)
         total: Counter[tuple[str, str, int]] = Counter()
         for answer in await _together(map(self._select, asked)):
@@ -146,72 +128,64 @@ class InfluxHistory:
                 total[device, source, hour] += int(rows)
         return dict(total)
 
-    @_understood
+    @understood
     async def held(self) -> dict[str, int]:
         found = await self._select(
             f"SELECT last(held) FROM {self._of('sys')} WHERE source = {string(BOX_SOURCE)} GROUP BY device"
         )
         return {series.tags["device"]: int(series.dicts()[0]["last"]) for series in found}
 
-    @_understood
+    @understood
     async def refused(self, from_ms: int, to_ms: int, device: str | None = None, limit: int = 1000) -> list[Refused]:
         if limit <= 0:
             return []
         of = f" AND device = {string(device)}" if device is not None else ""
         found = await self._select(
-            f"SELECT * FROM {self._of('quarantine')} WHERE {_between(from_ms, to_ms)}{of} "
+            f"SELECT * FROM {self._of('quarantine')} WHERE {between(from_ms, to_ms)}{of} "
             f"ORDER BY time DESC LIMIT {limit}"
         )
         return [_refused(row) for series in found for row in series.dicts()]
 
-    @_understood
-    async def summaries(
+    def summaries(
         self, stream: str, from_ms: int, to_ms: int, step_ms: int, devices: Sequence[str] = ()
-    ) -> list[Point]:
-        found, each = list[Point](), f"GROUP BY device, source, time({ms(step_ms)}) fill(none)"
-        for part in _parts(devices):
-            where = f"WHERE {_between(from_ms, to_ms)} AND {part}"
-            asked = rollup_statements.summaries(stream, self._of(stream), where, each)
-            thinned = rollup_statements.summed(stream, self._of(stream), where, each)
-            *answers, last = await _together(map(self._select, [*asked, thinned]))
-            found += rollup_fields.together(_merged(stream, answers), rollup_fields.whole(_merged(stream, [last])))
-        return sorted(found, key=_dated)
+    ) -> AsyncIterator[list[Point]]:
+        span = (from_ms, to_ms)
+        return influx_rollups.summaries(self._queries, self._of(stream), stream, span, step_ms, devices)
 
-    @_understood
-    async def summed(self, stream: str, from_ms: int, to_ms: int, devices: Sequence[str] = ()) -> list[Point]:
-        found = list[Point]()
-        for part in _parts(devices):
-            where = f"WHERE {_between(from_ms, to_ms)} AND {part}"
-            asked = rollup_statements.summed(stream, self._of(f"{stream}_5m"), where)
-            found += rollup_fields.whole(_merged(stream, [await self._select(asked)]))
-        return sorted((replace(point, date_ms=from_ms) for point in found), key=_dated)
+    def summed(self, stream: str, from_ms: int, to_ms: int, devices: Sequence[str] = ()) -> AsyncIterator[list[Point]]:
+        return influx_rollups.summed(self._queries, self._of(f"{stream}_5m"), stream, (from_ms, to_ms), devices)
 
-    @_understood
+    @understood
+    async def worsts(self, from_ms: int, to_ms: int) -> list[Point]:
+        found = await self._select(f"SELECT * FROM {self._of('worst_5m')} WHERE {between(from_ms, to_ms)}")
+        return [point for series in found for point in _points("worst_5m", series)]
+
+    @understood
     async def late(self, from_ms: int, to_ms: int) -> list[Late]:
         found = await self._select(
-            f"SELECT from_ms, to_ms FROM {self._of('late')} WHERE {_between(from_ms, to_ms)} GROUP BY device"
+            f"SELECT from_ms, to_ms FROM {self._of('late')} WHERE {between(from_ms, to_ms)} GROUP BY device"
         )
         return [Late(one.tags["device"], int(low), int(high)) for one in found for _, low, high in one.rows]
 
-    @_understood
+    @understood
     async def word_changes(self, from_ms: int, to_ms: int) -> list[WordChange]:
-        changes = f"SELECT word, before FROM {self._of('device_event')} WHERE {_between(from_ms, to_ms)}"
+        changes = f"SELECT word, before FROM {self._of('device_event')} WHERE {between(from_ms, to_ms)}"
         found = await self._select(f"{changes} GROUP BY device, source")
         own = (one for one in found if not one.tags.get("source"))
         return [WordChange(one.tags["device"], *row) for one in own for row in one.rows]
 
-    @_understood
+    @understood
     async def words(self, before_ms: int) -> dict[str, str]:
         found = await self._select(
             f"SELECT last(word) FROM {self._of('device_event')} WHERE time < {ms(before_ms)} GROUP BY device, source"
         )
         return {one.tags["device"]: str(one.rows[0][1]) for one in found if not one.tags.get("source")}
 
+    async def _ask(self, statement: str) -> list[Series]:
+        return await self._queries.ask(statement)
+
     async def _select(self, statement: str) -> list[Series]:
-        found = await self._ask(statement)
-        if any(series.columns[:1] != ["time"] for series in found):
-            raise Misconfigured(_NO_INFLUXQL)
-        return found
+        return [dated(series) for series in await self._ask(statement)]
 
     async def _last(self, stream: str, where: str, limit: int = 1) -> list[Series]:
         return await self._select(
@@ -221,7 +195,7 @@ class InfluxHistory:
     async def _dates(self, selection: str, from_ms: int, to_ms: int) -> set[int]:
         dates: set[int] = set()
         while True:
-            found = await self._select(f"{selection} AND {_between(from_ms, to_ms)} LIMIT {_PAGE_ROWS}")
+            found = await self._select(f"{selection} AND {between(from_ms, to_ms)} LIMIT {_PAGE_ROWS}")
             page = [row[0] for series in found for row in series.rows]
             dates.update(page)
             if len(page) < _PAGE_ROWS:
@@ -243,49 +217,18 @@ async def _together(reads: Iterable[Coroutine[Any, Any, Any]]) -> list[Any]:
     return [task.result() for task in tasks]
 
 
-def _between(from_ms: int, to_ms: int) -> str:
-    low, high = (min(max(date_ms, -MAX_DATE_MS), MAX_DATE_MS) for date_ms in (from_ms, to_ms))
-    return f"time >= {ms(low)} AND time < {ms(high)}"
-
-
 def _steps(first_ms: int, end_ms: int) -> list[tuple[int, int]]:
     """All of time in parts: before, steps from first to end, after; a clock may have stepped between row and tally."""
     step_ms = max(_TALLY_STEP_MS, (end_ms - first_ms) // _MAX_STEPS)
     return list(pairwise([-MAX_DATE_MS, *range(first_ms, end_ms, step_ms), end_ms, MAX_DATE_MS]))
 
 
-def _parts(devices: Sequence[str]) -> list[str]:
-    """Conditions, one after the other: for the devices named, else for all by their last letter: an answer about ten
-    thousand would hold up everything else while it is read."""
-    if devices:
-        return ["(" + " OR ".join(f"device = {string(device)}" for device in devices) + ")"]
-    return [f"device =~ /{last}$/" for last in (*map(str, range(10)), "[^0-9]")]
-
-
-def _dated(point: Point) -> tuple[SeriesId, int]:
-    return point.series, point.date_ms
-
-
-def _merged(stream: str, answers: list[list[Series]]) -> list[Point]:
-    """The points of several answers about the same series and times, made one each."""
-    fields: dict[tuple[SeriesId, int], dict[str, float | int | str]] = {}
-    for series in (one for answer in answers for one in answer):
-        for point in _points(stream, series):
-            told = {name: value for name, value in point.fields.items() if value or not name.endswith("_count")}
-            fields.setdefault((point.series, point.date_ms), {}).update(told)
-    return [Point(series, date_ms, found) for (series, date_ms), found in sorted(fields.items()) if found]
-
-
 def _one(series: SeriesId) -> str:
     return f"device = {string(series.device)} AND source = {string(series.source)}"
 
 
-def _series_id(stream: str, series: Series) -> SeriesId:
-    return SeriesId(stream, series.tags.get("device", ""), series.tags.get("source", ""))
-
-
 def _points(stream: str, series: Series) -> list[Point]:
-    one = _series_id(stream, series)
+    one = series_id(stream, series)
     return [Point(one, row["time"], _fields(row)) for row in series.dicts()]
 
 

@@ -4,7 +4,7 @@ import email.utils
 import json
 import ssl
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import aiohttp
@@ -47,6 +47,29 @@ class InfluxHttp:
                 self.base_url + path, params=query, data=body, timeout=limit, allow_redirects=False
             ) as answer:
                 return answer.status, answer.headers, await answer.read()
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise unanswered(error, self.base_url) from error
+
+    async def lines(
+        self, path: str, query: Mapping[str, str], body: Mapping[str, str], take: Callable[[bytes], None]
+    ) -> None:
+        """Hand the answer to `take` line by line as it comes: its whole is never here. Raises RetryLater or
+        Misconfigured, also after some lines."""
+        limit = aiohttp.ClientTimeout(sock_connect=self._timeout_s, sock_read=READ_TIMEOUT_S)
+        plain = {"Accept-Encoding": "identity"}  # to pack these answers costs InfluxDB a quarter of making them
+        try:
+            async with self._session().post(
+                self.base_url + path, params=query, data=body, headers=plain, timeout=limit, allow_redirects=False
+            ) as answer:
+                if answer.status >= 300:
+                    refused = answered(answer.status, answer.headers, await answer.read())
+                    raise refused or Misconfigured(f"{self.base_url} answered {answer.status}")
+                rest = b""
+                async for block in answer.content.iter_any():
+                    *whole, rest = (rest + block).split(b"\n")
+                    for line in whole:
+                        take(line)
+                take(rest)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise unanswered(error, self.base_url) from error
 

@@ -1,6 +1,6 @@
 """What every store refuses alike, judged before a byte is sent: types, dates, names and empty rows."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import chain
 from math import isfinite
@@ -59,15 +59,29 @@ def shape(table: Table) -> Shape:
     return Shape(dates, tuple(columns), tuple(kind for kind, _ in judged), any(sparse for _, sparse in judged))
 
 
-@lru_cache(maxsize=16_384)
 def check_names(measurement: str, tags: tuple[tuple[str, str], ...], fields: tuple[str, ...]) -> None:
     """Raises ValueError if line protocol can't carry one of the names."""
-    keys = [key for key, _ in tags]
-    for name in (measurement, *chain.from_iterable(tags), *fields):
-        if not name.isprintable() or not name or "\\" in name or name.startswith("#"):
-            raise ValueError(f"{name!r} can't be a measurement, tag or field")
+    _check_fields(_check_series(measurement, tags), fields)
+
+
+@lru_cache(maxsize=65_536)
+def _check_series(measurement: str, tags: tuple[tuple[str, str], ...]) -> tuple[str, ...]:
+    """The keys of the tags."""
+    _check_each((measurement, *chain.from_iterable(tags)))
+    return tuple(key for key, _ in tags)
+
+
+@lru_cache(maxsize=4_096)
+def _check_fields(keys: tuple[str, ...], fields: tuple[str, ...]) -> None:
+    _check_each(fields)
     if len({*keys, *fields}) < len(keys) + len(fields) or not _TAKEN.isdisjoint([*keys, *fields]):
         raise ValueError(f"a name is there twice or reserved: {', '.join([*keys, *fields])}")
+
+
+def _check_each(names: Iterable[str]) -> None:
+    for name in names:
+        if not name.isprintable() or not name or "\\" in name or name.startswith("#"):
+            raise ValueError(f"{name!r} can't be a measurement, tag or field")
 
 
 def _column_type(field: str, column: Sequence[Any]) -> tuple[type, bool]:

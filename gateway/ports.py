@@ -1,6 +1,6 @@
 """The gateway's seams: what the pipeline needs of the world, as small protocols with their calling contracts."""
 
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, NamedTuple, Protocol, get_args, overload
 
@@ -309,15 +309,21 @@ class History(Protocol):
     async def refused(self, from_ms: int, to_ms: int, device: str | None = None, limit: int = 1000) -> list[Refused]:
         """Rows in quarantine, newest first, by the row's own time (an unreadable message's time is its CRC)."""
 
-    async def summaries(
+    def summaries(
         self, stream: str, from_ms: int, to_ms: int, step_ms: int, devices: Sequence[str] = ()
-    ) -> list[Point]:
+    ) -> AsyncIterator[Sequence[Point]]:
         """Of each series of `stream` (of these devices; none named: of all) and step that has readings, its roll-up:
-        `temp_c_min`, `_mean`, `_max` and `_count`, and of a camera's state how often each was told,
-        `camera_state_1_count`. Steps begin at multiples of `step_ms`. By series and time."""
+        `temp_c_min`, `_mean`, `_max`, `_sum` and `_count`, and of a camera's state how often each was told,
+        `camera_state_1_count`. Steps begin at multiples of `step_ms`. In parts, as they are read: each by series and
+        time, each series in one of them."""
 
-    async def summed(self, stream: str, from_ms: int, to_ms: int, devices: Sequence[str] = ()) -> list[Point]:
+    def summed(
+        self, stream: str, from_ms: int, to_ms: int, devices: Sequence[str] = ()
+    ) -> AsyncIterator[Sequence[Point]]:
         """The same over all of a span, dated `from_ms`, made of the roll-ups of five minutes in it."""
+
+    async def worsts(self, from_ms: int, to_ms: int) -> list[Point]:
+        """The points of `worst_5m` of that time, of no series, by time."""
 
     async def late(self, from_ms: int, to_ms: int) -> list[Late]:
         """What was written late, as noted at that time; in any order."""

@@ -1,10 +1,11 @@
 """Which fields a roll-up has, by its stream: the least, mean, most and sum of each metric, and of how many readings."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import chain
+from functools import cache
+from itertools import chain, groupby
 from operator import add
-from typing import Final
+from typing import Any, Final
 
 from gateway.ports import Point, SeriesId
 from kewang.wire.catalogue import FLAG_ENDING, METRICS
@@ -47,6 +48,46 @@ def _added(one: Point, other: Point) -> Point:
         elif how:
             fields[name] = how(float(fields[name]), float(value))
     return replace(one, fields=fields | _means(fields))
+
+
+@cache
+def sums(stream: str) -> list[tuple[str, str]]:
+    """(field, function) by which its roll-ups are added up to those of a longer time, but for means."""
+    fields = [(f"{name}_{function}", added) for name in metrics(stream) for function, added in ADDED.items()]
+    return fields + [(field, "sum") for _, _, field in codes(stream)]
+
+
+def rolled(
+    stream: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], step_ms: int
+) -> Iterator[tuple[int, dict[str, float | int | str]]]:
+    """(start, fields) of each step in which a series has readings. `rows` by date: Unix ms, then a value per column,
+    None where there is none; columns that are no metrics are passed over."""
+    names = [_names(stream, column) for column in columns[1:]]
+    for step, some in groupby(rows, lambda row: row[0] // step_ms):
+        _, *values = zip(*some, strict=True)
+        fields: dict[str, float | int | str] = {}
+        for named, column in zip(names, values, strict=True):
+            if named and (unknown := column.count(None)) < len(column):
+                known = [value for value in column if value is not None] if unknown else column
+                fields.update(zip(named[0], _figures(known), strict=True))
+                fields.update((field, float(count)) for code, field in named[1] if (count := known.count(code)))
+        if fields:
+            yield step * step_ms, fields
+
+
+def _figures(known: Sequence[float]) -> tuple[float, float, float, float, float]:
+    """As FUNCTIONS names them."""
+    total, count = float(sum(known)), float(len(known))
+    return float(min(known)), total / count, float(max(known)), total, count
+
+
+@cache
+def _names(stream: str, metric: str) -> tuple[tuple[str, ...], list[tuple[int, str]]] | None:
+    """Its fields, and (code, field) of what is counted; None for what is no metric of the stream."""
+    if metric not in metrics(stream):
+        return None
+    counted = [(code, field) for name, code, field in codes(stream) if name == metric]
+    return tuple(f"{metric}_{function}" for function in FUNCTIONS), counted
 
 
 def whole(points: Iterable[Point]) -> list[Point]:

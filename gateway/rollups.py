@@ -8,7 +8,7 @@ Readings that came late are found by their marks (see late), and what they touch
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 from gateway.availability import availability, availability_tables
 from gateway.late import ROLLED_MS, STEP_MS
 from gateway.ports import Clock, Late, Misconfigured, Point, RetryLater, SeriesId, Span, Store, Table
-from gateway.worst import worst
+from gateway.worst import Worst
 from gateway.writer import write
 from kewang.runtime.backoff import Backoff
 from kewang.wire.names import STREAMS
@@ -31,7 +31,8 @@ DAY_MS: Final = 86_400_000
 HEED_MS: Final = 60_000
 """Marks are heeded once in so long: what a box catches up in the meantime is made again once."""
 DEVICES_AT_ONCE: Final = 200
-ROWS_AT_ONCE: Final = 2_000
+VALUES_AT_ONCE: Final = 15_000
+"""Of a write: some 30 bytes each, below what a store takes at once."""
 _PROGRESS: Final = SeriesId("rollup", "gateway", "rollups")
 
 
@@ -88,20 +89,31 @@ class Rollups:
 
     async def make(self, span: Span, devices: Sequence[str] = ()) -> int:
         """Make the steps of `span` (of these devices; none named: of all); how many points that are."""
-        made = 0
+        made, worst = 0, Worst()
         for stream in STREAMS:
-            points = await self._store.summaries(stream, *span, STEP_MS, devices)
-            made += await self._write(f"{stream}_5m", points)
-            if stream == "env" and not devices:
-                await self._put(worst(points))
+            async for points in self._store.summaries(stream, *span, STEP_MS, devices):
+                made += await self._write(f"{stream}_5m", points)
+                if stream == "env":
+                    worst.see(points)
+        stale_ms = worst.with_others(await self._store.worsts(*span), devices) if devices else []
+        await self._put(worst.tables())
+        for start_ms in stale_ms:
+            await self._find_worst(start_ms)
         return made
+
+    async def _find_worst(self, start_ms: int) -> None:
+        """The worst of a step among all devices: that of before is not so bad any more. Seldom."""
+        worst = Worst()
+        async for points in self._store.summaries("env", start_ms, start_ms + STEP_MS, STEP_MS):
+            worst.see(points)
+        await self._put(worst.tables())
 
     async def make_day(self, start_ms: int, devices: Sequence[str] = ()) -> int:
         """Make the city's day that begins at `start_ms` out of its steps; how many points that are."""
         made = 0
         for stream in STREAMS:
-            points = await self._store.summed(stream, start_ms, self._next_day(start_ms), devices)
-            made += await self._write(f"{stream}_1d", points)
+            async for points in self._store.summed(stream, start_ms, self._next_day(start_ms), devices):
+                made += await self._write(f"{stream}_1d", points)
         return made
 
     async def rebuild(self, span: Span, done: Callable[[int], None] = lambda _ms: None) -> int:
@@ -141,25 +153,26 @@ class Rollups:
                 for day_ms in {self._day(start_ms), self._day(start_ms + HOUR_MS - 1)}:
                     if day_ms < was.days_ms:
                         days[day_ms].add(one.device)
-        for start_ms, devices in sorted(hours.items()):
+        for (from_ms, to_ms), devices in _runs(hours):
             for some in _parts(devices):
-                await self.make((start_ms, min(start_ms + HOUR_MS, was.steps_ms)), some)
+                await self.make((from_ms, min(to_ms, was.steps_ms)), some)
         for start_ms, devices in sorted(days.items()):
             for some in _parts(devices):
                 await self.make_day(start_ms, some)
 
     async def _write(self, measurement: str, points: Sequence[Point]) -> int:
-        await self._put(
-            [_table(measurement, series, list(some)) for series, some in groupby(points, lambda one: one.series)]
-        )
+        by_series = groupby(points, lambda one: one.series)
+        await self._put(_table(measurement, series, list(some)) for series, some in by_series)
         return len(points)
 
-    async def _put(self, tables: Sequence[Table]) -> int:
-        for start in range(0, len(tables), ROWS_AT_ONCE):
-            for table, why in await write(self._store, tables[start : start + ROWS_AT_ONCE]):
+    async def _put(self, tables: Iterable[Table]) -> int:
+        written = 0
+        for some in _of_size(tables):
+            for table, why in await write(self._store, some):
                 log.error("the store refuses a roll-up of %s: %s", table.measurement, why)
+            written += len(some)
             await asyncio.sleep(0)
-        return len(tables)
+        return written
 
     async def kept(self) -> Progress | None:
         """How far the last process came; None: it never began. Raises RetryLater or Misconfigured."""
@@ -220,6 +233,30 @@ def _ms(moment: datetime) -> int:
 def _parts(devices: Iterable[str]) -> list[list[str]]:
     names = sorted(devices)
     return [names[start : start + DEVICES_AT_ONCE] for start in range(0, len(names), DEVICES_AT_ONCE)]
+
+
+def _runs(hours: Mapping[int, set[str]]) -> list[tuple[Span, set[str]]]:
+    """Hours in a row of the same devices put together, up to half a day."""
+    found: list[tuple[Span, set[str]]] = []
+    for start_ms, devices in sorted(hours.items()):
+        if found and found[-1][1] == devices and found[-1][0][1] == start_ms < found[-1][0][0] + DAY_MS // 2:
+            found[-1] = (found[-1][0][0], start_ms + HOUR_MS), devices
+        else:
+            found.append(((start_ms, start_ms + HOUR_MS), devices))
+    return found
+
+
+def _of_size(tables: Iterable[Table]) -> Iterator[list[Table]]:
+    """Writes of about VALUES_AT_ONCE."""
+    some, values = list[Table](), 0
+    for table in tables:
+        some.append(table)
+        values += len(table.rows) * len(table.fields)
+        if values >= VALUES_AT_ONCE:
+            yield some
+            some, values = [], 0
+    if some:
+        yield some
 
 
 def _table(measurement: str, series: SeriesId, points: Sequence[Point]) -> Table:

@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
@@ -65,12 +65,17 @@ class SqliteHistory:
 
     async def summaries(
         self, stream: str, from_ms: int, to_ms: int, step_ms: int, devices: Sequence[str] = ()
-    ) -> list[Point]:
+    ) -> AsyncIterator[list[Point]]:
         span = (from_ms, to_ms)
-        return await self._read(lambda db: rollups.summaries(db, stream, span, step_ms, devices), [])
+        yield await self._read(lambda db: rollups.summaries(db, stream, span, step_ms, devices), [])
 
-    async def summed(self, stream: str, from_ms: int, to_ms: int, devices: Sequence[str] = ()) -> list[Point]:
-        return await self._read(lambda db: rollups.summed(db, stream, (from_ms, to_ms), devices), [])
+    async def summed(
+        self, stream: str, from_ms: int, to_ms: int, devices: Sequence[str] = ()
+    ) -> AsyncIterator[list[Point]]:
+        yield await self._read(lambda db: rollups.summed(db, stream, (from_ms, to_ms), devices), [])
+
+    async def worsts(self, from_ms: int, to_ms: int) -> list[Point]:
+        return await self._read(lambda db: rollups.worsts(db, (from_ms, to_ms)), [])
 
     async def late(self, from_ms: int, to_ms: int) -> list[Late]:
         return await self._read(lambda db: rollups.late(db, (from_ms, to_ms)), [])

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from gateway.ports import Late, Point, SeriesId, Span, WordChange
-from gateway.rollup_fields import ADDED, FUNCTIONS, codes, metrics, together, whole
+from gateway.rollup_fields import FUNCTIONS, codes, metrics, sums, together, whole
 from gateway.sqlite_file import quoted
 from gateway.sqlite_writer import columns_of, table_of
 
@@ -43,9 +43,19 @@ def summed(db: sqlite3.Connection, stream: str, span: Span, devices: Sequence[st
 
 def _adding(stream: str, known: Mapping[str, str]) -> dict[str, str]:
     """How roll-ups and thinned readings add up: field -> SQL, of the columns that are there."""
-    fields = [(added, f"{name}_{function}") for name in metrics(stream) for function, added in ADDED.items()]
-    fields += [("sum", field) for _, _, field in codes(stream)]
-    return {field: f"{added}(p.{quoted(known[field])})" for added, field in fields if field in known}
+    return {field: f"{added}(p.{quoted(known[field])})" for field, added in sums(stream) if field in known}
+
+
+def worsts(db: sqlite3.Connection, span: Span) -> list[Point]:
+    """See History."""
+    table, known = table_of(db, "worst_5m"), columns_of(db, "worst_5m")
+    if table is None or not known:
+        return []
+    chosen = ", ".join(map(quoted, known.values()))
+    rows = db.execute(
+        f"SELECT date_ms, {chosen} FROM {quoted(table)} WHERE date_ms >= ? AND date_ms < ? ORDER BY date_ms", span
+    )
+    return [_point("worst_5m", known, ("", "", *row)) for row in rows]
 
 
 def late(db: sqlite3.Connection, span: Span) -> list[Late]:

@@ -3,9 +3,10 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
+from operator import itemgetter
 from types import NoneType
 from typing import cast
 
@@ -187,7 +188,7 @@ class MemoryStore:
 
     async def summaries(
         self, stream: str, from_ms: int, to_ms: int, step_ms: int, devices: Sequence[str] = ()
-    ) -> list[Point]:
+    ) -> AsyncIterator[list[Point]]:
         await self._answer()
         values: dict[tuple[SeriesId, int], dict[str, list[float]]] = {}
         thinned: dict[tuple[SeriesId, int], list[dict[str, float]]] = {}
@@ -200,15 +201,23 @@ class MemoryStore:
                 told = {name: float(fields[name]) for name in fields if name not in ("thinned", "tq")}
                 thinned.setdefault((series, date_ms // step_ms * step_ms), []).append(told)
         raw = [Point(*key, _summary(stream, found)) for key, found in values.items() if found]
-        return together(raw, [Point(*key, _sum(found)) for key, found in thinned.items()])
+        yield together(raw, [Point(*key, _sum(found)) for key, found in thinned.items()])
 
-    async def summed(self, stream: str, from_ms: int, to_ms: int, devices: Sequence[str] = ()) -> list[Point]:
+    async def summed(
+        self, stream: str, from_ms: int, to_ms: int, devices: Sequence[str] = ()
+    ) -> AsyncIterator[list[Point]]:
         await self._answer()
         parts: dict[SeriesId, list[dict[str, float]]] = {}
         for series, _, fields in self._dated_fields(f"{stream}_5m", from_ms, to_ms, devices):
             told = {name: float(value) for name, value in fields.items()}
             parts.setdefault(replace(series, stream=stream), []).append(told)
-        return [Point(series, from_ms, _sum(found)) for series, found in sorted(parts.items())]
+        yield [Point(series, from_ms, _sum(found)) for series, found in sorted(parts.items())]
+
+    async def worsts(self, from_ms: int, to_ms: int) -> list[Point]:
+        await self._answer()
+        return [
+            Point(*found) for found in sorted(self._dated_fields("worst_5m", from_ms, to_ms, ()), key=itemgetter(1))
+        ]
 
     async def late(self, from_ms: int, to_ms: int) -> list[Late]:
         await self._answer()

@@ -27,6 +27,7 @@ BENCHES: Final = {
         "compression",
     ),
     "trust": ("recall", "false_flags_per_sensor_day"),
+    "rollups": ("step_influxd_pct", "step_gateway_pct", "rebuild_day_influxd_s", "rebuild_day_gateway_s", "hold_ms"),
     "revoke": ("one_ms", "hundred_ms", "bystanders_lost", "messages_lost"),
     "visit": ("runs", "green", "taps", "first_reading_s", "bad_link"),
     "attacks": ("rows", "attempts", "refused", "controls", "controls_passed"),

@@ -22,4 +22,5 @@ def test_wrong_words_are_told() -> None:
     assert kewang("bench", "all", "--only", "speed").returncode == 2
     assert kewang("bench", "backlog", "--store", "postgres").returncode == 2
     assert kewang("bench", "scale", "--devices", "many").returncode == 2
+    assert kewang("bench", "rollups", "--devices", "100,0").returncode == 2
     assert kewang("bench", "cameras", "--family", "drawn").returncode == 2

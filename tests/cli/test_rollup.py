@@ -16,7 +16,7 @@ async def test_roll_ups_are_made_again_from_the_readings_and_found_there(store_u
         await store.write([Table("env", TAGS, ("temp_c",), rows)])
 
     async def rolled(store: Store) -> list[Point]:
-        return await store.summed("env", start_ms, start_ms + HOUR_MS)
+        return [point async for part in store.summed("env", start_ms, start_ms + HOUR_MS) for point in part]
 
     await using(store_url, put)
     assert (await using(store_url, rolled))[0] == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 
 import numpy as np
 import pytest
@@ -16,6 +16,12 @@ from tests.contracts.test_store import T0, store, table
 __all__ = ["store"]
 STEP_MS = 300_000
 SPAN = (T0, T0 + 12 * STEP_MS)
+
+
+async def all_of(parts: AsyncIterator[Sequence[Point]]) -> list[Point]:
+    """The points of all parts, by series and time."""
+    found = [point async for part in parts for point in part]
+    return sorted(found, key=lambda point: (point.series, point.date_ms))
 
 
 def told(points: Sequence[Point], field: str) -> dict[tuple[str, int], float | int | str | None]:
@@ -34,7 +40,7 @@ async def readings(store: Store, device: str, seed: int) -> list[tuple[int, floa
 async def test_a_roll_up_is_what_numpy_makes_of_the_readings(store: Store) -> None:
     """Least, most and count exactly; the mean to 1e-12 of itself, which is the order of the sum."""
     written = {device: await readings(store, device, seed) for seed, device in enumerate(("pasar-1", "pasar-2"))}
-    points = await store.summaries("env", *SPAN, STEP_MS)
+    points = await all_of(store.summaries("env", *SPAN, STEP_MS))
     assert [point.series.device for point in points] == ["pasar-1"] * 12 + ["pasar-2"] * 12
     for point in points:
         within = [row for row in written[point.series.device] if point.date_ms <= row[0] < point.date_ms + STEP_MS]
@@ -47,9 +53,9 @@ async def test_a_roll_up_is_what_numpy_makes_of_the_readings(store: Store) -> No
 
 
 async def test_what_has_no_reading_has_no_roll_up(store: Store) -> None:
-    assert await store.summaries("env", *SPAN, STEP_MS) == []
+    assert await all_of(store.summaries("env", *SPAN, STEP_MS)) == []
     await store.write([table("env", ("temp_c",), [(T0, 1.0), (T0 + 2 * STEP_MS, 2.0)])])
-    points = await store.summaries("env", *SPAN, STEP_MS)
+    points = await all_of(store.summaries("env", *SPAN, STEP_MS))
     assert [point.date_ms for point in points] == [T0, T0 + 2 * STEP_MS]
     assert points[0].fields == {f"temp_c_{function}": 1.0 for function in ("min", "mean", "max", "sum", "count")}
     assert all(type(value) is float for value in points[0].fields.values())
@@ -58,28 +64,28 @@ async def test_what_has_no_reading_has_no_roll_up(store: Store) -> None:
 async def test_steps_begin_where_they_should_and_the_end_is_left_out(store: Store) -> None:
     edges = [(T0 - 1, 1.0), (T0, 2.0), (T0 + STEP_MS - 1, 3.0), (T0 + STEP_MS, 4.0)]
     await store.write([table("env", ("temp_c",), edges)])
-    points = await store.summaries("env", T0, T0 + STEP_MS, STEP_MS)
+    points = await all_of(store.summaries("env", T0, T0 + STEP_MS, STEP_MS))
     assert told(points, "temp_c_mean") == {("pasar-1", T0): 2.5}
 
 
 async def test_only_the_devices_that_were_named(store: Store) -> None:
     for device in ("pasar-1", "pasar-2", "pasar-3"):
         await store.write([table("env", ("temp_c",), [(T0, 1.0)], device)])
-    points = await store.summaries("env", *SPAN, STEP_MS, ["pasar-3", "pasar-1"])
+    points = await all_of(store.summaries("env", *SPAN, STEP_MS, ["pasar-3", "pasar-1"]))
     assert [point.series.device for point in points] == ["pasar-1", "pasar-3"]
     await rolled_up(store)
-    assert [point.series.device for point in await store.summed("env", *SPAN, ["pasar-2"])] == ["pasar-2"]
+    assert [point.series.device for point in await all_of(store.summed("env", *SPAN, ["pasar-2"]))] == ["pasar-2"]
 
 
 async def test_states_of_a_camera_are_counted(store: Store) -> None:
     states = [CameraState.OK] * 5 + [CameraState.DOWN] * 2
     rows = [(T0 + number, float(state)) for number, state in enumerate(states)]
     await store.write([table("cam", ("camera_state",), rows, source="cam-1")])
-    (point,) = await store.summaries("cam", *SPAN, STEP_MS)
+    (point,) = await all_of(store.summaries("cam", *SPAN, STEP_MS))
     counts = {name: value for name, value in point.fields.items() if name.endswith("_count")}
     assert counts == {"camera_state_count": 7.0, "camera_state_1_count": 5.0, "camera_state_3_count": 2.0}
     await rolled_up(store, "cam")
-    (day,) = await store.summed("cam", *SPAN)
+    (day,) = await all_of(store.summed("cam", *SPAN))
     assert {name: value for name, value in day.fields.items() if name.endswith("_count")} == counts
 
 
@@ -88,7 +94,7 @@ async def test_thinned_readings_count_with_their_number(store: Store) -> None:
     parts = ("thinned", "temp_c_min", "temp_c_mean", "temp_c_max", "temp_c_count", "temp_c_sum")
     rows = [(T0 + 60_000, 6.0, 20.0, 25.0, 31.0, 6.0, 150.0), (T0 + 120_000, 7.0, 22.0, 23.0, 24.0, 2.0, 46.0)]
     await store.write([table("env", ("temp_c",), [(T0 + 1, 18.0), (T0 + 2, 19.0)]), table("env", parts, rows)])
-    (point,) = await store.summaries("env", *SPAN, STEP_MS)
+    (point,) = await all_of(store.summaries("env", *SPAN, STEP_MS))
     wanted = {"min": 18.0, "max": 31.0, "count": 10.0, "sum": 233.0, "mean": 23.3}
     assert point.fields == {f"temp_c_{name}": value for name, value in wanted.items()}
     assert await store.thinned(*SPAN) == {("pasar-1", "env-1", T0 // 3_600_000): 13}
@@ -101,13 +107,13 @@ async def test_thinned_states_of_a_camera_are_counted(store: Store) -> None:
     fields = ("thinned", *state, "camera_state_1_count", "camera_state_3_count")
     rows = [(T0 + 1, float(CameraState.OK)), (T0 + 2, float(CameraState.DOWN))]
     await store.write([table("cam", fields, [row]), table("cam", ("camera_state",), rows)])
-    (point,) = await store.summaries("cam", *SPAN, STEP_MS)
+    (point,) = await all_of(store.summaries("cam", *SPAN, STEP_MS))
     counts = {name: value for name, value in point.fields.items() if name.endswith("_count")}
     assert counts == {"camera_state_count": 12.0, "camera_state_1_count": 9.0, "camera_state_3_count": 3.0}
 
 
 async def rolled_up(store: Store, stream: str = "env") -> None:
-    points = await store.summaries(stream, *SPAN, STEP_MS)
+    points = await all_of(store.summaries(stream, *SPAN, STEP_MS))
     for point in points:
         tags = (("device", point.series.device), ("source", point.series.source))
         row = (point.date_ms, *point.fields.values())
@@ -117,7 +123,7 @@ async def rolled_up(store: Store, stream: str = "env") -> None:
 async def test_five_minutes_add_up_to_the_whole(store: Store) -> None:
     rows = await readings(store, "pasar-1", 7)
     await rolled_up(store)
-    (whole,) = await store.summed("env", *SPAN)
+    (whole,) = await all_of(store.summed("env", *SPAN))
     assert (whole.series, whole.date_ms) == (SeriesId("env", "pasar-1", "env-1"), T0)
     for place, metric in ((1, "temp_c"), (2, "rh_pct")):
         values = np.array([row[place] for row in rows if row[place] is not None])
@@ -128,7 +134,19 @@ async def test_five_minutes_add_up_to_the_whole(store: Store) -> None:
 
 @pytest.mark.parametrize("devices", [[], ["pasar-1"]])
 async def test_nothing_adds_up_to_nothing(store: Store, devices: list[str]) -> None:
-    assert await store.summed("env", *SPAN, devices) == []
+    assert await all_of(store.summed("env", *SPAN, devices)) == []
+
+
+async def test_the_worst_of_each_step_is_read_with_where_it_was(store: Store) -> None:
+    assert await store.worsts(*SPAN) == []
+    fields = ("temp_c_mean", "temp_c_device")
+    rows = [(T0 + n * STEP_MS, 30.0 + n, f"pasar-{n}") for n in range(3)]
+    await store.write([Table("worst_5m", (), fields, rows), Table("worst_5m", (), ("rh_pct_mean",), [(T0, 2.0)])])
+    first, second = await store.worsts(T0, T0 + 2 * STEP_MS)
+    assert first == Point(
+        SeriesId("worst_5m", "", ""), T0, {"temp_c_mean": 30.0, "temp_c_device": "pasar-0", "rh_pct_mean": 2.0}
+    )
+    assert (second.date_ms, second.fields) == (T0 + STEP_MS, {"temp_c_mean": 31.0, "temp_c_device": "pasar-1"})
 
 
 async def test_what_came_late_is_found_by_when_it_came(store: Store) -> None:

@@ -28,7 +28,7 @@ from gateway.incidents.model import Acknowledged, Change, Incident, Scope, Word
 from gateway.metrics import GatewayMetrics
 from gateway.ports import Point, SeriesId, bucket_of
 from gateway.rollup_fields import FUNCTIONS, codes, metrics
-from gateway.worst import worst
+from gateway.worst import Worst
 from kewang.ui.palette import contrast
 from kewang.wire.placement import Place
 
@@ -212,7 +212,9 @@ def test_the_catalogue_is_what_the_gateway_writes() -> None:
     ]
     tables += ledger_points(Books(0, 1, by_device={"a": Balance(1, 1)}), "gw1", 1)
     means: dict[str, float | int | str] = {f"{one}_mean": 1.0 for one in metrics("env")}
-    tables += worst([Point(SeriesId("env", "a", "env-1"), 0, means)])
+    worst = Worst()
+    worst.see([Point(SeriesId("env", "a", "env-1"), 0, means)])
+    tables += worst.tables()
     for name in ("ledger", "worst_5m", "fleet", "incident_open", "incident", "device_event", "availability_1d"):
         written = [one for one in tables if one.measurement == name]
         known = MEASUREMENTS[name]

@@ -5,15 +5,15 @@ from __future__ import annotations
 import email.utils
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
 
 from gateway.influx2_sink import Influx2Store
 from gateway.influx_history import InfluxHistory
-from gateway.influx_http import LONGEST_AFTER_S, answered
-from gateway.influxql import Series, parse
+from gateway.influx_http import LONGEST_AFTER_S, InfluxHttp, answered
+from gateway.influxql import Queries, Series, parse
 from gateway.ports import Lives, Misconfigured, Poison, RetryLater, SeriesId, Split, Table
 from gateway.writer import write
 from kewang.bench.parts import Influxd
@@ -181,10 +181,15 @@ async def test_an_answer_that_is_not_influxql_is_misconfigured() -> None:
 
 
 def history_that_hears(answer: dict[str, Any]) -> InfluxHistory:
-    async def ask(_statement: str) -> list[Series]:
-        return parse(json.dumps({"results": [{"series": [answer]}]}).encode())
+    class Hearing(Queries):
+        async def ask(self, statement: str) -> list[Series]:
+            return parse(json.dumps({"results": [{"series": [answer]}]}).encode())
 
-    return InfluxHistory("kota", ask)
+        async def pieces(self, statement: str, take: Callable[[Series], None]) -> None:
+            for series in await self.ask(statement):
+                take(series)
+
+    return InfluxHistory("kota", Hearing(InfluxHttp("http://127.0.0.1:9", {}), "kota"))
 
 
 async def test_no_read_believes_a_store_that_answers_anything() -> None:
@@ -200,6 +205,8 @@ async def test_no_read_believes_a_store_that_answers_anything() -> None:
         history.tallies(0, 1),
         history.held(),
         history.refused(0, 1),
+        anext(history.summaries("env", 0, 1, 1)),
+        anext(history.summed("env", 0, 1)),
     ):
         with pytest.raises(Misconfigured):
             await read

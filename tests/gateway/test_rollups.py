@@ -65,10 +65,16 @@ class House:
                     made[device, low] = values
         return made
 
+    def worst(self) -> dict[int, tuple[float, str]]:
+        found = self.store.points.get(("worst_5m", ()), {})
+        return {at: (float(one["temp_c_mean"]), str(one["temp_c_device"])) for at, one in found.items()}
+
     def agrees(self) -> None:
         now_ms = self.clock.wall_ms()
         steps = [(at, at + STEP_MS) for at in range(self.started_ms - DAY_MS, now_ms - STEP_MS - 90_000, STEP_MS)]
-        same(self.rolled("env_5m"), self.of_raw(steps))
+        raw = self.of_raw(steps)
+        same(self.rolled("env_5m"), raw)
+        assert self.worst() == worst_of(raw)
         days = [(MIDNIGHT_MS + n * DAY_MS, MIDNIGHT_MS + (n + 1) * DAY_MS) for n in (-1, 0)]
         same(self.rolled("env_1d"), self.of_raw([day for day in days if day[1] <= now_ms - 90_000]))
 
@@ -80,6 +86,15 @@ def same(rolled: dict[tuple[str, int], dict[str, float | int | str]], raw: dict[
         exact = [fields[f"temp_c_{function}"] for function in ("min", "max", "count")]
         assert exact == [values.min(), values.max(), values.size], key
         assert math.isclose(float(fields["temp_c_mean"]), values.mean(), rel_tol=1e-12)
+
+
+def worst_of(raw: dict[tuple[str, int], np.ndarray]) -> dict[int, tuple[object, str]]:
+    """The highest mean of each step and its device; equal to the order of the sum."""
+    found: dict[int, tuple[float, str]] = {}
+    for (device, date_ms), values in raw.items():
+        here = float(values.mean()), device
+        found[date_ms] = max(found.get(date_ms, here), here)
+    return {date_ms: (pytest.approx(mean, rel=1e-12), device) for date_ms, (mean, device) in found.items()}
 
 
 @pytest.mark.parametrize("seed", range(8))

@@ -1,17 +1,20 @@
 """The worst of the city: the highest mean of each metric in each step, and where."""
 
 from gateway.ports import Point, SeriesId
-from gateway.worst import worst
+from gateway.worst import Worst
 
 
 def test_the_highest_of_each_step_and_where() -> None:
-    found = worst(
+    worst = Worst()
+    assert worst.tables() == []
+    worst.see(
         [
             Point(SeriesId("env", "a", "env-1"), 0, {"temp_c_mean": 30.0, "temp_c_max": 99.0, "noise_dba_mean": 50.0}),
             Point(SeriesId("env", "a", "env-1"), 300_000, {"temp_c_mean": 29.0}),
-            Point(SeriesId("env", "b", "env-1"), 0, {"temp_c_mean": 31.5}),
         ]
     )
+    worst.see([Point(SeriesId("env", "b", "env-1"), 0, {"temp_c_mean": 31.5})])
+    found = worst.tables()
     assert [dict(zip(one.fields, one.rows[0][1:], strict=True)) for one in found] == [
         {"noise_dba_mean": 50.0, "noise_dba_device": "a", "temp_c_mean": 31.5, "temp_c_device": "b"},
         {"temp_c_mean": 29.0, "temp_c_device": "a"},
@@ -20,4 +23,3 @@ def test_the_highest_of_each_step_and_where() -> None:
         ("worst_5m", (), 0),
         ("worst_5m", (), 300_000),
     ]
-    assert worst([]) == []
