@@ -58,9 +58,9 @@ class Days:
         streams = {source.series.stream for source in device.sources}
         sources: dict[SeriesId, SourceDay] = {}
         for stream in (one for one in _STREAMS if one in streams):
-            points = await self._history.summaries(stream, from_ms, from_ms + WINDOW_MS, STEP_MS, [device.name])
-            for series, some in groupby(points, key=lambda point: point.series):
-                sources[series] = await self._doubted(series, source_day(list(some), from_ms), from_ms)
+            async for points in self._history.summaries(stream, from_ms, from_ms + WINDOW_MS, STEP_MS, [device.name]):
+                for series, some in groupby(points, key=lambda point: point.series):
+                    sources[series] = await self._doubted(series, source_day(list(some), from_ms), from_ms)
         return Day(from_ms, now_ms, sources)
 
     async def _doubted(self, series: SeriesId, day: SourceDay, from_ms: int) -> SourceDay:
