@@ -43,6 +43,8 @@ class Sampling:
     pending: list[tuple[int, Values]] = field(default_factory=list)
     committed: bool = False
     """Whether a batch of this run is committed: the first goes at once."""
+    tried_ms: int = 0
+    """When it was last about to be read."""
     last_ms: int | None = None
     last: Values = ()
     readings: int = 0
@@ -75,7 +77,9 @@ class Agent:
         why: Why | None = None,
     ) -> None:
         """`why`: what made this start, if it was neither the power nor a watchdog."""
-        self.samplings = [Sampling(source) for source in sources]
+        self.flushed_ms = self.connecting_ms = clock.mono_ms()
+        """When rows were last committed, or it was tried, and when a connection was last tried. Monotonic."""
+        self.samplings = [Sampling(source, tried_ms=self.flushed_ms) for source in sources]
         self.delivery, self.uplink, self.clock, self.timers = delivery, uplink, clock, timers
         self.commands = commands
         self.flush_s, self.flush_rows = flush_s, flush_rows
@@ -86,6 +90,8 @@ class Agent:
         self._flush_now = asyncio.Event()
         self._sendable = asyncio.Event()
         self._heard = asyncio.Event()
+        # Python 3.11's wait_for, which libraries use, loses a cancellation that comes together with its result.
+        self._reads_end = self._sends_end = False
         self._committing = asyncio.Lock()
         self._disk = ThreadPoolExecutor(1, "outbox")
 
@@ -105,9 +111,11 @@ class Agent:
                 group.create_task(self._connect(), name="connect"),
             ]
             await stopping.wait()
+            self._reads_end = True
             for task in reading:
                 task.cancel()
             await self._finish()
+            self._sends_end = True
             for task in sending:
                 task.cancel()
         for each in self.samplings:
@@ -117,7 +125,8 @@ class Agent:
     async def _read(self, sampling: Sampling) -> None:
         """Read one source on its schedule; a source that hangs or fails delays no other."""
         source, due_ms = sampling.source, self.clock.mono_ms()
-        while True:
+        while not self._reads_end:
+            sampling.tried_ms = self.clock.mono_ms()
             try:
                 async with asyncio.timeout(source.timeout_s):
                     values = await source.read()
@@ -131,6 +140,8 @@ class Agent:
             else:
                 self._recovered(sampling)
                 self._keep(sampling, values)
+            if self._reads_end:
+                return
             due_ms = max(due_ms + int(1000 * self._interval_s(source)), self.clock.mono_ms())
             await asyncio.sleep((due_ms - self.clock.mono_ms()) / 1000)
 
@@ -180,6 +191,7 @@ class Agent:
                 await backoff.failed(error)
             else:
                 backoff.succeeded()
+            self.flushed_ms = self.clock.mono_ms()
 
     async def _commit(self) -> None:
         """One transaction for everything pending; rows stay pending until it is done. Raises OutboxFull."""
@@ -197,8 +209,9 @@ class Agent:
     async def _connect(self) -> None:
         """Keep a connection; while it lasts, send and listen."""
         backoff = Backoff("connecting", log, longest_s=self.timers.heartbeat_s)
-        while True:
+        while not self._sends_end:
             self.connects += 1
+            self.connecting_ms = self.clock.mono_ms()
             try:
                 will = self.delivery.will(self.connects).encode()
                 async with self.uplink.connect(will) as self.link:
@@ -253,7 +266,7 @@ class Agent:
 
     async def _send(self, link: Link) -> None:
         """Send what is due; wake up for a commit, an ack, or the next resend."""
-        while True:
+        while not self._sends_end:
             self._sendable.clear()
             for message in await self._on_disk(self.delivery.due):
                 await link.publish(message.channel, message.payload)

@@ -9,11 +9,11 @@ What was begun is on disk before it is done, so an agent that is killed on the w
 import asyncio
 import json
 import logging
-import os
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from edge.files import replace_json
 from edge.ports import Arguments, Commandable, CommandRefused, LinkDown, Named, OutboxFull
 from kewang.wire.command import Command, Result, decode_command
 from kewang.wire.errors import WireError
@@ -58,7 +58,7 @@ class Memory:
         if len(known) > self._limit:
             raise CommandRefused(f"{self._limit} commands are remembered that have not expired: let them, then repeat")
         try:
-            _replace(self._path, [[exp_ms, each.model_dump()] for exp_ms, each in known.values()])
+            replace_json(self._path, [[exp_ms, each.model_dump()] for exp_ms, each in known.values()])
         except OSError as error:
             raise CommandRefused(f"the disk does not remember it ({error.strerror}): make room on it first") from None
         self._known = known
@@ -180,18 +180,3 @@ def _read(path: Path) -> dict[str, tuple[int, Result]]:
         log.error("%s can't be read, commands begun earlier are forgotten: %s", path, error)
         return {}
     return {result.id: (exp_ms, result) for exp_ms, result in entries}
-
-
-def _replace(path: Path, value: Any) -> None:
-    """Write `value` so that after a power cut the file is the old one or the new one. Raises OSError."""
-    new = path.with_name(f"{path.name}.new")
-    with new.open("w") as file:
-        json.dump(value, file, separators=(",", ":"))
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

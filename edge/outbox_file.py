@@ -8,8 +8,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from edge.files import sync_folder
 from edge.outbox_salvage import salvage
-from edge.outbox_schema import SCHEMA, WAL_BYTES, Trouble, check_totals, connect, create, schema_of, trouble
+from edge.outbox_schema import SCHEMA, WAL_BYTES, Trouble, check_totals, connect, create, meta, schema_of, trouble
 from edge.ports import OutboxBusy, OutboxTooNew
 
 _log = logging.getLogger("edge.outbox")
@@ -76,14 +77,14 @@ def _open_sound(path: Path) -> sqlite3.Connection | None:
     db = connect(path)
     try:
         version = schema_of(db)
-        if version is not None and version > SCHEMA:
+        if version is not None and version > SCHEMA and not 0 < meta(db, "reader") <= SCHEMA:
             raise OutboxTooNew(
                 f"outbox {path} was written by a newer Kewang (schema {version}, this one knows {SCHEMA}): "
                 "install that version again, or let it deliver what it holds first"
             )
         if version == 0:
             create(db)
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
         if version is not None:
             _touch(db)
             return db
@@ -133,7 +134,7 @@ def _finish_exchange(path: Path, aside: Path | None = None) -> None:
         log.replace(_beside(aside or _beside(path, ".damaged-1"), "-wal"))
     _beside(path, "-shm").unlink(missing_ok=True)
     fresh.replace(path)
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
 def _next_aside(path: Path) -> Path:
@@ -141,14 +142,6 @@ def _next_aside(path: Path) -> Path:
     names = [_beside(path, f".damaged-{number}") for number in range(1, _KEPT_DAMAGED + 1)]
     free = next((name for name in names if not name.exists()), None)
     return free or min(names, key=lambda name: name.stat().st_mtime_ns)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _beside(path: Path, end: str) -> Path:

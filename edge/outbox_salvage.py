@@ -48,7 +48,8 @@ def _number(value: object, high: int = 2**53) -> bool:
 
 
 _FACTS: Final[dict[str, _Check]] = {
-    "meta": lambda key, value: key in META and _number(value),
+    # Of which schema the fresh file is, the file itself knows: the old one may be a newer version's.
+    "meta": lambda key, value: key in META and key != "schema" and _number(value),
     "anchor": lambda boot, anchor_ms, quality: (
         isinstance(boot, str) and _number(anchor_ms, MAX_DATE_MS) and quality in (0, 1, 2)
     ),

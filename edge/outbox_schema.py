@@ -17,6 +17,8 @@ from typing import Any, Final
 from kewang.wire.tally import HOUR_MS
 
 SCHEMA: Final = 1
+READER: Final = 1
+"""The oldest schema whose program may use a file of ours as well (decision 35). Kept in `meta` of a newer file."""
 _APPLICATION: Final = 0x4B574F42
 WAL_BYTES: Final = 1024 * 1024
 """The write-ahead log is written back into the file when it is this long."""

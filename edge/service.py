@@ -1,6 +1,7 @@
 """The agent put together from its settings; the only module of the edge that knows the concrete classes."""
 
 import asyncio
+import os
 import random
 from pathlib import Path
 
@@ -8,17 +9,23 @@ from edge.agent import Agent
 from edge.commands import Commands, Memory
 from edge.delivery import Delivery
 from edge.outbox import SqliteOutbox
-from edge.settings import EdgeSettings, build_sources, read_settings, read_start
+from edge.settings import EdgeSettings, Start, build_sources, read_settings, read_start
 from edge.status import answer, socket_path
+from edge.upgrade.guard import TRIAL, Outcome, guard
 from edge.upkeep import Upkeep
 from edge.uplink import MqttUplink
+from edge.watchdog import Watchdog, notify, stuck
 from kewang import __version__
 from kewang.runtime.clock import boot_id
 from kewang.wire.state import Why
 
 
 async def serve(
-    settings: EdgeSettings, stopping: asyncio.Event, upkeep: Upkeep | None = None, why: Why | None = None
+    settings: EdgeSettings,
+    stopping: asyncio.Event,
+    upkeep: Upkeep | None = None,
+    why: Why | None = None,
+    watchdog: Watchdog | None = None,
 ) -> None:
     """Run the agent until `stopping`, or until `upkeep` finds that the office wants other sources.
 
@@ -48,6 +55,8 @@ async def serve(
             firmware=f"kewang {__version__}",
             why=why,
         )
+        if watchdog:
+            watchdog.stuck = lambda: stuck(agent)
         async with asyncio.TaskGroup() as group:
             status = group.create_task(answer(agent, settings.device, socket_path(settings.outbox.path)), name="status")
             keeping = group.create_task(upkeep.run(sources, stopping), name="upkeep") if upkeep else None
@@ -56,6 +65,8 @@ async def serve(
             if keeping:
                 keeping.cancel()
     finally:
+        if watchdog:
+            watchdog.stuck = str
         outbox.close()
 
 
@@ -64,11 +75,25 @@ async def run(file: Path, stopping: asyncio.Event) -> None:
 
     Raises SettingsError and what `serve` raises.
     """
+    # Readiness is that the program has begun: to enrol, or to prove a new version, may take as long as it takes.
+    notify("READY=1")
     start = read_start(file)
+    if await guard(file, start.outbox.path, stopping) is Outcome.END:
+        return
+    watchdog = Watchdog()
+    feeding = asyncio.create_task(watchdog.feed(), name="watchdog")
+    try:
+        await _serve_on(file, start, stopping, watchdog)
+    finally:
+        feeding.cancel()
+
+
+async def _serve_on(file: Path, start: Start, stopping: asyncio.Event, watchdog: Watchdog) -> None:
     upkeep = Upkeep(file, start.enrolment.folder) if start.enrolment else None
     if upkeep and not await upkeep.enrol_first(stopping):
         return
-    await serve(read_settings(file), stopping, upkeep)
+    updated: Why | None = "update" if TRIAL in os.environ else None
+    await serve(read_settings(file), stopping, upkeep, updated, watchdog)
     while upkeep and upkeep.changed and not stopping.is_set():
         upkeep.begin_anew()
-        await serve(read_settings(file), stopping, upkeep, "config")
+        await serve(read_settings(file), stopping, upkeep, "config", watchdog)

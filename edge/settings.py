@@ -254,6 +254,7 @@ class Start(Settings):
     device: str | None = None
     clock: ClockTrust = "kernel"
     enrolment: EnrolmentSettings | None = None
+    outbox: OutboxSettings = OutboxSettings()
 
 
 def read_start(file: Path) -> Start:

@@ -95,6 +95,8 @@ class City:
     Making one raises MissingPart before anything is written.
     """
 
+    edge_class: type[EdgeProgram] = EdgeProgram
+
     def __init__(self, plan: CityPlan, folder: Path | None = None) -> None:
         self.plan = plan
         self._make_broker = broker_of(plan)
@@ -337,7 +339,7 @@ class City:
         if device.board:
             port = self.boards.ports[self.with_board.index(device.name)]
             attached = [Attached(SOURCE, map_file(device.board), port, plan.interval_s)]
-        return EdgeProgram(
+        return self.edge_class(
             self.folder / "edges" / device.name,
             device.name,
             self.links.port(device.name) if self.links else self.broker.port,

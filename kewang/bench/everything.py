@@ -32,6 +32,7 @@ BENCHES: Final = {
     "visit": ("runs", "green", "taps", "first_reading_s", "bad_link"),
     "attacks": ("rows", "attempts", "refused", "controls", "controls_passed"),
     "chaos": ("seeds_ok", "lost", "duplicates", "wrong"),
+    "upgrade": ("outcomes", "lost", "duplicates", "wrong"),
 }
 """Name -> the figures of its line."""
 LIMIT_S: Final = 900

@@ -12,6 +12,7 @@ from kewang.cli.bench_buses import buses
 from kewang.cli.bench_ingest import ingest
 from kewang.cli.bench_rollups import rollups
 from kewang.cli.bench_trust import trust
+from kewang.cli.bench_upgrade import upgrade
 from kewang.cli.common import UNREACHABLE, USAGE, AsJson, fail
 from kewang.runtime import extras
 
@@ -266,6 +267,7 @@ app.command()(alerts)
 app.command()(trust)
 app.command()(buses)
 app.command()(rollups)
+app.command()(upgrade)
 
 
 @app.command()

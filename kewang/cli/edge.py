@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from kewang.cli import edge_camera, edge_enrol, edge_sensors
+from kewang.cli import edge_camera, edge_enrol, edge_sensors, edge_upgrade
 from kewang.cli.common import FOUND, UNREACHABLE, AsJson, Check, Verbose, fail, print_json, settings_errors
 from kewang.runtime.program import run_until_signalled, set_up_logging
 
@@ -15,6 +15,7 @@ app.command()(edge_enrol.identity)
 app.command()(edge_enrol.enrol)
 app.command()(edge_sensors.discover)
 app.command("try")(edge_sensors.try_)
+app.command()(edge_upgrade.upgrade)
 
 NeededConfig = Annotated[Path, typer.Option("--config", "-c", help="Settings file (TOML).")]
 

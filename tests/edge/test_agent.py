@@ -308,3 +308,22 @@ async def test_a_disk_that_fails_is_waited_for() -> None:
         again, _ = await bench.uplink.links.get()
         bench.outbox.full = False
         assert (await next_state(again)).st == "on"
+
+
+class Deaf(ScriptedSource):
+    """Loses a cancellation that comes together with its answer, as `asyncio.wait_for` of Python 3.11 does."""
+
+    async def read(self) -> tuple[float, ...]:
+        try:
+            await asyncio.sleep(3600)
+        except asyncio.CancelledError:
+            return (21.0,)
+        raise AssertionError
+
+
+async def test_a_source_that_loses_its_cancellation_does_not_keep_the_agent_from_ending() -> None:
+    deaf = Deaf("env-1", [(21.0,)])
+    deaf.interval_s, deaf.timeout_s = 3600.0, 7200.0
+    bench = Bench(deaf)
+    async with bench.running():
+        await until(lambda: bench.agent.flushed_ms > 0)
