@@ -41,7 +41,7 @@ class Request(_Record):
     within_s: Annotated[float, Field(gt=0, le=86_400)] = WITHIN_S
     """Every source must have a reading acknowledged as stored within so long."""
     settle_s: Annotated[float, Field(ge=0, le=86_400)] = SETTLE_S
-    """And the version must have run so long without ending."""
+    """And the version must live so long after that."""
     state: Literal["trying", "proven", "failed", "back"] = "trying"
     why: _Text = ""
 

@@ -17,7 +17,7 @@ def upgrade(
     key: Annotated[Path | None, typer.Option(help="Public key (PEM) of who signed WHEEL.sig.")] = None,
     wheels: Annotated[Path | None, typer.Option(help="Folder with the packages it needs, without network.")] = None,
     within_s: Annotated[float, typer.Option(min=1, help="Each source must have a reading stored by then.")] = 600,
-    settle_s: Annotated[float, typer.Option(min=0, help="And it must run so long without ending.")] = 120,
+    settle_s: Annotated[float, typer.Option(min=0, help="And it must live so long after that.")] = 120,
     status: Annotated[bool, typer.Option("--status", help="Only tell how things stand.")] = False,
     back: Annotated[bool, typer.Option("--back", help="Start the version before this one again.")] = False,
     settle: Annotated[bool, typer.Option("--settle", help="For systemd, before each start: move the link.")] = False,
