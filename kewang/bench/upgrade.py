@@ -41,7 +41,7 @@ _ASKS: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class UpgradeOptions:
-    """What the caller wants. `settle_s`: of each trial; a frail version ends sooner, a mute one is waited for as long."""
+    """What the caller wants. `settle_s`: of each trial; a frail version ends sooner, a mute one gets no longer."""
 
     devices: int = 3
     faults: tuple[str, ...] = FAULTS
@@ -82,15 +82,17 @@ class UnitEdge(EdgeProgram):
         super().kill9()
 
     def agents(self) -> dict[int, str]:
-        """Processes of the agent that run now, guards too: pid -> command line."""
+        """Processes of the agent that run now, guards too: pid -> command line and environment."""
         return {pid: words for pid, words in _below(self.pid or 0) if "edge run" in words}
 
 
 def _below(pid: int) -> Iterator[tuple[int, str]]:
-    """(pid, command line) of everything that a process has started and that lives."""
+    """(pid, command line and environment) of everything that a process has started and that lives."""
     with suppress(OSError):
         for child in map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()):
-            yield child, Path(f"/proc/{child}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            # The environment too: a version is known by its path.
+            said = b"".join(Path(f"/proc/{child}/{name}").read_bytes() for name in ("cmdline", "environ"))
+            yield child, said.replace(b"\0", b" ").decode(errors="replace")
             yield from _below(child)
 
 
@@ -129,7 +131,7 @@ class Watch:
                 now = self._city.unit(name).agents()
                 gone = [words for pid, words in known.items() if pid not in now]
                 # What a frail version had not committed is gone with it; a guard lets the others commit.
-                frail = any(failing("frail") in words for words in gone)
+                frail = any(f"versions/{failing('frail')}/" in words for words in gone)
                 self._city.endings += [Ending(name, before_ms, looked_ms, frail)] if gone else []
                 seen[name] = now
 
@@ -317,7 +319,7 @@ def _conclude(city: City) -> tuple[Truth, list[str]]:
 
 
 def _from_last_reading(city: City, ending: Ending) -> Ending:
-    """An agent that is stopped reads no more, then drains for seconds: only the last reading can have been on its way."""
+    """An agent that is stopped reads no more, then drains for seconds: only its last reading was on its way."""
     given = read_journal(city.journals()[ending.device, SOURCE])
     last_ms = max((each.unix_ms for each in given if each.unix_ms <= ending.unix_ms), default=ending.began_ms)
     return ending if ending.killed else replace(ending, began_ms=min(ending.began_ms, last_ms))
