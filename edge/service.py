@@ -77,12 +77,11 @@ async def run(file: Path, stopping: asyncio.Event) -> None:
     """
     # Readiness is that the program has begun: to enrol, or to prove a new version, may take as long as it takes.
     notify("READY=1")
-    start = read_start(file)
-    if await guard(file, start.outbox.path, stopping) is Outcome.END:
-        return
-    watchdog = Watchdog()
+    start, watchdog = read_start(file), Watchdog()
     feeding = asyncio.create_task(watchdog.feed(), name="watchdog")
     try:
+        if await guard(file, start.outbox.path, stopping) is Outcome.END:
+            return
         await _serve_on(file, start, stopping, watchdog)
     finally:
         feeding.cancel()

@@ -141,8 +141,8 @@ class Guard:
 
 
 def _environment() -> dict[str, str]:
-    """Ours, but that systemd's watchdog may be fed by another process than the one it started."""
-    return {key: value for key, value in os.environ.items() if key != "WATCHDOG_PID"} | {TRIAL: "1"}
+    """Ours, without systemd's socket: it hears the process that it started, and that guards this one."""
+    return {key: value for key, value in os.environ.items() if key != "NOTIFY_SOCKET"} | {TRIAL: "1"}
 
 
 def _dies_with_us() -> None:
