@@ -26,6 +26,8 @@ from kewang.wire.timers import Timers
 log = logging.getLogger(__name__)
 
 DAY_MS = 86_400_000
+_VALUE_CHARACTERS = 40
+"""Of a refused row's text: as much memory as a value takes."""
 LIVE_MS = 300_000
 """A row that is older, or further ahead, says nothing of now."""
 
@@ -46,8 +48,9 @@ class Work:
 
     @property
     def values(self) -> int:
-        """Values to write, dates too: what it takes of memory."""
-        return sum(len(table.rows) * (1 + len(table.fields)) for table in self.tables) + len(self.refused)
+        """Values to write, dates too, or text that is as large: what it takes of memory."""
+        refused = sum(1 + len(one.row) // _VALUE_CHARACTERS for one in self.refused)
+        return sum(len(table.rows) * (1 + len(table.fields)) for table in self.tables) + refused
 
     def points(self) -> Iterator[tuple[Tags, Value]]:
         """(tags, date) of each row to be stored."""

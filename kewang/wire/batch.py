@@ -20,6 +20,8 @@ MAX_MESSAGE_BYTES: Final = 64 * 1024
 MAX_INFLATED_BYTES: Final = 1024 * 1024
 MAX_ROWS: Final = 1000
 MAX_METRICS: Final = 64
+MAX_NAMES: Final = 4096
+"""Characters of all names of metrics in a batch: each refused row is kept with all of them."""
 DEFLATE_ABOVE_BYTES: Final = 200
 MAX_REWIND: Final = 2**33
 MIN_DATE_MS: Final = 946_684_800_000
@@ -192,6 +194,8 @@ def _metrics(names: Any) -> list[str]:
         raise WireError("k must be a list of names")
     if not 0 < len(names) <= MAX_METRICS:
         raise WireError(f"{len(names)} metrics, the limit is {MAX_METRICS}")
+    if sum(map(len, names)) > MAX_NAMES:
+        raise WireError(f"names of metrics longer than {MAX_NAMES} characters in all")
     if len(set(names)) != len(names):
         raise WireError("k names a metric twice")
     return names

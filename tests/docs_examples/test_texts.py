@@ -18,6 +18,7 @@ from kewang.wire.batch import (
     MAX_INFLATED_BYTES,
     MAX_MESSAGE_BYTES,
     MAX_METRICS,
+    MAX_NAMES,
     MAX_ROWS,
     MIN_DATE_MS,
 )
@@ -103,7 +104,7 @@ def test_limits_of_the_protocol_are_those_of_the_code() -> None:
     assert dict(rows) == {
         "message": f"{MAX_MESSAGE_BYTES // kib} KiB, inflated {MAX_INFLATED_BYTES // kib // kib} MiB",
         "rows in a batch": f"{MAX_ROWS:,}",
-        "metrics in a batch": str(MAX_METRICS),
+        "metrics in a batch": f"{MAX_METRICS}, their names {MAX_NAMES:,} characters in all",
         "dates": f"{year(MIN_DATE_MS)} to {year(MAX_DATE_MS)}",
         "entries in `tl`": str(MAX_TALLIES),
         "ack": f"{MAX_ACK_BYTES // kib} KiB: {MAX_RANGES} ranges, {MAX_LABELS} labels",

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from gateway.acks import Acks
 from gateway.intake import Intake, Work
 from gateway.metrics import GatewayMetrics
-from gateway.ports import Message, Rewind, SeriesId
+from gateway.ports import Message, Refused, Rewind, SeriesId
 from gateway.registry import MAX_SOURCES, Registry
 from kewang.wire import topics
 from kewang.wire.batch import Batch, encode
@@ -296,3 +296,9 @@ def test_what_we_said_ourselves_comes_back_and_is_no_work() -> None:
         assert desk.intake.take(Message(topics.gateway("gw1"), b"{}", retained)) is None
     assert desk.told.all == [("looped",)]
     assert desk.dropped("topic") == 0
+
+
+def test_refused_rows_take_the_room_of_their_text() -> None:
+    """By the number of rows 200 batches of one device passed for nothing, and were gigabytes."""
+    large = Refused(SeriesId("env", DEVICE, "env-1"), NOW_MS, "empty: no value", "x" * 40_000)
+    assert Work(DEVICE, (RUN, 1), [], [large] * 10).values == 10 * 1001

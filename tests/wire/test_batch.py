@@ -15,6 +15,7 @@ from kewang.wire.batch import (
     MAX_INFLATED_BYTES,
     MAX_MESSAGE_BYTES,
     MAX_METRICS,
+    MAX_NAMES,
     MAX_ROWS,
     MIN_DATE_MS,
     Batch,
@@ -206,6 +207,9 @@ def test_limits_of_rows_and_metrics() -> None:
     names = [f"m{i}" for i in range(MAX_METRICS + 1)]
     assert len(decode(payload(k=names[:-1])).metrics) == MAX_METRICS
     assert "65 metrics" in refused(payload(k=names))
+    longest = ["a" * (MAX_NAMES - 1), "b"]
+    assert decode(payload(k=longest)).metrics == longest
+    assert "4096 characters" in refused(payload(k=[*longest, "c"]))
 
 
 def test_limits_of_dates() -> None:
