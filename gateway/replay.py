@@ -108,7 +108,7 @@ def judged(row: Refused, window: Window) -> Verdict | str:
         return _row(row, json.loads(row.row), window)
     except (WireError, binascii.Error) as error:
         return f"unreadable: {error}"
-    except (ValueError, KeyError, TypeError, IndexError):
+    except (ValueError, KeyError, TypeError, IndexError, RecursionError):
         return "unreadable: the kept row is damaged"
 
 
@@ -167,5 +167,5 @@ async def _stored_later(history: History, rows: Iterable[Refused]) -> set[tuple[
 def _metrics(row: Refused) -> set[str]:
     try:
         return {name for name in json.loads(row.row)["k"] if name in BY_NAME}
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return set()

@@ -96,5 +96,5 @@ def _metrics(row: Refused) -> frozenset[str] | None:
     """What the row had values of; None: nobody knows, so of anything."""
     try:
         return frozenset(map(str, json.loads(row.row)["k"]))
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None

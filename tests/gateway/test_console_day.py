@@ -8,6 +8,7 @@ import pytest
 
 from gateway.console.day import Refusals
 from gateway.console.plots import HEIGHT, STEP_MS, STEPS, WINDOW_MS, doubting, flag_of, source_day, ticks
+from gateway.console.refusals import groups_of
 from gateway.ports import Point, Refused, SeriesId, Store, Table
 from kewang.ui import figures
 from kewang.wire.cameras import CameraState
@@ -171,3 +172,11 @@ def test_the_axis_is_in_the_zone_of_the_page_also_when_its_clocks_are_changed() 
         ("12:00", 54.2),
         ("18:00", 79.2),
     ]
+
+
+def test_a_row_too_deep_to_be_read_is_a_damaged_one() -> None:
+    """Some 900 brackets pass the intake; whoever reads them with more calls above must not fall over them."""
+    deep = Refused(SERIES, FROM_MS, "type: temp_c", '{"tq":2,"k":["temp_c"],"r":[' + "[" * 100_000)
+    assert Refusals([deep], FROM_MS).steps(SERIES, "temp_c") == [0]
+    (group,) = groups_of([deep], FROM_MS)
+    assert group.good == 0
