@@ -15,6 +15,10 @@ from gateway.ports import Message, SubscriptionLost
 
 QUEUED_MESSAGES: Final = 1000
 """While so many wait for whoever takes them nothing more is read: the broker queues, and drops, as it is set up."""
+QUEUED_BYTES: Final = 64 * 1024 * 1024
+"""The same of what they carry."""
+UNSENT_BYTES: Final = 16 * 1024 * 1024
+"""A broker that lets so much wait does not listen: what it hears of us is bounded, our answers to it are not."""
 UNANSWERED: Final = 1000
 """Messages of ours that the broker has not acknowledged yet; who publishes more waits."""
 ANSWER_S: Final = 10.0
@@ -48,6 +52,7 @@ class MqttConnection(asyncio.Protocol):
         self._out: list[bytes] = []
         self._unanswered: set[int] = set()
         self._number, self._paused, self._full, self._heard = 0, False, False, True
+        self._bytes = 0
         self._beat: asyncio.TimerHandle | None = None
         self.lost: str | None = None
         self.dropped = 0
@@ -104,7 +109,8 @@ class MqttConnection(asyncio.Protocol):
             self._news.clear()
             await self._news.wait()
         taken = [self._queue.popleft() for _ in range(min(most, len(self._queue)))]
-        if self._full and len(self._queue) < QUEUED_MESSAGES:
+        self._bytes -= sum(len(message.payload) for message in taken)
+        if self._full and not self._has_enough():
             self._full = False
             self._transport.resume_reading()
         return taken
@@ -148,7 +154,7 @@ class MqttConnection(asyncio.Protocol):
             self._abort(f"the broker does not speak MQTT 3.1.1: {error}")
         if self._queue:
             self._news.set()
-        if len(self._queue) >= QUEUED_MESSAGES and self.lost is None:
+        if self._has_enough() and self.lost is None:
             self._full = True
             self._transport.pause_reading()
 
@@ -158,8 +164,12 @@ class MqttConnection(asyncio.Protocol):
             self._send(packets.puback(number))
         if whole:
             self._queue.append(Message(topic, payload, bool(first & 1)))
+            self._bytes += len(payload)
         else:
             self.dropped += 1
+
+    def _has_enough(self) -> bool:
+        return len(self._queue) >= QUEUED_MESSAGES or self._bytes >= QUEUED_BYTES
 
     # ---- its own work
 
@@ -181,6 +191,8 @@ class MqttConnection(asyncio.Protocol):
     def _flush(self) -> None:
         if self._out and self.lost is None:
             self._transport.write(b"".join(self._out))
+            if self._transport.get_write_buffer_size() > UNSENT_BYTES:
+                self._abort("the broker does not read what we answer")
         self._out.clear()
 
     def _next(self) -> int:

@@ -1,0 +1,81 @@
+"""A broker that means harm: what it makes us hold has an end."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+
+import pytest
+
+from gateway import mqtt_client
+from gateway.mqtt_client import Broker, MqttConnection
+from gateway.mqtt_packets import publish
+from gateway.ports import SubscriptionLost
+
+LIMIT_S = 60.0
+PAYLOAD = bytes(60_000)
+Act = Callable[[asyncio.StreamWriter], Awaitable[None]]
+
+
+@asynccontextmanager
+async def connected(act: Act) -> AsyncIterator[MqttConnection]:
+    """A connection that was accepted, and then `act` is done to it."""
+    acting: list[asyncio.Task[None]] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        assert await reader.read(100)
+        writer.transport.pause_reading()  # type: ignore[attr-defined]
+        writer.write(b"\x20\x02\x00\x00")
+        try:
+            with suppress(ConnectionError):
+                await act(writer)
+                await asyncio.Event().wait()
+        finally:
+            writer.transport.abort()
+
+    listening = socket.create_server(("127.0.0.1", 0))
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    async with (
+        asyncio.timeout(LIMIT_S),
+        await asyncio.start_server(
+            lambda reader, writer: acting.append(asyncio.ensure_future(serve(reader, writer))), sock=listening
+        ),
+    ):
+        at = Broker("127.0.0.1", listening.getsockname()[1], "gw1", 600)
+        connection = await MqttConnection.connected(at)
+        try:
+            yield connection
+        finally:
+            connection.close()
+            for task in acting:
+                task.cancel()
+            await asyncio.wait(acting)
+
+
+async def pour(packets: bytes, times: int, writer: asyncio.StreamWriter) -> None:
+    for _ in range(times):
+        writer.write(packets)
+        await writer.drain()
+
+
+async def test_who_wants_answers_and_does_not_read_them_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mqtt_client, "UNSENT_BYTES", 100_000)
+    asking = publish("a", b"", 7) * 10_000
+    async with connected(partial(pour, asking, 1000)) as connection:
+        ours: socket.socket = connection._transport.get_extra_info("socket")
+        ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        with pytest.raises(SubscriptionLost, match="does not read"):
+            while True:
+                await connection.next(10_000)
+
+
+async def test_large_messages_fill_the_queue_sooner(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mqtt_client, "QUEUED_BYTES", 1_000_000)
+    async with connected(partial(pour, publish("a", PAYLOAD, 7), 300)) as connection:
+        while connection._transport.is_reading():
+            await asyncio.sleep(0)
+        taken = len(await connection.next(1000))
+        assert taken * len(PAYLOAD) < 2_000_000
+        while taken < 300:
+            taken += len(await connection.next(1000))
