@@ -52,6 +52,8 @@ def made(into: Path) -> Iterator[Path]:
     if into.exists() and not (into / MANIFEST).exists():
         raise BackupFailed(f"{into} is there and is no backup of ours: name another folder")
     try:
+        if not into.exists() and (old / MANIFEST).exists():
+            old.rename(into)  # we ended between the two renames below
         for left in (new, old):
             shutil.rmtree(left, ignore_errors=True)
         new.mkdir(0o700, parents=True)
@@ -121,7 +123,10 @@ def save_folder(source: Path, folder: Path) -> None:
     """A copy of a folder with all that is in it, rights kept. Raises BackupFailed, OSError, shutil.Error."""
     if not source.is_dir():
         raise BackupFailed(f"{source} is no folder: correct the path")
-    target = folder / ALSO / source.absolute().relative_to("/")
+    whole = Path(os.path.abspath(source))  # without "..", which would lead out of the backup
+    if folder.absolute().is_relative_to(whole):
+        raise BackupFailed(f"{source} holds the backup itself: name folders below it")
+    target = folder / ALSO / whole.relative_to("/")
     shutil.copytree(source, target, symlinks=True)
 
 

@@ -83,6 +83,28 @@ def test_one_that_fails_leaves_the_one_before(tmp_path: Path) -> None:
     assert into.stat().st_mode & 0o077 == 0
 
 
+def test_one_that_ended_between_its_renames_leaves_the_one_before(tmp_path: Path) -> None:
+    into = tmp_path / "server"
+    made(into)
+    into.rename(tmp_path / "server.old")
+    with pytest.raises(BackupFailed, match="disk full"), backup.made(into):
+        raise OSError("disk full")
+    assert backup.check(into)["files"].keys() >= {"a/file"}
+
+
+def test_a_folder_is_kept_below_the_backup_however_it_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc" / "secret").write_text("")
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    with backup.made(tmp_path / "server") as folder:
+        backup.save_folder(Path("../here/../../", tmp_path.name, "etc"), folder)
+        with pytest.raises(BackupFailed, match="the backup itself"):
+            backup.save_folder(tmp_path, folder)
+    kept = (tmp_path / "etc" / "secret").relative_to("/").as_posix()
+    assert backup.check(tmp_path / "server")["files"].keys() == {f"also/{kept}", backup.BEGAN}
+
+
 def test_a_folder_that_is_no_backup_is_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "precious").write_text("")
     with pytest.raises(BackupFailed, match="no backup of ours"):
