@@ -67,9 +67,9 @@ class Grafana:
     def _meet(self) -> None:
         """Whether it is a Grafana of an age that loads our boards."""
         told = self._ask("GET", "/api/health", "asking for its version")
-        self.version = str(told.get("version", ""))
+        self.version = _plain(str(told.get("version", ""))) if isinstance(told, dict) else ""
         major = self.version.partition(".")[0]
-        if not major.isdigit():
+        if not major.isdecimal():
             raise Refused(f"what answers at {self.client.base_url} is no Grafana: {_ADVICE[404]}")
         if int(major) < OLDEST:
             raise Refused(f"this is Grafana {self.version}, the boards need {OLDEST} or newer: upgrade it")
@@ -85,7 +85,7 @@ class Grafana:
         sent = board | {"id": known.get("id"), "version": known.get("version", 0)}
         body = {"dashboard": sent, "folderUid": f"kewang-{_language(board)}", "overwrite": False, "message": message}
         told = self._ask("POST", "/api/dashboards/db", doing, body)
-        return str(told.get("url", f"/d/{uid}"))
+        return _plain(str(told.get("url", f"/d/{uid}")))
 
     def _ask(self, method: str, path: str, doing: str, body: Json | None = None, *, missing: bool = False) -> Any:
         """The JSON of a good answer; None for 404 where something may be `missing`."""
@@ -124,7 +124,7 @@ class Grafana:
         words = str(told.get("message", "")) if isinstance(told, dict) else ""
         token = self.client.headers.get("Authorization", "").removeprefix("Bearer ")
         shown = words.replace(token, "TOKEN") if token else words
-        return "".join(letter if letter.isprintable() else " " for letter in shown)[:200]
+        return _plain(shown)
 
 
 def client(url: str, token: str, ca_file: str | None = None) -> httpx.Client:
@@ -134,6 +134,11 @@ def client(url: str, token: str, ca_file: str | None = None) -> httpx.Client:
     context = ssl.create_default_context(cafile=ca_file)
     headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
     return httpx.Client(base_url=url, headers=headers, timeout=LIMIT_S, verify=context, follow_redirects=False)
+
+
+def _plain(text: str) -> str:
+    """Short, and nothing a terminal obeys."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)[:200]
 
 
 def _language(board: Json) -> str:

@@ -38,6 +38,17 @@ def test_boards_are_made_and_later_replaced(server: GrafanaServer, grafana: Graf
     assert server.requests.count("POST /api/folders") == 2
 
 
+def test_what_grafana_says_of_itself_moves_no_terminal(server: GrafanaServer, grafana: Grafana) -> None:
+    server.version = "13.2\x1b[2J"
+    server.script("/api/dashboards/db", (200, {"url": "/d/\x1b]0;x"}))
+    assert grafana.push(BOARDS[:1], "x") == ["/d/ ]0;x"]
+    assert grafana.version == "13.2 [2J"
+    server.script("/api/health", (200, ["13"]), (200, {"version": "\u00b2"}))
+    for _ in range(2):
+        with pytest.raises(Refused, match="no Grafana"):
+            grafana.push(BOARDS[:1], "x")
+
+
 def test_what_may_pass_is_tried_again(server: GrafanaServer, grafana: Grafana) -> None:
     server.script("/api/dashboards/db", (503, {"message": "starting"}), (429, {}))
     assert len(grafana.push(BOARDS[:1], "x")) == 1
