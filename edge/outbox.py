@@ -211,30 +211,29 @@ class SqliteOutbox:
         os.close(self._lock)
 
     def _attempt(self, what: str, operation: Callable[[], _T]) -> _T:
-        """Do it; after damage on what can be saved, on a full disk after marked batches made room. Once."""
-        try:
-            if self._broken:
-                self._reopen()
-            return operation()
-        except sqlite3.Error as error:
-            kind = trouble(error)
-            if kind is Trouble.OTHER:
-                raise
-            _log.warning("outbox: %s: %s", what, error)
+        """Do it. After damage: on the file opened anew, for an I/O error may have confused what is in memory, then on
+        what can be saved. On a full disk: after marked batches made room. Each once."""
+        remedies = {Trouble.DAMAGED: [self._open_anew, self._replace_damaged], Trouble.REFUSED: [self._free_space]}
         with self._refusals(what):
-            if kind is Trouble.DAMAGED:
-                self._replace_damaged()
-            else:
-                self._free_space()
-            return operation()
+            if self._broken:
+                self._open_anew()
+        while True:
+            with self._refusals(what):
+                try:
+                    return operation()
+                except sqlite3.Error as error:
+                    if not (left := remedies.get(trouble(error))):
+                        raise
+                    _log.warning("outbox: %s: %s", what, error)
+                left.pop(0)()
 
     @contextmanager
     def _refusals(self, what: str) -> Iterator[None]:
-        """Say OutboxFull for what SQLite can't do now."""
+        """Say OutboxFull for what SQLite or the system can't do now."""
         try:
             yield
-        except sqlite3.Error as error:
-            if trouble(error) is Trouble.OTHER:
+        except (sqlite3.Error, OSError) as error:
+            if isinstance(error, sqlite3.Error) and trouble(error) is Trouble.OTHER:
                 raise
             raise OutboxFull(
                 f"outbox {self._path}: can't {what}: {error}: free space on this disk, or check that it is healthy "
@@ -242,14 +241,18 @@ class SqliteOutbox:
             ) from error
 
     def _replace_damaged(self) -> None:
+        self._let_go()
+        self._go_on(replace_damaged(self._path))
+
+    def _open_anew(self) -> None:
+        """Also where an exchange of the damaged file did not come to its end."""
+        self._let_go()
+        self._go_on(open_file(self._path))
+
+    def _let_go(self) -> None:
         self._broken = True
         with suppress(sqlite3.Error):
             self._db.close()
-        self._go_on(replace_damaged(self._path))
-
-    def _reopen(self) -> None:
-        """An exchange of the damaged file did not come to its end: try again."""
-        self._go_on(open_file(self._path))
 
     def _go_on(self, db: sqlite3.Connection) -> None:
         self._use(db)
@@ -269,9 +272,11 @@ class SqliteOutbox:
         self._budget_bytes = min(self._wanted_bytes, max(used, RESERVE_BYTES // 2))
 
     def _budget_now(self) -> int:
-        if self._budget_bytes < self._wanted_bytes and shutil.disk_usage(self._path.parent).free > _ROOM_AGAIN_BYTES:
-            self._reserve.keep()
-            return self._wanted_bytes
+        with suppress(OSError):
+            shrunk = self._budget_bytes < self._wanted_bytes
+            if shrunk and shutil.disk_usage(self._path.parent).free > _ROOM_AGAIN_BYTES:
+                self._reserve.keep()
+                return self._wanted_bytes
         return self._budget_bytes
 
 

@@ -3,9 +3,12 @@
 import os
 import random
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -235,3 +238,42 @@ def test_a_crash_between_the_two_renames_is_finished_at_the_next_start(tmp_path:
     outbox = dated(path)
     assert everything(outbox) == entries[10:]
     outbox.close()
+
+
+NO_DISK: Final = """
+import resource
+import sys
+from pathlib import Path
+from typing import Final
+
+from edge.outbox import SqliteOutbox
+from edge.ports import Draft, OutboxFull
+
+folder = Path(sys.argv[1])
+outbox = SqliteOutbox(folder / "outbox.db", 1_000_000, "boot")
+
+
+def commit(number: int) -> bool:
+    try:
+        return bool(outbox.commit([Draft("env", "env-1", ("temp_c",), ((1000 * number, (20.0,)),))]))
+    except OutboxFull:
+        return False
+
+
+before = commit(1)
+_, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+resource.setrlimit(resource.RLIMIT_FSIZE, (0, most))
+away = folder.rename(folder.with_name("away"))
+refused = [commit(number) for number in range(2, 6)]
+resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+away.rename(folder)
+print(before, refused, commit(6), outbox.status().held_rows)
+"""
+
+
+def test_a_disk_that_fails_at_everything_is_waited_for(tmp_path: Path) -> None:
+    """No write is taken and no file found, by salvage neither; afterwards the same outbox goes on with what it held."""
+    (tmp_path / "state").mkdir()
+    command = [sys.executable, "-c", NO_DISK, str(tmp_path / "state")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout.split("\n")[0] == "True [False, False, False, False] True 2", done.stdout + done.stderr
