@@ -96,5 +96,6 @@ def whole(points: Iterable[Point]) -> list[Point]:
 
 
 def _means(fields: dict[str, float | int | str]) -> dict[str, float | int | str]:
+    """Of what was measured at all: a box may thin no value to a count of 0."""
     sums = ((name.removesuffix("_sum"), float(value)) for name, value in fields.items() if name.endswith("_sum"))
-    return {f"{name}_mean": total / float(fields[f"{name}_count"]) for name, total in sums}
+    return {f"{name}_mean": total / float(count) for name, total in sums if (count := fields.get(f"{name}_count"))}

@@ -315,7 +315,8 @@ def _sum(parts: list[dict[str, float]]) -> dict[str, float | int | str]:
         found = np.array([part[name] for part in parts if name in part])
         if function == "mean":
             counts = np.array([part[f"{stem}_count"] for part in parts if name in part])
-            made[name] = float((found * counts).sum() / counts.sum())
+            if counts.sum():
+                made[name] = float((found * counts).sum() / counts.sum())
         else:
             made[name] = float(found.min() if function == "min" else found.max() if function == "max" else found.sum())
     return made

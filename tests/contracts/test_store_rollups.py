@@ -101,6 +101,21 @@ async def test_thinned_readings_count_with_their_number(store: Store) -> None:
     assert await store.thinned(T0 + 120_001, SPAN[1]) == {}
 
 
+async def test_a_thinned_row_of_no_reading_changes_nothing(store: Store) -> None:
+    """No box of ours sends a count of 0; one that does must not take the roll-ups of all others."""
+    parts = ("thinned", "temp_c_mean", "temp_c_count", "temp_c_sum")
+    rows = [(T0 + 60_000, 6.0, 20.0, 0.0, 0.0), (T0 + STEP_MS, 6.0, 20.0, 0.0, 0.0)]
+    await store.write([table("env", ("temp_c",), [(T0 + 1, 18.0)]), table("env", parts, rows)])
+    points = await all_of(store.summaries("env", *SPAN, STEP_MS))
+    assert {name: told(points, f"temp_c_{name}").get(("pasar-1", T0)) for name in ("sum", "mean", "count")} == {
+        "sum": 18.0, "mean": 18.0, "count": 1.0
+    }  # fmt: skip
+    assert told(points, "temp_c_mean").get(("pasar-1", T0 + STEP_MS)) is None
+    await rolled_up(store)
+    (day,) = await all_of(store.summed("env", *SPAN))
+    assert day.fields["temp_c_mean"] == 18.0
+
+
 async def test_thinned_states_of_a_camera_are_counted(store: Store) -> None:
     state = ("camera_state_min", "camera_state_mean", "camera_state_max", "camera_state_count", "camera_state_sum")
     row = (T0, 10.0, 1.0, 1.4, 3.0, 10.0, 14.0, 8.0, 2.0)
