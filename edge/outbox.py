@@ -120,7 +120,7 @@ class SqliteOutbox:
     def _commit(self, parts: Sequence[Draft], unsent: bool) -> tuple[list[Entry], int, bool]:
         """The entries, the next order, and whether the boot was dated in this transaction."""
         orders, mono_ms = Orders(self._first, self._next), max(part.rows[-1][0] for part in parts)
-        with transaction(self._db):
+        with self._thinning.undone_with_it(), transaction(self._db):
             undated = self._dates.anchor(self._boot) is None
             self._marks.begin_run(self._first, self._run, self._boot)
             if self._budget_bytes < self._wanted_bytes:
@@ -140,12 +140,8 @@ class SqliteOutbox:
     def _make_room(self, limit_bytes: int, orders: Orders, mono_ms: int) -> None:
         """Until what is held fits `limit_bytes`: let go of marked batches, then thin, then drop open ones."""
         self._ring.forget_marked(limit_bytes)
-        try:
-            while self._ring.is_over(limit_bytes) and self._thinning.step(orders, mono_ms):
-                pass
-        except BaseException:
-            self._thinning.look_anew()
-            raise
+        while self._ring.is_over(limit_bytes) and self._thinning.step(orders, mono_ms):
+            pass
         self._ring.drop_open(limit_bytes, orders.next)
 
     def _prune(self) -> None:

@@ -10,6 +10,7 @@ Everything here runs inside the caller's transaction. The rules: docs/dev/protoc
 import json
 import sqlite3
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -26,6 +27,7 @@ _OF_LEVEL: Final = f"{LISTED} WHERE state = {OPEN} AND acked_ms = ? AND ord >= ?
 _BATCHES: Final = 64
 _ROWS: Final = 40
 """Rows of a thinned batch: with the most metrics they fit a message."""
+_FAR_MS: Final = 2**62
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +47,18 @@ class Held:
         """Of its last row."""
         return int(self.rows[-1][0])
 
+    def rows_of(self, metrics: Sequence[str]) -> Iterator[Row]:
+        """Its rows with a value, or None, of each of `metrics`."""
+        for ms, *values in self.rows:
+            named = dict(zip(self.content["k"], values, strict=True))
+            yield [ms, *map(named.get, metrics)]
+
     @property
     def kind(self) -> tuple[object, ...]:
-        """Batches of one kind can be thinned together."""
-        return self.batch.first_ms is None, self.content.get("tq"), self.content["k"]
+        """Batches of one kind can be thinned together. Columns of raw ones come and go with the values that are there;
+        those of thinned ones tell which part of a source with many metrics this is."""
+        names = self.content["k"]
+        return self.batch.first_ms is None, self.content.get("tq"), names if is_thinned(names) else None
 
 
 class Thinning:
@@ -57,19 +67,28 @@ class Thinning:
 
     def __init__(self, db: sqlite3.Connection, ring: Ring, ledger: Ledger, margin_ms: int) -> None:
         self._db, self._ring, self._ledger, self._margin_ms = db, ring, ledger, margin_ms
-        self.look_anew()
+        self._from, self._ahead_ms = dict.fromkeys(_LEVELS, 0), _FAR_MS
 
-    def look_anew(self) -> None:
-        """Begin at the oldest batch again: what was learned in a transaction that failed is not so."""
-        self._from = dict.fromkeys(_LEVELS, 0)
+    @contextmanager
+    def undone_with_it(self) -> Iterator[None]:
+        """Around a transaction. If that fails, be it at its very end, begin at the oldest batch again: what was learned
+        in it is not so."""
+        try:
+            yield
+        except BaseException:
+            self._from = dict.fromkeys(_LEVELS, 0)
+            raise
 
     def step(self, orders: Orders, mono_ms: int) -> bool:
         """Thin some of the oldest batches of the lowest level; whether there were any. `mono_ms`: now."""
         if (anchor_ms := self._ring.anchor_ms()) is None:
             self._ring.date_older_boots()
         undated_ms = mono_ms - self._margin_ms
+        # While this boot is undated all dates are of boots that have ended: their spans are over.
+        dated_ms = _FAR_MS if anchor_ms is None else undated_ms + anchor_ms
+        self._ahead_ms = dated_ms + 2 * self._margin_ms
         for level, width_s in zip(_LEVELS, WIDTHS_S, strict=False):
-            while group := self._group(level, width_s * 1000, undated_ms, undated_ms + (anchor_ms or 0), orders.next):
+            while group := self._group(level, width_s * 1000, undated_ms, dated_ms, orders.next):
                 if self._thin(group, width_s, orders):
                     return True
                 self._mark([held.batch.order for held in group], -width_s)
@@ -108,9 +127,10 @@ class Thinning:
         return None
 
     def _held(self, batch: Listed) -> Held | None:
-        """The batch with its content; None if that is damaged or not believed: it goes as it is."""
+        """The batch with its content; None if that is damaged, not believed, or dated by a clock that was ahead: it
+        goes as it is, and does not keep those behind it from being thinned."""
         body = self._ring.sound_body(batch.order)
-        if body is not None:
+        if body is not None and (batch.last_ms or 0) <= self._ahead_ms:
             held = Held(batch, json.loads(body))
             if is_thinned(held.content["k"]) or believed(held.content["k"], held.content["r"]):
                 return held
@@ -126,8 +146,9 @@ class Thinning:
     def _thin(self, group: Sequence[Held], width_s: int, orders: Orders) -> bool:
         """Put thinned batches in place of `group`; False if they would need as much room."""
         content, (stream, source) = group[0].content, (group[0].batch.stream, group[0].batch.source)
-        rows = [row for held in group for row in held.rows]
-        made = thin_batches(content["k"], spans(content["k"], rows, width_s * 1000))
+        metrics = sorted({name for held in group for name in held.content["k"]})
+        rows = [row for held in group for row in held.rows_of(metrics)]
+        made = thin_batches(metrics, spans(metrics, rows, width_s * 1000))
         bodies = [self._ring.thinned_body(orders, index, content, thin) for index, thin in enumerate(made)]
         if not made or sum(map(footprint, bodies)) >= sum(held.batch.size for held in group):
             return False

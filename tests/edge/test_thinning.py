@@ -15,6 +15,8 @@ import numpy as np
 import pytest
 
 from edge.outbox import SqliteOutbox
+from edge.outbox_ring import Orders
+from edge.outbox_schema import transaction
 from edge.ports import Draft, Entry, Values
 from edge.thinning import spans, thin_batches
 from gateway.judge import Window, judge
@@ -73,6 +75,15 @@ class Life:
                 [Draft("env", "env-1", METRIC_NAMES, ((self.mono_ms, values),))], unsent=unsent
             )
         return entries
+
+    def live_at_once(self, minutes: int, *columns: tuple[str, ...]) -> None:
+        """One transaction, of a batch every ten seconds; the batches have these columns in turn."""
+        drafts = []
+        for reading in range(minutes * 6):
+            self.mono_ms += 10_000
+            names = columns[reading % len(columns)] if columns else METRIC_NAMES
+            drafts.append(Draft("env", "env-1", names, ((self.mono_ms, (2.0,) * len(names)),)))
+        self.outbox.commit(drafts, unsent=True)
 
     def held(self) -> tuple[list[Batch], list[Batch]]:
         """Raw and thinned batches."""
@@ -167,6 +178,49 @@ def test_events_heartbeats_and_what_no_gateway_takes_stay_as_they_are(place: OnD
     ]
     life.live(minutes=25)
     assert {entry.order for entry in whole} <= {entry.order for entry in everything(life.outbox)}
+
+
+def test_columns_that_come_and_go_do_not_keep_a_source_from_being_thinned(place: OnDisk) -> None:
+    """A flag now and then; firmware that says one value a message."""
+    life = Life(place)
+    life.live_at_once(30, ("temp_c",), ("rh_pct",), ("temp_c_flag",))
+    raw, thinned = life.held()
+    assert life.outbox.status().dropped_rows == 0
+    told = sum(row.get(f"{name}_count") or 0 for row in rows_of(thinned).values() for name in METRIC_NAMES)
+    assert told + sum(b.metrics != ["temp_c_flag"] for b in raw) == 120
+
+
+def test_a_box_that_starts_without_a_date_thins_what_it_has_of_before(place: OnDisk) -> None:
+    """A power cut in a long outage, and no clock that goes on."""
+    life = Life(place)
+    life.live_at_once(14)
+    life.outbox = place.open(boot="boot-2", budget_bytes=BUDGET_BYTES)
+    life.live_at_once(14)
+    assert life.outbox.anchor_ms is None
+    assert life.outbox.status().dropped_rows == 0 < life.outbox.status().thinned_rows
+
+
+def test_a_clock_that_was_years_ahead_does_not_stop_the_thinning(place: OnDisk) -> None:
+    life = Life(place)
+    life.outbox.date(ANCHOR_MS + 10**11, 2)
+    life.live_at_once(1)
+    life.outbox.date(ANCHOR_MS, 2)
+    life.live_at_once(29)
+    assert life.outbox.status().dropped_rows == 0 < life.outbox.status().thinned_rows
+
+
+def test_a_transaction_that_fails_at_its_end_leaves_no_batch_behind(place: OnDisk) -> None:
+    life = Life(place, budget_bytes=60_000)
+    life.live_at_once(25)
+    assert isinstance(life.outbox, SqliteOutbox)
+    thinning, orders = life.outbox._thinning, Orders(1, life.outbox._next)
+    with pytest.raises(OSError, match="no room"), thinning.undone_with_it(), transaction(life.outbox._db):
+        assert thinning.step(orders, life.mono_ms)
+        assert thinning.step(orders, life.mono_ms)
+        raise OSError("no room")
+    assert life.outbox.status().thinned_rows == 0
+    life.live_at_once(35)
+    assert min(rows_of(life.held()[1])) == ANCHOR_MS + 10_000, "the oldest are thinned after all"
 
 
 def test_a_thinned_batch_is_acknowledged_and_opened_again_like_any_other(place: OnDisk) -> None:
