@@ -29,7 +29,7 @@ class Lane:
         self.port = port
         self.turn = asyncio.Lock()
         """Held by who uses the port over several calls."""
-        self._running: Future[Any] | None = None
+        self._running: asyncio.Future[Any] | None = None
         self._calls: queue.SimpleQueue[Callable[[], None] | None] | None = None
 
     @classmethod
@@ -45,9 +45,10 @@ class Lane:
         """What `do` returns or raises. SourceError at once while a call that its caller has given up still hangs."""
         if self._running is not None and not await _is_over(self._running):
             raise SourceError(f"{self.port} hangs since an earlier reading: switch the sensors' power off and on")
-        self._running = future = Future[T]()
+        future = Future[T]()
+        self._running = running = asyncio.wrap_future(future)
         self._put(lambda: _settle(future, lambda: do(*args, **kwargs)))
-        return await asyncio.shield(asyncio.wrap_future(future))
+        return await asyncio.shield(running)
 
     def leave(self, do: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> None:
         """Have `do` done after what was asked for before; nobody waits for it, and what it raises is forgotten."""
@@ -61,10 +62,10 @@ class Lane:
         self._calls.put(call)
 
 
-async def _is_over(call: Future[Any]) -> bool:
+async def _is_over(call: asyncio.Future[Any]) -> bool:
     """Whether `call` has ended, or ends in a moment."""
     if not call.done():
-        await asyncio.wait([asyncio.wrap_future(call)], timeout=_PATIENCE_S)
+        await asyncio.wait([call], timeout=_PATIENCE_S)
     return call.done()
 
 

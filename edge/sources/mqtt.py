@@ -53,7 +53,7 @@ class Key(NamedKeys):
         found = message
         for part in filter(None, self.key.split(".")):
             if not isinstance(found, dict) or part not in found:
-                has = ", ".join(map(str, found)) if isinstance(found, dict) else _kind(found)
+                has = ", ".join(map(repr, found)) if isinstance(found, dict) else _kind(found)
                 raise SourceError(f"no key {self.key!r} in the message on {self.topic} (it has {has:.100})")
             found = found[part]
         number = _number(found, BY_NAME[self.metric])

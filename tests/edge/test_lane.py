@@ -1,6 +1,7 @@
 """A thread for each port: in order, one at a time, and nobody is kept by a call that hangs."""
 
 import asyncio
+import gc
 import subprocess
 import sys
 import threading
@@ -61,6 +62,25 @@ async def test_a_port_that_hangs_is_told_at_once_and_holds_up_no_other() -> None
     assert await other.run(int, "7") == 7
     may_end.set()
     assert await lane.run(int, "8") == 8
+
+
+async def test_a_port_that_hangs_for_days_costs_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edge.sources.lane._PATIENCE_S", 0.0)
+    lane, may_end = Lane("one"), threading.Event()
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0):
+            await lane.run(may_end.wait)
+
+    def futures() -> int:
+        gc.collect()
+        return sum(isinstance(each, asyncio.Future) for each in gc.get_objects())
+
+    before = futures()
+    for _ in range(50):
+        with pytest.raises(SourceError, match="hangs since"):
+            await lane.run(int, "7")
+    assert futures() < before + 10
+    may_end.set()
 
 
 async def test_users_of_a_port_share_its_lane_and_its_thread_goes_with_them() -> None:
