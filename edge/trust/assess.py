@@ -8,14 +8,14 @@ sensor ─> Assessed ─> agent
 from collections.abc import Sequence
 from enum import IntEnum
 from statistics import median
-from typing import Any, Final
+from typing import Final
 
-from edge.ports import Clock, Source, Values
+from edge.ports import Clock, Commandable, Source, Values
 from edge.trust.humidity import PmCorrection, corrected_pm25_ugm3
 from edge.trust.judges import Drift, Spike, Stuck
 from edge.trust.limits import Limits, limits
 from kewang.wire.batch import MAX_METRICS
-from kewang.wire.catalogue import FLAG_ENDING
+from kewang.wire.catalogue import BY_NAME, FLAG_ENDING
 
 _FRESH_MS: Final = 600_000
 _OFF_MS: Final = 60_000
@@ -78,6 +78,12 @@ def _together(value: float, others: Sequence[float]) -> float | None:
     return median((value, *others))
 
 
+def _storable(name: str, value: float | None) -> float | None:
+    """`value`, or None for what no gateway stores: NaN and what is out of the metric's range would spoil every sum."""
+    metric = BY_NAME.get(name)
+    return value if value is not None and metric and metric.low <= value <= metric.high else None
+
+
 class Assessor:
     """Judges the readings of one source. `metrics` in, `metrics + added` out, in this order."""
 
@@ -95,7 +101,8 @@ class Assessor:
         self._corrects = correction != "none" and _RAW in metrics and _CORRECTED not in metrics
         corrected = (_CORRECTED,) if self._corrects else ()
         room = MAX_METRICS - len(self._metrics) - len(corrected)
-        judged = [(name, limits()[name]) for name in metrics if name in limits()][:room]
+        ours = (name for name in metrics if name in limits() and name + FLAG_ENDING not in metrics)
+        judged = [(name, limits()[name]) for name in ours][: max(0, room)]
         self._doubts = {
             name: _Doubts(limit, limit.warm_up_s if warm_up_s is None else warm_up_s) for name, limit in judged
         }
@@ -113,7 +120,7 @@ class Assessor:
         if self._failing_ms is not None and now_ms - self._failing_ms >= _OFF_MS:
             self._on_ms = now_ms
         self._failing_ms = None
-        by_name = dict(zip(self._metrics, values, strict=True))
+        by_name = {name: _storable(name, value) for name, value in zip(self._metrics, values, strict=True)}
         flags = {name: self._flag(now_ms, name, by_name[name]) for name in self._doubts}
         corrected = (self._corrected(now_ms, by_name[_RAW]),) if self._corrects else ()
         return (*values, *corrected, *flags.values())
@@ -142,6 +149,9 @@ class Assessed:
         self._source, self._assessor, self._clock = source, assessor, clock
         self.name, self.stream = source.name, source.stream
         self.metrics = (*source.metrics, *assessor.added)
+        if isinstance(source, Commandable):
+            # Its very own, not by __getattr__: from Python 3.12 on a protocol looks for no such thing.
+            self.command = source.command
 
     @property
     def interval_s(self) -> float:
@@ -165,7 +175,3 @@ class Assessed:
     async def close(self) -> None:
         """Close the sensor."""
         await self._source.close()
-
-    def __getattr__(self, name: str) -> Any:
-        """What the sensor offers beside its readings: to do as it is told (`Commandable`), to show what it sees."""
-        return getattr(self._source, name)

@@ -1,11 +1,12 @@
 """Flags beside doubtful values: each judge by its rule, then a source on its way to the outbox."""
 
 from collections.abc import Iterable
+from inspect import getattr_static
 from pathlib import Path
 
 import pytest
 
-from edge.ports import SourceError, Values
+from edge.ports import Arguments, Commandable, SourceError, Values
 from edge.settings import build_sources, read_settings
 from edge.trust.assess import Assessed, Assessor, Flag, Neighbours
 from edge.trust.humidity import corrected_pm25_ugm3
@@ -136,6 +137,19 @@ def test_what_has_no_value_has_no_flag_and_is_nobodys_neighbour() -> None:
     assert judge.judge(1000, (None, 80.0)) == (None, 80.0, None, Flag.WARMING_UP)
 
 
+def test_what_no_gateway_stores_is_not_judged_and_spoils_nothing() -> None:
+    neighbours = Neighbours()
+    judge = Assessor("env-1", ("temp_c", "pm25_ugm3"), neighbours, warm_up_s=HOUR_MS, correction="barkjohn-2021")
+    Assessor("env-2", ("rh_pct",), neighbours, warm_up_s=0).judge(1000, (80.0,))
+    for wrong in (float("nan"), float("inf"), -1e308):
+        assert judge.judge(1000, (wrong, wrong))[2:] == (None, None, None)
+    assert neighbours.others("temp_c", "env-2", 1000) == []
+
+
+def test_a_source_that_flags_its_own_values_keeps_its_flags() -> None:
+    assert Assessor("env-1", ("temp_c", "temp_c_flag"), Neighbours()).added == ()
+
+
 def test_humidity_is_taken_off_beside_the_raw_value() -> None:
     """The authors' line: 0.524 PM - 0.0862 RH + 5.75."""
     assert corrected_pm25_ugm3(50.0, 80.0) == pytest.approx(25.054)
@@ -174,6 +188,23 @@ async def test_an_assessed_source_is_the_source_with_flags_behind() -> None:
         await source.read()
     await source.close()
     assert sensor.closed
+
+
+class Told(FakeSource):
+    """A sensor that does as it is told."""
+
+    async def command(self, name: str, args: Arguments) -> str:
+        return f"{name} done"
+
+
+async def test_an_assessed_source_takes_commands_if_the_source_does() -> None:
+    """Not by __getattr__, which a protocol of Python 3.12 does not look for."""
+    plain, told = (
+        Assessed(each, Assessor("env-1", each.metrics, Neighbours()), Watch()) for each in (FakeSource(), Told())
+    )
+    assert getattr_static(told, "command", None) is not None
+    assert await told.command("clean", {}) == "clean done"
+    assert not isinstance(plain, Commandable)
 
 
 def test_flags_are_switched_off_by_a_setting(tmp_path: Path) -> None:
