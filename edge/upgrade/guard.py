@@ -17,7 +17,7 @@ from enum import Enum, auto
 from pathlib import Path
 from typing import Final
 
-from edge.upgrade.home import TRIES, Home, Request, Verdict, keep_verdict, read_verdict, running_home
+from edge.upgrade.home import MOST_CHARACTERS, TRIES, Home, Request, Verdict, keep_verdict, read_verdict, running_home
 from edge.upgrade.proof import Before, before, missing
 from kewang.runtime.program import wait_or
 
@@ -132,6 +132,8 @@ class Guard:
 
     def _keep(self, **changes: object) -> None:
         """Change the verdict, on the disk first. A disk that takes nothing must not start the version for ever."""
+        if "why" in changes:
+            changes["why"] = str(changes["why"])[:MOST_CHARACTERS]
         changed = Verdict.model_validate(self._verdict.model_dump() | changes)
         try:
             keep_verdict(self._outbox, changed)

@@ -1,6 +1,7 @@
 """Where versions lie, what root asks for, and what the guarding version has found."""
 
 import logging
+import os
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,9 @@ COMPLETE: Final = ".complete"
 """A version's folder is whole when it has this file."""
 VERSION_PATTERN: Final = r"^[0-9][0-9A-Za-z.+]{0,63}$"
 _Version = Annotated[str, Field(pattern=VERSION_PATTERN)]
-_Text = Annotated[str, Field(max_length=1000)]
+MOST_CHARACTERS: Final = 1000
+_Text = Annotated[str, Field(max_length=MOST_CHARACTERS)]
+_MOST_BYTES: Final = 65_536
 
 
 class _Record(BaseModel):
@@ -140,10 +143,18 @@ def keep_verdict(outbox: Path, verdict: Verdict) -> None:
     replace_json(verdict_file(outbox), verdict.model_dump())
 
 
+def _content(file: Path) -> bytes:
+    """The beginning of a plain file. Root reads what the agent's user wrote: no link to another's secrets, no pipe
+    that never ends. Raises OSError."""
+    descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    with open(descriptor, "rb") as opened:
+        return opened.read(_MOST_BYTES)
+
+
 def _read(file: Path, model: type[_R]) -> _R | None:
     """The record in `file`; None if there is none or it can't be read."""
     try:
-        return model.model_validate_json(file.read_bytes())
+        return model.model_validate_json(_content(file))
     except FileNotFoundError:
         return None
     except (OSError, ValidationError) as error:

@@ -105,10 +105,15 @@ def outbox_schema(outbox: Path) -> tuple[int, int]:
 
 
 def restart(outbox: Path) -> bool:
-    """End the agent that holds the outbox, so that systemd starts it anew; whether there was one."""
+    """End the agent that holds the outbox, so that systemd starts it anew; whether there was one.
+
+    We are root and the agent's user wrote the number: only a process of the outbox's owner is ended (-1 would be all).
+    """
     with contextlib.suppress(OSError, ValueError):
-        os.kill(int(Path(f"{outbox}.lock").read_text()), signal.SIGTERM)
-        return True
+        process = int(Path(f"{outbox}.lock").read_text())
+        if process > 1 and Path(f"/proc/{process}").stat().st_uid == outbox.stat().st_uid:
+            os.kill(process, signal.SIGTERM)
+            return True
     return False
 
 

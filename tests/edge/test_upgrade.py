@@ -2,7 +2,9 @@
 
 import asyncio
 import hashlib
+import os
 import shutil
+import signal
 import subprocess
 import zipfile
 from collections.abc import Callable
@@ -14,7 +16,7 @@ from edge.outbox import SqliteOutbox
 from edge.ports import Draft
 from edge.upgrade import install, steps
 from edge.upgrade.guard import Guard, Outcome
-from edge.upgrade.home import COMPLETE, TRIES, Home, Request, Verdict, keep_verdict, read_verdict
+from edge.upgrade.home import COMPLETE, TRIES, Home, Request, Verdict, keep_verdict, read_verdict, verdict_file
 from edge.upgrade.install import Refused
 from edge.upgrade.proof import before, missing
 from edge.upgrade.steps import Box
@@ -204,6 +206,29 @@ def test_a_power_cut_at_any_step_of_settling(
     assert settled
     assert settled.state == state
     assert (box.home.current(), box.home.before()) == ((NEW, OLD) if state == "proven" else (OLD, None))
+
+
+def test_root_follows_no_link_and_waits_for_no_pipe_of_the_agents_user(box: Box) -> None:
+    request, file = Request(version=NEW, before=OLD), verdict_file(box.outbox)
+    (box.home.folder / "other.json").write_text(Verdict(id=request.id, state="proven").model_dump_json())
+    file.symlink_to(box.home.folder / "other.json")
+    assert read_verdict(box.outbox, request).state == "trying"
+    file.unlink()
+    os.mkfifo(file)
+    assert read_verdict(box.outbox, request).state == "trying"
+
+
+def test_root_ends_the_agent_and_nobody_else(box: Box) -> None:
+    """What stands in the lock file may be of another, or nonsense."""
+    agent = subprocess.Popen(["sleep", "600"])
+    lock = Path(f"{box.outbox}.lock")
+    box.outbox.touch()
+    for text in ("1", "0", "nobody", str(2**22 + 1)):
+        lock.write_text(text)
+        assert not steps.restart(box.outbox)
+    lock.write_text(f"{agent.pid}\n")
+    assert steps.restart(box.outbox)
+    assert agent.wait(20) == -signal.SIGTERM
 
 
 def test_a_verdict_about_another_request_counts_for_nothing(box: Box) -> None:
