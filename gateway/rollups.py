@@ -64,6 +64,10 @@ class Rollups:
             except (RetryLater, Misconfigured) as error:
                 self.progress = None
                 await backoff.failed(error)
+            except Exception as error:
+                log.exception("making roll-ups has a fault: readings are stored all the same")
+                self.progress = None
+                await backoff.failed(error)
             else:
                 backoff.succeeded()
                 await asyncio.sleep(0 if more else TURN_S)
