@@ -92,7 +92,10 @@ def _show(result: dict[str, Any]) -> None:
     from rich.box import SIMPLE_HEAD
 
     every = [*result["devices"], {"device": "all", **result["total"]}]
-    rows = [{("%" if name == FIGURES[-1] else name): value for name, value in row.items()} for row in every]
+    # Seldom anything was thinned, and 80 columns are few.
+    unsaid = set() if any(row.get("thinned") for row in every) else {"thinned"}
+    told = [{name: value for name, value in row.items() if name not in unsaid} for row in every]
+    rows = [{("%" if name == FIGURES[-1] else name): value for name, value in row.items()} for row in told]
     title = f"{result['from']} to {result['to']}"
     show(rows, title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     lost = result["total"]["lost"]
