@@ -3,8 +3,8 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 BIN := .venv/bin
-# Much of the suite waits for something: twice as many as the cores of a small machine.
-WORKERS ?= 4
+# Much of the suite waits for something: more workers than a small machine has cores.
+WORKERS ?= 5
 # Containers often set it: every one of the suite's thousand processes would compile all of our modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 
