@@ -109,8 +109,8 @@ class RuleOff:
         return setup if self.live_lane else with_build(setup, delivery=no_live_lane)
 
     def kept(self) -> "RuleOff":
-        """The same arrangement with the rule in force."""
-        return RuleOff(self.faults, self.noticed, fixed=self.fixed)
+        """The same arrangement with the rule in force, in the same stories."""
+        return RuleOff(self.faults, self.noticed, fixed=self.fixed, seed=self.seed)
 
 
 RULES = {

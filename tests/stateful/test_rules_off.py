@@ -47,3 +47,36 @@ ARRANGED = {name: rule.kept() for name, rule in RULES.items() if rule.fixed}
 @pytest.mark.parametrize("rule", ARRANGED.values(), ids=ARRANGED.keys())
 def test_with_the_rule_the_same_arrangement_holds(rule: RuleOff) -> None:
     run_state_machine_as_test(line(rule), settings=settings(search, max_examples=12))
+
+
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason="two lies of a disk in a row: a date is given twice")
+def test_a_disk_that_forgets_twice_in_a_row_under_a_wrong_clock() -> None:
+    """A hole that the search found: two rows of one date, so one is overwritten. Mended, this test says so."""
+    story = line(RULES["a new run leaves a second free"].kept())()
+    setup = Setup(
+        seed=195,
+        loss=0.02,
+        duplicates=0.0,
+        reordering=0.2,
+        store_errors=0.1,
+        poison=0.1,
+        wild=0.1,
+        credit=3,
+        trusted=True,
+    )
+    cuts = (
+        (19.742191333363753, -3_600_000, False, True),
+        (9.768770173688758, 100_000, False, False),
+        (6.882966037077253, 100_000, True, False),
+        (0.68, 0, False, True),
+        (15.006516344896202, -3_600_000, True, False),
+        (15.136170388454104, 0, True, True),
+    )
+    story.begin(budget_bytes=60_000, setup=setup)
+    story.pass_time(seconds=19.96224785786142)
+    for down_s, error_ms, lying, trusted in cuts:
+        story.cut_power(down_s=down_s, error_ms=error_ms, lying=lying, trusted=trusted)
+    try:
+        story.pass_time(seconds=22.6664349905738)
+    finally:
+        story.teardown()
