@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -168,9 +169,10 @@ class Town:
 
 
 @pytest.fixture
-def town(tmp_path: Path) -> Iterator[Town]:
+def town() -> Iterator[Town]:
+    """In a folder of a short name: a Unix socket's path has 107 characters, and several workers make it longer."""
     with ExitStack() as stack:
-        town = Town(tmp_path)
+        town = Town(Path(stack.enter_context(tempfile.TemporaryDirectory())))
         town.machine.guard = town.city.guard
         stack.enter_context(town.city)
         yield town
