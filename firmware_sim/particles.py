@@ -1,6 +1,7 @@
 """Simulated PMS5003 and SDS011 at the end of a serial line, by their makers' manuals; no code of the edge."""
 
 import struct
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 from firmware_sim.faults import Fault
@@ -10,7 +11,7 @@ PMS_METRICS = ("pm1_ugm3", "pm25_ugm3", "pm10_ugm3")
 SDS_METRICS = ("pm25_ugm3", "pm10_ugm3")
 
 
-class ParticleSensor:
+class ParticleSensor(ABC):
     """A fan and a laser. For `spin_up_s` after power-on or sleep it sees too little, and nothing it says counts."""
 
     baud = 9600
@@ -48,13 +49,13 @@ class ParticleSensor:
             self.sensor.gave(given)
         return frame
 
+    @abstractmethod
     def frame(self, values: dict[str, float]) -> tuple[bytes, dict[str, float]]:
         """A frame that says `values`, and what it says exactly."""
-        raise NotImplementedError
 
+    @abstractmethod
     def hear(self, data: bytes) -> bytes:
         """See SerialDevice."""
-        raise NotImplementedError
 
     def switch(self, *, awake: bool) -> None:
         """It was told to sleep or to wake."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextvars import ContextVar
 from pathlib import Path
@@ -74,7 +75,7 @@ class I2cSettings(SourceSettings):
         return {f"address 0x{self.address:02x} on {self.bus}": f"{self.driver} {self.name}"}
 
 
-class I2cSensor:
+class I2cSensor(ABC):
     """One sensor. `measure` is called in the bus' thread, which opens the bus for each reading.
 
     A bus is cheap to open (no transfer is made), and one that is opened anew needs no rules for what is left open
@@ -105,12 +106,12 @@ class I2cSensor:
         except SourceError as error:
             raise SourceError(f"{self._where}: {error}") from None
 
-    async def close(self) -> None:
+    async def close(self) -> None:  # noqa: B027 (a bus is held open only while it is read)
         """Nothing is held open."""
 
+    @abstractmethod
     def measure(self, bus: Adapter, address: int) -> Values:
         """One value per metric. Raises SourceError, OSError."""
-        raise NotImplementedError
 
     def _measure(self) -> Values:
         bus = self._adapter(self._bus)

@@ -12,8 +12,7 @@ from edge.ports import SourceError
 
 P = ParamSpec("P")
 T = TypeVar("T")
-_PATIENCE_S: Final = 0.3
-"""For a call that its caller has given up: it may just be slow."""
+PATIENCE_S: Final = 0.3
 
 
 class Lane:
@@ -25,8 +24,9 @@ class Lane:
 
     _by_port: ClassVar[weakref.WeakValueDictionary[str, "Lane"]] = weakref.WeakValueDictionary()
 
-    def __init__(self, port: str) -> None:
-        self.port = port
+    def __init__(self, port: str, patience_s: float = PATIENCE_S) -> None:
+        """`patience_s`: for a call that its caller has given up: it may just be slow."""
+        self.port, self._patience_s = port, patience_s
         self.turn = asyncio.Lock()
         """Held by who uses the port over several calls."""
         self._running: asyncio.Future[Any] | None = None
@@ -43,7 +43,7 @@ class Lane:
 
     async def run(self, do: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """What `do` returns or raises. SourceError at once while a call that its caller has given up still hangs."""
-        if self._running is not None and not await _is_over(self._running):
+        if self._running is not None and not await _is_over(self._running, self._patience_s):
             raise SourceError(f"{self.port} hangs since an earlier reading: switch the sensors' power off and on")
         future = Future[T]()
         self._running = running = asyncio.wrap_future(future)
@@ -62,10 +62,10 @@ class Lane:
         self._calls.put(call)
 
 
-async def _is_over(call: asyncio.Future[Any]) -> bool:
-    """Whether `call` has ended, or ends in a moment."""
+async def _is_over(call: asyncio.Future[Any], patience_s: float) -> bool:
+    """Whether `call` has ended, or ends within `patience_s`."""
     if not call.done():
-        await asyncio.wait([call], timeout=_PATIENCE_S)
+        await asyncio.wait([call], timeout=patience_s)
     return call.done()
 
 

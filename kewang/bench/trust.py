@@ -122,13 +122,13 @@ def lives(seed: int) -> Iterator[Life]:
             yield Life(name, "drift", seed, from_s + 1.5 * DAY_S, from_s, from_s + 1.5 * DAY_S)
 
 
-def live(life: Life) -> Score:
+def live(life: Life, judge_of: type[Assessor] = Assessor) -> Score:
     """The three sensors through `life`; how their flags compare with what was done to the first of them."""
     world, rng, neighbours = Signals(life.seed), random.Random(f"{life}"), Neighbours()
     limit = limits()[life.metric]
     wrong, events = _Wrong(life, limit, rng), _Events(life, rng)
     offsets = [rng.uniform(-0.3, 0.3) * (limit.drift or 0.0) for _ in SENSORS]
-    judges = [Assessor(name, (life.metric,), neighbours, warm_up_s=0) for name in SENSORS]
+    judges = [judge_of(name, (life.metric,), neighbours, warm_up_s=0) for name in SENSORS]
     score, flagged = Score(sensor_days=len(SENSORS) * life.length_s / DAY_S), [False] * len(SENSORS)
     for step in range(int(life.length_s / INTERVAL_S)):
         at_s = step * INTERVAL_S

@@ -64,9 +64,8 @@ async def test_a_port_that_hangs_is_told_at_once_and_holds_up_no_other() -> None
     assert await lane.run(int, "8") == 8
 
 
-async def test_a_port_that_hangs_for_days_costs_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("edge.sources.lane._PATIENCE_S", 0.0)
-    lane, may_end = Lane("one"), threading.Event()
+async def test_a_port_that_hangs_for_days_costs_no_memory() -> None:
+    lane, may_end = Lane("one", patience_s=0.0), threading.Event()
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0):
             await lane.run(may_end.wait)
