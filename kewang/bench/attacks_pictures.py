@@ -8,11 +8,13 @@ from typing import Final
 
 import httpx
 from PIL import Image
+from sqlalchemy import or_
 
 from kewang.bench.attacks_rows import Attack
 from kewang.bench.attacks_stage import OFFICE, Post, folder_of, sealed
 from kewang.bench.attacks_visits import begun, numbered
 from kewang.bench.cpu import MB, peak_rss_bytes
+from kewang.bench.provisioned import now_ms
 from provisioning.acts import sources, visits
 from provisioning.inventory import Actor, Photo
 from provisioning.pictures import stored
@@ -66,14 +68,18 @@ class Pictures:
 
     def _harms(self, send: Callable[[], int]) -> bool:
         program = self._post.stack.office.program
-        before, peak_mb = self._post.count(Photo), peak_rss_bytes(program) / MB
+        before, peak_mb = self._kept(), peak_rss_bytes(program) / MB
         status = send()
         grown_mb = peak_rss_bytes(program) / MB - peak_mb
         if grown_mb > _ROOM_MB:
             raise ValueError(f"{grown_mb:.0f} MB more memory")
         if status >= 500:
             raise OSError(f"the office answers {status}")
-        return status < 400 or self._post.count(Photo) != before or not program.is_running
+        return status < 400 or self._kept() != before or not program.is_running
+
+    def _kept(self) -> int:
+        """Pictures that can be seen; the office removes others in its own time."""
+        return self._post.count(Photo, or_(Photo.expires_ms.is_(None), Photo.expires_ms > now_ms()))
 
     def _right(self) -> bool:
         return self._photograph(_jpeg()) < 400

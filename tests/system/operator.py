@@ -77,9 +77,9 @@ class Operator:
         return re.sub("^kewang ", _KEWANG, line)
 
     def begin(self, line: str) -> subprocess.Popen[str]:
-        """The line begun, in a session of its own, as systemd would."""
+        """The line's one program begun, in a session of its own, as systemd would; our child, so its end is seen."""
         return subprocess.Popen(
-            ["sh", "-ec", self.translated(line)],
+            ["sh", "-ec", f"exec {self.translated(line)}"],
             env=self._surroundings(),
             text=True,
             stdout=subprocess.PIPE,
