@@ -82,12 +82,14 @@ class InfluxHistory:
         each = f"WHERE {between(from_ms, to_ms)} GROUP BY device, source, "
         stored = (f"SELECT count(*) FROM {self._of(stream)} {each} time(1h) fill(none)" for stream in STREAMS)
         refused = f"SELECT count(reason) FROM {self._of('quarantine')} {each} stream, time(1h) fill(none)"
-        answers = await _together(self._select(statement) for statement in (*stored, refused))
         cells: dict[_Cell, int] = {}
-        for answer in answers:
-            for cell, count in _counted(answer):
+
+        def take(series: Series) -> None:
+            for cell, count in _counted(series):
                 # A replayed row is in both: the larger of the two is never above the truth.
                 cells[cell] = max(cells.get(cell, 0), count)
+
+        await _together(self._each(statement, take) for statement in (*stored, refused))
         total: Counter[tuple[str, str, int]] = Counter()
         for (_, device, source, hour), count in cells.items():
             total[device, source, hour] += count
@@ -98,16 +100,20 @@ class InfluxHistory:
         self, from_hour: int, to_hour: int, dated: Span | None = None, device: str | None = None
     ) -> dict[tuple[str, str, int, str], tuple[int, int]]:
         highest: dict[tuple[str, str, int, str], tuple[int, int]] = {}
+
+        def take(series: Series) -> None:
+            for device, source, run, hour, made, dropped in _whole_tallies(series):
+                most, lost = highest.get((device, source, hour, run), (0, 0))
+                highest[device, source, hour, run] = max(most, made), max(lost, dropped)
+
         spans = [dated] if dated else _steps(from_hour * HOUR_MS, (to_hour + 1) * HOUR_MS)
         of = f" AND device = {string(device)}" if device is not None else ""
         for span in spans:
-            found = await self._select(
+            await self._each(
                 f"SELECT run, hour, made, dropped FROM {self._of('tally')} WHERE {between(*span)} "
-                f"AND hour >= {from_hour} AND hour < {to_hour}{of} GROUP BY device, source"
+                f"AND hour >= {from_hour} AND hour < {to_hour}{of} GROUP BY device, source",
+                take,
             )
-            for device, source, run, hour, made, dropped in _whole_tallies(found):
-                most, lost = highest.get((device, source, hour, run), (0, 0))
-                highest[device, source, hour, run] = max(most, made), max(lost, dropped)
         return highest
 
     @understood
@@ -123,17 +129,24 @@ class InfluxHistory:
         each = f"WHERE {between(from_ms, to_ms)} GROUP BY device, source, time(1h) fill(none)"
         asked = (f"SELECT sum(thinned) FROM {self._of(stream)} {each}" for stream in STREAMS)
         total: Counter[tuple[str, str, int]] = Counter()
-        for answer in await _together(map(self._select, asked)):
-            for (_, device, source, hour), rows in _counted(answer):
+
+        def take(series: Series) -> None:
+            for (_, device, source, hour), rows in _counted(series):
                 total[device, source, hour] += int(rows)
+
+        await _together(self._each(statement, take) for statement in asked)
         return dict(total)
 
     @understood
     async def held(self) -> dict[str, int]:
-        found = await self._select(
-            f"SELECT last(held) FROM {self._of('sys')} WHERE source = {string(BOX_SOURCE)} GROUP BY device"
-        )
-        return {series.tags["device"]: int(series.dicts()[0]["last"]) for series in found}
+        held: dict[str, int] = {}
+
+        def take(series: Series) -> None:
+            held[series.tags["device"]] = int(series.dicts()[0]["last"])
+
+        newest = f"SELECT last(held) FROM {self._of('sys')} WHERE source = {string(BOX_SOURCE)} GROUP BY device"
+        await self._each(newest, take)
+        return held
 
     @understood
     async def refused(self, from_ms: int, to_ms: int, device: str | None = None, limit: int = 1000) -> list[Refused]:
@@ -187,6 +200,10 @@ class InfluxHistory:
     async def _select(self, statement: str) -> list[Series]:
         return [dated(series) for series in await self._ask(statement)]
 
+    async def _each(self, statement: str, take: Callable[[Series], None]) -> None:
+        """The same for the long answer of a large city, series by series: nothing else waits until it is read."""
+        await self._queries.pieces(statement, lambda series: take(dated(series)))
+
     async def _last(self, stream: str, where: str, limit: int = 1) -> list[Series]:
         return await self._select(
             f"SELECT * FROM {self._of(stream)} {where} GROUP BY device, source ORDER BY time DESC LIMIT {limit}"
@@ -236,21 +253,19 @@ def _fields(row: dict[str, Any]) -> dict[str, float | int | str]:
     return {name: value if isinstance(value, str) else float(value) for name, value in row.items() if name != "time"}
 
 
-def _counted(answer: list[Series]) -> Iterable[tuple[_Cell, int]]:
-    for series in answer:
-        stream = series.tags.get("stream", series.name)
-        for date_ms, *counts in series.rows:
-            cell = (stream, series.tags["device"], series.tags["source"], date_ms // HOUR_MS)
-            yield cell, max(count or 0 for count in counts)
+def _counted(series: Series) -> Iterable[tuple[_Cell, int]]:
+    stream = series.tags.get("stream", series.name)
+    for date_ms, *counts in series.rows:
+        cell = (stream, series.tags["device"], series.tags["source"], date_ms // HOUR_MS)
+        yield cell, max(count or 0 for count in counts)
 
 
-def _whole_tallies(answer: list[Series]) -> Iterable[tuple[str, str, str, int, int, int]]:
+def _whole_tallies(series: Series) -> Iterable[tuple[str, str, str, int, int, int]]:
     """(device, source, run, hour, made, dropped) of the rows that have all of them."""
-    for series in answer:
-        device, source = series.tags["device"], series.tags["source"]
-        for _, run, hour, made, dropped in series.rows:
-            if run is not None and made is not None and dropped is not None:
-                yield device, source, run, hour, made, dropped
+    device, source = series.tags["device"], series.tags["source"]
+    for _, run, hour, made, dropped in series.rows:
+        if run is not None and made is not None and dropped is not None:
+            yield device, source, run, hour, made, dropped
 
 
 def _refused(row: dict[str, Any]) -> Refused:

@@ -82,13 +82,13 @@ async def _read(queries: Queries, measurement: str, stream: str, where: str, ste
 
 @understood
 async def _added(queries: Queries, statement: str, stream: str) -> list[Point]:
-    found = [dated(series) for series in await queries.ask(statement)]
-    points = [
-        Point(series_id(stream, one), row.pop("time"), _told(row))
-        for one in found
-        for row in one.dicts()
-        if len(row) > 1
-    ]
+    points = list[Point]()
+
+    def take(piece: Series) -> None:
+        rows = [row for row in dated(piece).dicts() if len(row) > 1]
+        points.extend(Point(series_id(stream, piece), row.pop("time"), _told(row)) for row in rows)
+
+    await queries.pieces(statement, take)
     return rollup_fields.whole(sorted(points, key=_dated))
 
 
