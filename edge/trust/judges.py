@@ -17,6 +17,8 @@ _SUDDEN: Final = 2
 _BIN_MS: Final = 300_000
 _BINS: Final = 72
 _BINS_LEAST: Final = 48
+_GAP_BINS: Final = _BINS - _BINS_LEAST
+"""After a longer gap six hours hold less than four of readings."""
 _AGAIN: Final = 0.8
 """A drift ends below this share of its limit."""
 
@@ -75,7 +77,8 @@ class Spike:
 class Drift:
     """Away from the neighbours for hours: the median of six hours of differences, in means of five minutes.
 
-    It takes four hours of common readings, and ends below four fifths of the limit.
+    It takes four hours of common readings, and ends below four fifths of the limit. After more than two hours without
+    any reading it begins anew: the sensor may have been cleaned or replaced.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -90,16 +93,17 @@ class Drift:
         """Whether the sensor has drifted. `neighbours`: what they say together now; None = nothing."""
         if self._limits.drift is None:
             return False
-        if now_ms // _BIN_MS != self._bin:
-            self._close(self._limits.drift)
-            self._bin = now_ms // _BIN_MS
+        if (bins := now_ms // _BIN_MS - self._bin) > 0:
+            self._close(self._limits.drift, anew=bins > _GAP_BINS)
+            self._bin += bins
         if neighbours is not None:
             away, at, count = self._sums
             self._sums = (away + value - neighbours, at + abs(neighbours), count + 1)
         return self._drifted
 
-    def _close(self, least: float) -> None:
-        """End a bin. Hours without neighbours are forgotten one by one, so an old difference counts no more."""
+    def _close(self, least: float, *, anew: bool) -> None:
+        """End a bin. Hours without neighbours are forgotten one by one, so an old difference counts no more.
+        `anew`: all are."""
         away, at, count = self._sums
         self._sums = (0.0, 0.0, 0)
         if count:
@@ -108,6 +112,9 @@ class Drift:
         elif self._away:
             self._away.popleft()
             self._at.popleft()
+        if anew:
+            self._away.clear()
+            self._at.clear()
         if len(self._away) < _BINS_LEAST:
             self._drifted = False
             return

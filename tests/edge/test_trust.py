@@ -102,6 +102,21 @@ def test_drift_needs_hours_and_ends_when_the_sensor_agrees_again() -> None:
     assert not after(3, None)
 
 
+def test_after_a_long_gap_a_sensor_is_compared_anew() -> None:
+    """It was cleaned, or another one hangs there now."""
+    judge = Drift(Limits(drift=1.0))
+    assert [judge.doubts(minute * MINUTE_MS, 20.0, 17.0) for minute in range(6 * 60)][-1]
+    back_ms = (6 * 60 + 110) * MINUTE_MS
+    assert judge.doubts(back_ms, 20.0, 17.0), "a short gap takes nothing back"
+    again = [judge.doubts(back_ms + (125 + minute) * MINUTE_MS, 20.0, 20.1) for minute in range(6 * 60)]
+    assert not any(again)
+
+
+def test_a_sensor_that_is_read_every_half_hour_can_drift_too() -> None:
+    judge = Drift(Limits(drift=1.0))
+    assert any(judge.doubts(reading * 30 * MINUTE_MS, 20.0, 17.0) for reading in range(60))
+
+
 def odd_one(values: Iterable[float]) -> list[bool]:
     """Which of the sensors that say `values` for five hours is flagged as drifting."""
     neighbours = Neighbours()
