@@ -39,19 +39,21 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How to look. `modbus`: units that are asked on serial ports, at `manner`; none = nothing is sent, only heard."""
+    """How to look. `modbus`: units that are asked on serial ports, at `manner`; none = nothing is sent, only heard.
+    `limit_s`: for opening a port, and for an I2C bus, where the kernel gives up each transfer after a second."""
 
     ports: Sequence[Path] = ()
     modbus: Sequence[int] = ()
     manner: Manner = field(default_factory=Manner)
     listen_s: float = _LISTEN_S
+    limit_s: float = 10.0
 
 
 async def discover(look: Look) -> dict[str, list[dict[str, Any]]]:
     """All there is, or just the serial ports that are named."""
     ports = [(path, "") for path in look.ports] or serial_ports()
     serial = await asyncio.gather(*(_serial(path, about, look) for path, about in ports))
-    i2c = [] if look.ports else [await _i2c(bus) for bus in buses()]
+    i2c = [] if look.ports else await asyncio.gather(*(on_i2c(bus, look.limit_s) for bus in buses()))
     onewire = [] if look.ports else thermometers(FOLDER)
     return {
         "serial": [asdict(each) for each in serial],
@@ -77,7 +79,7 @@ def serial_ports() -> list[tuple[Path, str]]:
 async def _serial(path: Path, about: str, look: Look) -> Found:
     found = Found(str(path), about)
     try:
-        found.answers += [f"{name} port={path}" for name in await _writing(path, look.listen_s)]
+        found.answers += [f"{name} port={path}" for name in await _writing(path, look)]
         if look.modbus and not found.answers:
             found.answers += [f"modbus-rtu port={path} unit={unit}" for unit in await _units(path, look)]
     except SourceError as error:
@@ -96,13 +98,17 @@ class _Ears(asyncio.Protocol):
             listener.data_received(data)
 
 
-async def _writing(path: Path, listen_s: float) -> list[str]:
+async def _writing(path: Path, look: Look) -> list[str]:
     """Which sensors write on a port by themselves. Raises SourceError."""
     lane = Lane.at(str(path))
-    transport, ears = await open_port(lane, path, Manner(), _Ears)
+    try:
+        async with asyncio.timeout(look.limit_s):
+            transport, ears = await open_port(lane, path, Manner(), _Ears)
+    except TimeoutError:
+        raise SourceError(f"did not open within {look.limit_s:g} s: unplug the adapter and plug it in again") from None
     try:
         waiting = [listener.found for listener in ears.listeners.values()]
-        await asyncio.wait(waiting, timeout=listen_s, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(waiting, timeout=look.listen_s, return_when=asyncio.FIRST_COMPLETED)
         return [name for name, listener in ears.listeners.items() if listener.found.done()]
     finally:
         transport.close()
@@ -125,12 +131,17 @@ async def _units(path: Path, look: Look) -> list[int]:
     return answering
 
 
-async def _i2c(bus: Path) -> Found:
-    found = Found(str(bus))
+async def on_i2c(bus: Path, limit_s: float) -> Found:
+    """What answers on an I2C bus. One that hangs is left after `limit_s`."""
+    found, opened = Found(str(bus)), adapters.get()
     try:
-        found.answers = [f"{name} bus={bus}" for name in await Lane.at(str(bus)).run(on_bus, adapters.get()(bus))]
+        async with asyncio.timeout(limit_s):
+            names = await Lane.at(str(bus)).run(lambda: on_bus(opened(bus)))
+        found.answers = [f"{name} bus={bus}" for name in names]
     except OSError as error:
-        found.trouble = bus_trouble(bus, error)
+        found.trouble = bus_trouble(bus, error, limit_s)
+    except SourceError as error:
+        found.trouble = str(error)
     return found
 
 

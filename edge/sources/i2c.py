@@ -99,10 +99,7 @@ class I2cSensor(ABC):
             async with self._lane.turn, asyncio.timeout(self._limit_s):
                 return await self._lane.run(self._measure)
         except OSError as error:
-            # A TimeoutError is an OSError too: with a number it is the kernel's, without one our own limit.
-            ours = isinstance(error, TimeoutError) and error.errno is None
-            told = f"no answer within {self._limit_s:g} s: {_HELD}" if ours else bus_trouble(self._bus, error)
-            raise SourceError(f"{self._where}: {told}") from None
+            raise SourceError(f"{self._where}: {bus_trouble(self._bus, error, self._limit_s)}") from None
         except SourceError as error:
             raise SourceError(f"{self._where}: {error}") from None
 
@@ -121,8 +118,11 @@ class I2cSensor(ABC):
             bus.close()
 
 
-def bus_trouble(bus: Path, error: OSError) -> str:
-    """What is wrong with `bus`, and the next step."""
+def bus_trouble(bus: Path, error: OSError, limit_s: float) -> str:
+    """What is wrong with `bus`, and the next step. `limit_s`: our own time limit."""
+    # A TimeoutError is an OSError too: with a number it is the kernel's, without one our own limit.
+    if isinstance(error, TimeoutError) and error.errno is None:
+        return f"no answer within {limit_s:g} s: {_HELD}"
     if error.errno == errno.ENOENT:
         return "there is no such bus: switch I2C on (raspi-config), then start the box again"
     if error.errno == errno.EIO:

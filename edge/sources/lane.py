@@ -47,6 +47,8 @@ class Lane:
             raise SourceError(f"{self.port} hangs since an earlier reading: switch the sensors' power off and on")
         future = Future[T]()
         self._running = running = asyncio.wrap_future(future)
+        # A call that its caller has given up may fail at last: nobody is there to be told.
+        running.add_done_callback(asyncio.Future.exception)
         self._put(lambda: _settle(future, lambda: do(*args, **kwargs)))
         return await asyncio.shield(running)
 

@@ -4,6 +4,7 @@ import asyncio
 import errno
 import json
 import os
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,15 +12,17 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from edge.sources.discover import Look, discover, on_bus, thermometers
-from edge.sources.i2c import bus_trouble
+from edge.sources.discover import Look, discover, on_bus, on_i2c, thermometers
+from edge.sources.i2c import adapters, bus_trouble
+from edge.sources.lane import Lane
 from firmware_sim import bme280, particles, sht3x
+from firmware_sim.faults import Fault, switch
 from firmware_sim.i2c import Bus
 from firmware_sim.journal import Journal
 from firmware_sim.serial_line import SerialLine, plugged
 from kewang.cli.edge import app
 from tests.rtu_bus import bus
-from tests.simulated import THERMOMETER, journal_file, sensor
+from tests.simulated import THERMOMETER, control_file, journal_file, sensor
 
 
 @asynccontextmanager
@@ -129,6 +132,29 @@ def test_i2c_sensors_and_thermometers_are_found(tmp_path: Path) -> None:
     assert thermometers(tmp_path / "none") == []
 
 
+async def test_a_bus_that_hangs_is_left_and_told(tmp_path: Path) -> None:
+    with Journal(journal_file(tmp_path)) as journal:
+        made = Bus({0x77: [bme280.Bme280(sensor(tmp_path, journal, *bme280.METRICS))]})
+        adapters.set(made.open)
+        switch(control_file(tmp_path), Fault.NO_ANSWER)
+        try:
+            found = await on_i2c(tmp_path / "i2c-1", 0.05)
+            assert found.trouble.startswith("no answer within 0.05 s: the bus is held down")
+        finally:
+            switch(control_file(tmp_path), None)
+
+
+async def test_a_port_that_does_not_open_is_left_and_told(tmp_path: Path) -> None:
+    lane, opened = Lane.at(str(tmp_path / "line")), threading.Event()
+    lane.leave(opened.wait)
+    try:
+        (found,) = (await discover(Look([tmp_path / "line"], limit_s=0.05)))["serial"]
+        assert found["trouble"] == "did not open within 0.05 s: unplug the adapter and plug it in again"
+    finally:
+        opened.set()
+        await lane.run(int)
+
+
 def test_every_number_of_the_kernel_has_a_next_step() -> None:
     for number in errno.errorcode:
-        assert ":" in bus_trouble(Path("/dev/i2c-1"), OSError(number, os.strerror(number)))
+        assert ":" in bus_trouble(Path("/dev/i2c-1"), OSError(number, os.strerror(number)), 1.0)

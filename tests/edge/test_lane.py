@@ -64,6 +64,18 @@ async def test_a_port_that_hangs_is_told_at_once_and_holds_up_no_other() -> None
     assert await lane.run(int, "8") == 8
 
 
+async def test_a_call_that_was_given_up_and_then_fails_is_nobodys_error(caplog: pytest.LogCaptureFixture) -> None:
+    lane, may_end = Lane("one"), threading.Event()
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.05):
+            await lane.run(lambda: int("x" if may_end.wait() else ""))
+    may_end.set()
+    assert await lane.run(int, "8") == 8
+    del lane
+    gc.collect()
+    assert "never retrieved" not in caplog.text
+
+
 async def test_a_port_that_hangs_for_days_costs_no_memory() -> None:
     lane, may_end = Lane("one", patience_s=0.0), threading.Event()
     with pytest.raises(TimeoutError):
