@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import math
+import socket
 from contextlib import suppress
 from typing import Any, Final, Literal, Self
 
@@ -11,6 +12,7 @@ import aiomqtt
 from pydantic import Field, field_validator, model_validator
 
 from edge.ports import SourceError, Values
+from edge.sources.lane import Lane
 from edge.sources.registers import known_metric, tidy
 from edge.sources.settings import GRACE_S, NamedKeys, SecretFile, SourceSettings, problem
 from kewang.runtime.settings import SettingsError, secret
@@ -22,6 +24,7 @@ log = logging.getLogger(__name__)
 _MOST_BYTES: Final = 4096
 _QUEUED: Final = 100
 _KEEPALIVE_S: Final = 30
+_CONNECT_S: Final = 5.0
 
 
 class Key(NamedKeys):
@@ -107,6 +110,7 @@ class MqttSource:
         self.stream: str = settings.stream
         self.metrics = tuple(key.metric for key in settings.keys)
         self._settings = settings
+        self._lane = Lane.at(f"broker {settings.host}:{settings.port}")
         self._topics = sorted({key.topic for key in settings.keys})
         self._listening: asyncio.Task[None] | None = None
         self._news, self._reached = asyncio.Event(), asyncio.Event()
@@ -120,6 +124,7 @@ class MqttSource:
         """See the class. Raises SourceError."""
         if self._listening is None or self._listening.done():
             self._listening = asyncio.create_task(self._listen(), name=f"mqtt {self.name}")
+            self._listening.add_done_callback(self._ended)
         try:
             async with asyncio.timeout(self._settings.timeout_s):
                 await self._news.wait()
@@ -143,8 +148,7 @@ class MqttSource:
                 async with asyncio.timeout(GRACE_S):
                     await self._reached.wait()
             self._listening.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._listening
+            await asyncio.gather(self._listening, return_exceptions=True)
 
     async def _listen(self) -> None:
         """Hear messages until the broker is gone, or there are too many."""
@@ -152,20 +156,36 @@ class MqttSource:
         self._reached.clear()
         where = f"{self._settings.host}:{self._settings.port}"
         try:
-            async with self._client() as client:
+            address = await self._answering()
+            async with self._client(address) as client:
                 await client.subscribe([(topic, 0) for topic in self._topics])
                 self._reached.set()
                 async for message in client.messages:
                     self._take(message)
-        except aiomqtt.MqttError as error:
+        except (aiomqtt.MqttError, OSError) as error:
             self._fail(f"broker {where}: {error}: is it running, are user and password right?")
         except (SettingsError, SourceError) as error:
             self._fail(str(error))
 
-    def _client(self) -> aiomqtt.Client:
+    def _ended(self, listening: asyncio.Task[None]) -> None:
+        """What nobody foresaw is told by the reading that waits."""
+        if not listening.cancelled() and (error := listening.exception()):
+            log.error("source %s: its driver has a fault", self.name, exc_info=error)
+            self._fail(f"fault in the driver: {error!r}")
+
+    async def _answering(self) -> str:
+        """The broker's address that takes connections. Raises OSError.
+
+        The library looks up names and connects in the one pool of threads that all share: brokers that do not answer
+        would fill it.
+        """
+        async with self._lane.turn:
+            return await self._lane.run(_answering, self._settings.host, self._settings.port)
+
+    def _client(self, address: str) -> aiomqtt.Client:
         settings = self._settings
         return aiomqtt.Client(
-            settings.host,
+            address,
             settings.port,
             username=settings.username,
             password=secret(settings.password_file) if settings.password_file else None,
@@ -217,6 +237,11 @@ class MqttSource:
 
     def _error(self, text: str) -> SourceError:
         return SourceError(f"{', '.join(self._topics)}: {text}")
+
+
+def _answering(host: str, port: int) -> str:
+    with socket.create_connection((host, port), _CONNECT_S) as probe:
+        return str(probe.getpeername()[0])
 
 
 def _parsed(topic: str, payload: Any) -> Any:

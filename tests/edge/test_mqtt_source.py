@@ -3,8 +3,9 @@
 import asyncio
 import json
 import math
+import socket
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -182,6 +183,32 @@ async def test_a_wrong_password_is_told(tmp_path: Path) -> None:
             await made.read()
         assert "wrong" not in str(raised.value)
         await made.close()
+
+
+async def test_what_ended_a_source_is_told_once_and_not_by_its_end() -> None:
+    """No name of a host is so long: the library for it raises what nobody expects."""
+    made = source(1883, host="x" * 70)
+    with pytest.raises(SourceError, match="fault in the driver"):
+        await made.read()
+    await made.close()
+
+
+async def test_brokers_that_take_no_connection_hold_up_nobody_else() -> None:
+    """More of them than the pool of threads has that all share."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full, ExitStack() as waiting:
+        for _ in range(2):
+            one = waiting.enter_context(socket.socket())
+            one.setblocking(False)
+            one.connect_ex(full.getsockname())
+        made = [source(full.getsockname()[1], timeout_s=2.0) for _ in range(33)]
+        reading = [asyncio.create_task(each.read()) for each in made]
+        await asyncio.sleep(0)
+        other = asyncio.create_task(asyncio.to_thread(lambda: None))
+        done, _ = await asyncio.wait([other, *reading], return_when=asyncio.FIRST_COMPLETED)
+        assert done == {other}
+        for failed in await asyncio.gather(*reading, return_exceptions=True):
+            assert isinstance(failed, SourceError)
+        await asyncio.gather(*(each.close() for each in made))
 
 
 @given(
