@@ -188,11 +188,14 @@ class Salvage:
         self._saved += 1
 
     def _mark(self, order: int) -> tuple[int, int | None]:
-        """State and ack time of a batch; open if that can't be read: sending again costs nothing."""
+        """State and ack time of a batch; open if that can't be read: sending again costs nothing.
+
+        That an open one was never sent is not believed: a mark may be of an older page than the sending.
+        """
         with contextlib.suppress(sqlite3.DatabaseError):
             found = self._old.execute("SELECT state, acked_ms FROM batch WHERE ord = ?", (order,)).fetchone()
             if found and found[0] in STATES and isinstance(found[1], int | None):
-                return found[0], found[1]
+                return found[0], None if found[0] == OPEN else found[1]
         return OPEN, None
 
     def _span(self, run: str, source: str, dates: list[int]) -> tuple[int, int, str | None]:

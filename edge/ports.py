@@ -80,7 +80,8 @@ class OutboxStatus:
     rewind: int
     oldest_open_ms: int | None
     thinned_rows: int = 0
-    """Rows that thinned ones stand for; these are not among `dropped_rows`."""
+    """Rows of the tally that thinned ones stand for, with thinned ones that were thinned again, as `kewang ledger`
+    counts them; not among `dropped_rows`."""
 
 
 class Clock(Protocol):

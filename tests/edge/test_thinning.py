@@ -25,6 +25,7 @@ from kewang.wire.batch import MAX_METRICS, Batch, Row
 from kewang.wire.catalogue import METRICS
 from kewang.wire.tally import Tally
 from kewang.wire.thinned import STANDS_FOR
+from tests.edge.test_outbox_damage import spoil_index
 from tests.fakes import MemoryStore
 from tests.outbox_places import ANCHOR_MS, OnDisk, batch, everything, heartbeat, store
 
@@ -167,6 +168,18 @@ def test_after_a_run_that_marked_nothing_all_may_have_been_sent(place: OnDisk) -
     life.outbox = place.open(budget_bytes=BUDGET_BYTES)
     life.live(minutes=25)
     assert {entry.order for entry in open_ones} <= {entry.order for entry in everything(life.outbox)}
+
+
+def test_after_damage_all_that_is_open_may_have_been_sent(place: OnDisk) -> None:
+    """What is saved may be as it was before it was marked as going."""
+    life = Life(place)
+    open_ones = life.live(minutes=10)
+    place.close()
+    spoil_index(place.path)
+    life.outbox = place.open(budget_bytes=BUDGET_BYTES)
+    life.live(minutes=25)
+    assert {entry.order for entry in open_ones} <= {entry.order for entry in everything(life.outbox)}
+    assert life.outbox.status().thinned_rows > 0
 
 
 def test_events_heartbeats_and_what_no_gateway_takes_stay_as_they_are(place: OnDisk) -> None:
