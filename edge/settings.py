@@ -221,6 +221,17 @@ class EdgeSettings(Settings):
             raise problem(told)
         return sources
 
+    @model_validator(mode="after")
+    def _warm_ups(self) -> Self:
+        """Refuse a time for a source that is not there. The office may take one away: that must not stop the box."""
+        names = [source.name for source in self.sources]
+        if unknown := sorted(set(self.trust.warm_up_s) - set(names)):
+            told = f"trust.warm_up_s: no source {unknown[0]!r} (there are {', '.join(names) or 'none'})"
+            if self.enrolment is None:
+                raise problem(told)
+            log.warning("%s", told)
+        return self
+
     def protocol_times(self) -> Timers:
         """The protocol's times as this box uses them."""
         return Timers(keepalive_s=self.broker.keepalive).faster(self.timers.faster)

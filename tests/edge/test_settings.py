@@ -247,6 +247,18 @@ def test_a_source_of_the_office_at_anothers_place_is_left_out_and_silences_nobod
     assert "source pm-3 of the office is left out: 'pm-2' uses /dev/ttyUSB1" in caplog.text
 
 
+def test_a_warm_up_is_of_a_source_that_is_there(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A box of the office goes on: there the source may have been taken away."""
+    text = sensors(RTU, SHT) + "[trust]\nwarm_up_s = { s-2 = 60, s-3 = 900 }\n"
+    with pytest.raises(SettingsError, match=r"trust.warm_up_s: no source 's-3' \(there are s-1, s-2\)"):
+        read(folder, text)
+    (folder / "identity").mkdir(mode=0o700)
+    ca = folder / "ca.pem"
+    enrolment = f'[enrolment]\nurl = "https://office:8444"\nca_file = "{ca}"\nfolder = "identity"\n'
+    assert len(read(folder, text + enrolment).sources) == 2
+    assert "trust.warm_up_s: no source 's-3'" in caplog.text
+
+
 PORTS = [("pm-1", "ttyUSB0"), ("pm-2", "ttyUSB1"), ("pm-3", "ttyUSB1")]
 
 
