@@ -7,15 +7,20 @@ import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median_low
 from typing import Final
 
 from edge.outbox_schema import STORED
+from kewang.wire.names import BOX_SOURCE
 
 HOUR_MS: Final = 3_600_000
 _Source = tuple[str, str]
 """(stream, source)."""
+_NOWS: Final = """SELECT last_ms FROM batch WHERE stream = 'sys' AND source = ? AND last_ms IS NOT NULL
+    ORDER BY ord DESC LIMIT 5"""
+"""Dates of the newest heartbeats."""
 _WANTED: Final = """SELECT DISTINCT stream, source FROM batch WHERE state = ? AND stream <> 'evt'
-    AND last_ms > (SELECT max(last_ms) FROM batch) - ?"""
+    AND last_ms BETWEEN ? AND ?"""
 _GIVEN: Final = "SELECT DISTINCT stream, source FROM batch WHERE state = ? AND ord > ?"
 
 
@@ -33,7 +38,10 @@ def before(outbox: Path) -> Before:
         return Before(0, frozenset())
     with closing(_open(outbox)) as db:
         (newest,) = db.execute("SELECT coalesce(max(ord), 0) FROM batch").fetchone()
-        return Before(newest, frozenset(db.execute(_WANTED, (STORED, HOUR_MS)).fetchall()))
+        # A wrong clock may have dated some of it; most of the newest heartbeats say when now is.
+        now_ms = median_low([ms for (ms,) in db.execute(_NOWS, (BOX_SOURCE,))] or [0])
+        wanted = db.execute(_WANTED, (STORED, now_ms - HOUR_MS, now_ms + HOUR_MS))
+        return Before(newest, frozenset(wanted.fetchall()))
 
 
 def missing(outbox: Path, was: Before) -> str:

@@ -21,6 +21,7 @@ from edge.upgrade.install import Refused
 from edge.upgrade.proof import before, missing
 from edge.upgrade.steps import Box
 from kewang.wire.ack import Ack
+from kewang.wire.names import BOX_SOURCE
 
 OLD, NEW = "1.0.0", "1.1.0"
 ANCHOR_MS = 1_785_000_000_000
@@ -50,10 +51,11 @@ def draft(source: str, at_ms: int, stream: str = "env") -> Draft:
 
 
 def deliver(path: Path, *sources: str, at_ms: int = 0, stored: bool = True, stream: str = "env") -> None:
-    """An agent commits a reading of each source; a gateway stores them, or not."""
+    """An agent commits a heartbeat and a reading of each source; a gateway stores these, or not."""
     outbox = SqliteOutbox(path, 10_000_000, "boot")
     if outbox.anchor_ms is None:
         outbox.date(ANCHOR_MS, 2)
+    outbox.commit([draft(BOX_SOURCE, at_ms, "sys")])
     for entry in outbox.commit([draft(source, at_ms, stream) for source in sources]):
         if stored:
             outbox.apply(Ack(ok=((entry.run, entry.number, entry.number),), gt=ANCHOR_MS), {})
@@ -72,6 +74,15 @@ def test_proof_is_a_stored_reading_of_every_source_that_delivered_within_an_hour
     assert missing(box.outbox, was) == "env-2"
     deliver(box.outbox, "env-2", at_ms=3 * HOUR_MS)
     assert missing(box.outbox, was) == ""
+
+
+def test_what_a_wrong_clock_dated_ahead_hides_no_source(box: Box) -> None:
+    """Neither long ago, for the ring keeps it, nor a moment ago."""
+    deliver(box.outbox, "gone-1", at_ms=1000 * HOUR_MS)
+    for minute in range(3):
+        deliver(box.outbox, "env-1", "env-2", at_ms=2 * HOUR_MS + minute * 60_000)
+    deliver(box.outbox, "env-1", at_ms=2000 * HOUR_MS)
+    assert {source for _, source in before(box.outbox).sources} == {"env-1", "env-2"}
 
 
 def test_without_anything_delivered_before_one_reading_is_enough(box: Box) -> None:
