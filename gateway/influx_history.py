@@ -21,6 +21,8 @@ _PAGE_ROWS: Final = 10_000
 _TALLY_STEP_MS: Final = 6 * HOUR_MS
 """Tallies are read in steps of so many ms of heartbeats, which bounds an answer's size."""
 _MAX_STEPS: Final = 500
+_WAITING: Final = " AND (deleted = 1) = false"
+"""InfluxQL can't ask whether a field is there; a comparison of what is not there is false."""
 _wall_ms = SystemClock().wall_ms
 _Cell = tuple[str, str, str, int]
 """(stream, device, source, Unix hour)."""
@@ -149,14 +151,20 @@ class InfluxHistory:
         return held
 
     @understood
-    async def refused(self, from_ms: int, to_ms: int, device: str | None = None, limit: int = 1000) -> list[Refused]:
+    async def refused(
+        self, from_ms: int, to_ms: int, device: str | None = None, limit: int = 1000, *, waiting: bool = False
+    ) -> list[Refused]:
         if limit <= 0:
             return []
-        of = f" AND device = {string(device)}" if device is not None else ""
-        found = await self._select(
-            f"SELECT * FROM {self._of('quarantine')} WHERE {between(from_ms, to_ms)}{of} "
-            f"ORDER BY time DESC LIMIT {limit}"
-        )
+        of = between(from_ms, to_ms) + (f" AND device = {string(device)}" if device is not None else "")
+        if waiting and (found := await self._refused(of + _WAITING, limit)):
+            return found
+        # A store of that kin that takes the comparison for no row must not look as if nothing waited.
+        return [row for row in await self._refused(of, limit) if not (waiting and row.deleted)]
+
+    async def _refused(self, where: str, limit: int) -> list[Refused]:
+        of = f"FROM {self._of('quarantine')} WHERE {where} ORDER BY time DESC LIMIT {limit}"
+        found = await self._select(f"SELECT * {of}")
         return [_refused(row) for series in found for row in series.dicts()]
 
     def summaries(

@@ -306,8 +306,11 @@ class History(Protocol):
     async def held(self) -> dict[str, int]:
         """Device -> open rows it stated in its newest heartbeat."""
 
-    async def refused(self, from_ms: int, to_ms: int, device: str | None = None, limit: int = 1000) -> list[Refused]:
-        """Rows in quarantine, newest first, by the row's own time (an unreadable message's time is its CRC)."""
+    async def refused(
+        self, from_ms: int, to_ms: int, device: str | None = None, limit: int = 1000, *, waiting: bool = False
+    ) -> list[Refused]:
+        """Rows in quarantine, newest first, by the row's own time (an unreadable message's time is its CRC).
+        `waiting`: only those that are not marked as deleted."""
 
     def summaries(
         self, stream: str, from_ms: int, to_ms: int, step_ms: int, devices: Sequence[str] = ()

@@ -60,8 +60,10 @@ class SqliteHistory:
     async def held(self) -> dict[str, int]:
         return await self._read(queries.held, {})
 
-    async def refused(self, from_ms: int, to_ms: int, device: str | None = None, limit: int = 1000) -> list[Refused]:
-        return await self._read(lambda db: queries.refused(db, from_ms, to_ms, device, limit), [])
+    async def refused(
+        self, from_ms: int, to_ms: int, device: str | None = None, limit: int = 1000, *, waiting: bool = False
+    ) -> list[Refused]:
+        return await self._read(lambda db: queries.refused(db, from_ms, to_ms, device, limit, waiting), [])
 
     async def summaries(
         self, stream: str, from_ms: int, to_ms: int, step_ms: int, devices: Sequence[str] = ()

@@ -155,16 +155,17 @@ def held(db: _Db) -> dict[str, int]:
     return {device: int(rows_held) for device, rows_held in rows if rows_held is not None}
 
 
-def refused(db: _Db, from_ms: int, to_ms: int, device: str | None, limit: int) -> list[Refused]:
-    """Rows in quarantine, newest first."""
+def refused(db: _Db, from_ms: int, to_ms: int, device: str | None, limit: int, waiting: bool) -> list[Refused]:
+    """Rows in quarantine, newest first; all, or those that wait."""
     if limit <= 0 or (table := _table(db, "quarantine")) is None:
         return []
     fields = columns_of(db, "quarantine")
     columns = ", ".join(f"p.{quoted(column)}" for column in fields.values())
+    open_only = f"AND coalesce(p.{quoted(fields['deleted'])}, 0) = 0 " if waiting and "deleted" in fields else ""
     rows = db.execute(
         f"SELECT s.stream, s.device, s.source, p.date_ms, {columns} FROM series s JOIN {table} p ON p.series_id = s.id "
         "WHERE s.measurement = 'quarantine' AND p.date_ms >= ? AND p.date_ms < ? AND s.device = coalesce(?, s.device) "
-        "ORDER BY p.date_ms DESC LIMIT ?",
+        f"{open_only}ORDER BY p.date_ms DESC LIMIT ?",
         (from_ms, to_ms, device, limit),
     )
     return [_refused(row, _without_none(zip(fields, row[4:], strict=True))) for row in rows]

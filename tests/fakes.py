@@ -177,12 +177,14 @@ class MemoryStore:
         )
         return {device: held for _, device, held in beats}
 
-    async def refused(self, from_ms: int, to_ms: int, device: str | None = None, limit: int = 1000) -> list[Refused]:
+    async def refused(
+        self, from_ms: int, to_ms: int, device: str | None = None, limit: int = 1000, *, waiting: bool = False
+    ) -> list[Refused]:
         await self._answer()
         found = [
             _refused(tags, date_ms, fields)
             for tags, date_ms, fields in self._of("quarantine")
-            if from_ms <= date_ms < to_ms and device in (None, tags["device"])
+            if from_ms <= date_ms < to_ms and device in (None, tags["device"]) and not (waiting and "deleted" in fields)
         ]
         return sorted(found, key=lambda r: -r.date_ms)[:limit]
 

@@ -176,5 +176,4 @@ def marks_of(
 
 async def open_quarantine(history: History, device: str | None = None) -> list[Refused]:
     """Rows in quarantine that nobody deleted yet, newest first, whatever their time; at most QUARANTINE_SHOWN."""
-    rows = await history.refused(0, MAX_DATE_MS + 1, device, QUARANTINE_SHOWN)
-    return [row for row in rows if not row.deleted]
+    return await history.refused(0, MAX_DATE_MS + 1, device, QUARANTINE_SHOWN, waiting=True)

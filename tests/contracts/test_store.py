@@ -320,6 +320,16 @@ async def test_quarantine_gives_rows_back_as_they_came_newest_first(store: Store
     assert [row.date_ms for row in await store.refused(0, 2**43, limit=1)] == [T0 + 9]
 
 
+async def test_rows_that_wait_are_found_behind_those_that_are_done_with(store: Store) -> None:
+    await store.write([quarantined(T0), quarantined(T0 + 1, device="pasar-2")])
+    assert [row.date_ms for row in await store.refused(0, 2**43, waiting=True)] == [T0 + 1, T0]
+    await store.write([quarantined(T0 + 2), quarantined(T0 + 3)])
+    await store.write([table("quarantine", ("deleted",), [(T0 + 2, 1), (T0 + 3, 1)], stream="env")])
+    assert [row.date_ms for row in await store.refused(0, 2**43, limit=2, waiting=True)] == [T0 + 1, T0]
+    assert [row.date_ms for row in await store.refused(0, 2**43, "pasar-1", 1, waiting=True)] == [T0]
+    assert [row.date_ms for row in await store.refused(0, 2**43, limit=2)] == [T0 + 3, T0 + 2]
+
+
 async def test_preparing_again_keeps_what_is_there(store: Store) -> None:
     await store.write([env((T0, 1.0, 2.0)), quarantined(1000)])
     for raw_days in (0, 1, 3650, 30):

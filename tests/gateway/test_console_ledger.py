@@ -7,9 +7,11 @@ from dataclasses import replace
 from html import unescape
 from pathlib import Path
 
+from gateway.console.live import QUARANTINE_SHOWN, open_quarantine
 from gateway.console.refusals import SETTINGS
 from gateway.ports import Lives, Refused, SeriesId, Store, Table
 from gateway.quarantine import quarantine_tables
+from gateway.replay import mark
 from gateway.sqlite_sink import SqliteStore
 from tests.cli.commands import kewang
 from tests.fakes import MemoryStore
@@ -83,6 +85,15 @@ async def refused_of_three_kinds(store: Store) -> SeriesId:
     rows += [Refused(hot, now_ms() - 90_000, "unknown metric: temp_c", HOT), Refused(hot, now_ms(), "empty", "{}")]
     await store.write(quarantine_tables(rows))
     return hot
+
+
+async def test_what_waits_is_found_however_many_rows_are_done_with() -> None:
+    store, newest_ms = MemoryStore(), now_ms()
+    wet = SeriesId("env", "mardika-01", "env-1")
+    rows = [Refused(wet, newest_ms - n, "range: rh_pct=140.2", WET) for n in range(QUARANTINE_SHOWN + 1)]
+    await store.write(quarantine_tables(rows))
+    await mark(store, rows[:-1])
+    assert await open_quarantine(store) == rows[-1:]
 
 
 async def test_what_was_refused_is_grouped_and_its_commands_do_what_they_say(tmp_path: Path) -> None:
