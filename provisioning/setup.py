@@ -25,6 +25,8 @@ class FirstAdmin:
 
     login: str
     password: str
+    broker: str = ""
+    """Why the broker has no files yet, and what to do; empty if it has."""
 
 
 def set_up(settings: ProvisionSettings, actor: Actor, login: str, name: str) -> FirstAdmin:
@@ -42,13 +44,12 @@ def set_up(settings: ProvisionSettings, actor: Actor, login: str, name: str) -> 
             raise SettingsError(f"{folder} is set up already: 'kewang provision people' makes new passwords")
         if not (folder / "ca").exists():
             _make_authority(settings, inventory.clock_ms())
-        if settings.guard:
-            _write_rules(settings.guard, settings, inventory)
+        broker = _write_rules(settings.guard, settings, inventory) if settings.guard else ""
         with inventory.writing(actor) as work:
             person, password = people.add(work, people.NewPerson(login, name, "admin"))
     finally:
         inventory.close()
-    return FirstAdmin(person.login, password)
+    return FirstAdmin(person.login, password, broker)
 
 
 def check_private(settings: ProvisionSettings) -> None:
@@ -65,14 +66,18 @@ def check_set_up(settings: ProvisionSettings) -> None:
     check_private(settings)
 
 
-def _write_rules(guard: GuardSettings, settings: ProvisionSettings, inventory: Inventory) -> None:
-    """The broker's files, tried; the broker itself is started on them afterwards."""
+def _write_rules(guard: GuardSettings, settings: ProvisionSettings, inventory: Inventory) -> str:
+    """The broker's files, tried; the broker itself is started on them afterwards. Why there are none, if so."""
     folder = settings.state_folder
     if guard.proxy:
         haproxy.install(guard.proxy, guard.devices, guard.max_devices)
     with inventory.reading() as rows:
         rules = wanted(rows, inventory.clock_ms())
-    Guard(guard, authority.open_authority(folder), signal_by(guard.signal), folder / "guard").apply(rules, runs=False)
+    keeper = Guard(guard, authority.open_authority(folder), signal_by(guard.signal), folder / "guard")
+    report = keeper.apply(rules, runs=False)
+    if report.outcome != "refused":
+        return ""
+    return f"{'; '.join(report.problems)}. Then start 'kewang provision serve', which writes them, and the broker"
 
 
 def _people(inventory: Inventory) -> int:

@@ -83,10 +83,15 @@ def init(
             fail(str(refused), USAGE)
     folder = settings.state_folder
     if as_json:
-        print_json({"ok": True, "state_folder": str(folder), "login": made.login, "password": made.password})
+        told = {"state_folder": str(folder), "login": made.login, "password": made.password, "broker": made.broker}
+        print_json({"ok": True, **told})
         return
     typer.echo(f"{folder} is set up. First administrator: {made.login}")
     typer.echo(f"Password, shown only now: {made.password}")
+    if made.broker:
+        typer.echo(
+            f"The broker has no files in {settings.guard and settings.guard.folder} yet: {made.broker}", err=True
+        )
     typer.echo(f"Move {folder / 'offline'} onto a stick and into a safe: whoever has it can make a CA of this city.")
 
 

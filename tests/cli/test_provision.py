@@ -70,6 +70,20 @@ def test_a_city_from_nothing(run: Run, tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.slow
+def test_a_city_without_a_broker_is_set_up_and_told_what_is_lacking(tmp_path: Path) -> None:
+    config = tmp_path / "provision.toml"
+    config.write_text(
+        f'state_folder = "{tmp_path}/state"\n[web]\npublic_url = "https://kewang.ambon.go.id"\n'
+        f'[guard]\nfolder = "{tmp_path}/broker"\nprogram = "no-such-broker"\n'
+    )
+    done = kewang("provision", "init", "--config", str(config))
+    assert (done.returncode, "Password, shown only now" in done.stdout) == (0, True), done.stderr
+    assert f"The broker has no files in {tmp_path}/broker yet: " in done.stderr
+    assert "install Mosquitto 2. Then start 'kewang provision serve', which writes them" in done.stderr
+    assert not (tmp_path / "broker" / "mosquitto.conf").exists()
+
+
 def test_without_settings_nothing_is_set_up_unasked() -> None:
     done = kewang("provision", "init")
     assert done.returncode == 2
