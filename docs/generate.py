@@ -7,23 +7,20 @@ a setting without one is an error, so that no page is half translated.
 
 import importlib
 import importlib.util
-import json
 import re
 import sys
-import types
-from collections.abc import Callable, Collection, Iterator
-from datetime import time
+from collections.abc import Callable, Iterator
 from enum import Enum
 from pathlib import Path
-from typing import Any, Final, Literal, Union, get_args, get_origin
+from typing import Any, Final, get_args
 
 import typer
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import BaseModel
-from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
 
 import kewang.cli
+from docs.settings_tables import alternatives, bare, sections, table
+from docs.words import Untranslated, Words
 from edge.cameras.sight import HARD
 from edge.cameras.stream import outage_state
 from edge.settings import EdgeSettings
@@ -37,53 +34,16 @@ from gateway.notify.channel_settings import ChannelSettings
 from gateway.notify.contacts import RecipientSettings
 from gateway.notify.routes import NotifySettings, QuietSettings, RouteSettings
 from gateway.settings import GatewaySettings
-from kewang.ui.words import LANGUAGES, Language, read_po
+from kewang.ui.words import LANGUAGES, Language
 from kewang.wire.cameras import FIRST_STEPS, REASON_WORDS, STATE_WORDS, CameraReason, CameraState
 from kewang.wire.catalogue import BY_NAME, METRICS, Metric
 from kewang.wire.contract.files import files
 from provisioning.settings import ProvisionSettings
 
 DOCS: Final = Path(__file__).resolve().parent
-WORDS: Final = DOCS / "words.id.po"
 CONTRACT: Final = DOCS / "dev" / "contract"
 _BLOCK: Final = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- /generated -->)", re.DOTALL)
 FOR_DEVELOPERS: Final = frozenset({"sim", "bench"})
-_KINDS: Final = {
-    str: "text",
-    int: "whole number",
-    float: "number",
-    bool: "true or false",
-    Path: "file",
-    time: "time",
-    tuple: "list",
-    list: "list",
-    dict: "table",
-}
-
-
-class Untranslated(Exception):
-    """Texts have no Indonesian in `docs/words.id.po`; the message holds the lines to fill in there."""
-
-
-class Words:
-    """Texts in one language."""
-
-    def __init__(self, language: Language) -> None:
-        self.language = language
-        self.known = {} if language == "en" else read_po(WORDS)
-        self.used: dict[str, None] = {}
-
-    def __call__(self, text: str) -> str:
-        """`text` in this language; itself if nobody has translated it."""
-        self.used[text] = None
-        return self.known.get(text, text)
-
-    def check(self) -> None:
-        """Raise Untranslated if a text that was used has no translation."""
-        missing = [text for text in self.used if not self.known.get(text)] if self.language != "en" else []
-        if missing:
-            entries = (f'msgid {json.dumps(text, ensure_ascii=False)}\nmsgstr ""' for text in missing)
-            raise Untranslated(f"{WORDS} lacks:\n\n" + "\n\n".join(entries))
 
 
 def blocks(words: Words) -> dict[str, str]:
@@ -129,60 +89,45 @@ def _outdated_contract() -> dict[Path, str]:
     return {file: text for file, text in made.items() if not file.exists() or file.read_text() != text}
 
 
-def settings_keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
-    """Dotted keys of a settings model: `broker.tls.ca_file`."""
-    for name, field in model.model_fields.items():
-        section = _section(field.annotation)
-        if section:
-            yield from settings_keys(section, f"{prefix}{name}.")
-        else:
-            yield prefix + name
-
-
 def source_models() -> dict[str, type[BaseModel]]:
     """Settings of the drivers that come with Kewang, by driver name."""
     own = [name for name, point in installed().items() if point.value.startswith("edge.")]
     return {name: driver(name).Settings for name in own}
 
 
-def keys(model: type[BaseModel]) -> set[str]:
-    """The keys of a section that people write."""
-    return {name for name, field in model.model_fields.items() if not field.exclude}
-
-
 def _edge(words: Words) -> Iterator[str]:
-    yield from _sections(EdgeSettings, words, skip=("sources",))
+    yield from sections(EdgeSettings, words, skip=("sources",))
     for name, model in source_models().items():
-        yield from _table(f"[[sources]] driver = {name!r}".replace("'", '"'), model, words, sections=True)
-    yield from _table("[sources.level]", Level, words)
-    yield from _table("[[sources.keys]]", Key, words)
+        yield from table(f"[[sources]] driver = {name!r}".replace("'", '"'), model, words, with_sections=True)
+    yield from table("[sources.level]", Level, words)
+    yield from table("[[sources.keys]]", Key, words)
 
 
 def _gateway(words: Words) -> Iterator[str]:
-    yield from _sections(GatewaySettings, words)
+    yield from sections(GatewaySettings, words)
 
 
 def _provision(words: Words) -> Iterator[str]:
-    yield from _sections(ProvisionSettings, words)
+    yield from sections(ProvisionSettings, words)
 
 
 def _notify(words: Words) -> Iterator[str]:
-    yield from _sections(NotifySettings, words, skip=("channels", "recipients", "routes", "quiet"))
+    yield from sections(NotifySettings, words, skip=("channels", "recipients", "routes", "quiet"))
     for kind, model in channel_models().items():
-        yield from _table(f'[channels.NAME] kind = "{kind}"', model, words, skip=("kind",))
-    yield from _table("[recipients.NAME]", RecipientSettings, words)
-    yield from _table("[[routes]]", RouteSettings, words)
-    yield from _table("[[quiet]]", QuietSettings, words)
+        yield from table(f'[channels.NAME] kind = "{kind}"', model, words, skip=("kind",))
+    yield from table("[recipients.NAME]", RecipientSettings, words)
+    yield from table("[[routes]]", RouteSettings, words)
+    yield from table("[[quiet]]", QuietSettings, words)
 
 
 def channel_models() -> dict[str, type[BaseModel]]:
     """Settings of the channels of notices, by kind."""
-    models: list[type[BaseModel]] = _alternatives(_bare(ChannelSettings))
+    models: list[type[BaseModel]] = alternatives(bare(ChannelSettings))
     return {get_args(model.model_fields["kind"].annotation)[0]: model for model in models}
 
 
 def _rules(words: Words) -> Iterator[str]:
-    yield from _table("", Rule, words, skip=("name",))
+    yield from table("", Rule, words, skip=("name",))
 
 
 def _rule_list(words: Words) -> Iterator[str]:
@@ -206,94 +151,8 @@ def _limit(sign: str, value: float | None, unit: str) -> str:
 
 
 def _register_map(words: Words) -> Iterator[str]:
-    yield from _table("", RegisterMap, words, skip=("registers",))
-    yield from _table("[[registers]]", Register, words)
-
-
-def _sections(
-    model: type[BaseModel], words: Words, name: str = "", skip: Collection[str] = (), given: BaseModel | None = None
-) -> Iterator[str]:
-    """The keys of a section, then its inner sections, each under its TOML heading. `given`: what it is by default."""
-    yield from _table(f"[{name}]" if name else "", model, words, skip, given)
-    for key, field in model.model_fields.items():
-        inner = _section(field.annotation)
-        if inner:
-            default = _value(key, field, given)
-            known = default if isinstance(default, inner) else None
-            yield from _sections(inner, words, f"{name}.{key}" if name else key, given=known)
-
-
-def _table(
-    heading: str,
-    model: type[BaseModel],
-    words: Words,
-    skip: Collection[str] = (),
-    given: BaseModel | None = None,
-    *,
-    sections: bool = False,
-) -> Iterator[str]:
-    """A table of keys; with `sections` also those that are sections of their own."""
-    if heading:
-        yield f"### `{heading}`\n"
-    yield f"| {words('Key')} | {words('Value')} | {words('Default')} | {words('Meaning')} |\n|---|---|---|---|"
-    for name, field in model.model_fields.items():
-        if (sections or _section(field.annotation) is None) and name in keys(model) and name not in skip:
-            meaning = words(str(field.description)).replace("|", r"\|")
-            default = _default(_value(name, field, given), words)
-            yield f"| `{field.alias or name}` | {_kind(field, words)} | {default} | {meaning} |"
-    yield ""
-
-
-def _value(name: str, field: FieldInfo, given: BaseModel | None) -> Any:
-    """The default of a key; PydanticUndefined if there is none."""
-    return getattr(given, name) if given is not None else field.get_default(call_default_factory=True)
-
-
-def _section(annotation: Any) -> type[BaseModel] | None:
-    """The model of a field that is a section of its own."""
-    found = [each for each in _alternatives(annotation) if isinstance(each, type) and issubclass(each, BaseModel)]
-    return found[0] if found else None
-
-
-def _alternatives(annotation: Any) -> list[Any]:
-    if get_origin(annotation) in (Union, types.UnionType):
-        return [each for part in get_args(annotation) for each in _alternatives(part)]
-    return [] if annotation is type(None) else [_bare(annotation)]
-
-
-def _bare(annotation: Any) -> Any:
-    """The type below Annotated."""
-    while hasattr(annotation, "__metadata__"):
-        annotation = annotation.__origin__
-    return annotation
-
-
-def _kind(field: FieldInfo, words: Words) -> str:
-    (kind,) = _alternatives(field.annotation)
-    if _section(kind):
-        return words("table")
-    if get_origin(kind) is Literal:
-        return words("one of") + " " + ", ".join(f"`{choice}`" for choice in get_args(kind))
-    return words(_KINDS[get_origin(kind) or kind]) + _range(field)
-
-
-def _range(field: FieldInfo) -> str:
-    limits = {
-        name: getattr(each, name) for each in field.metadata for name in ("ge", "gt", "le") if hasattr(each, name)
-    }
-    low = f"≥ {limits['ge']}" if "ge" in limits else f"> {limits['gt']}" if "gt" in limits else ""
-    high = f"≤ {limits['le']}" if "le" in limits else ""
-    return "".join(f", {limit}" for limit in (low, high) if limit)
-
-
-def _default(default: Any, words: Words) -> str:
-    if default is PydanticUndefined:
-        return f"**{words('needed')}**"
-    if default is None or default in ("", (), []):
-        return "–"
-    if isinstance(default, (tuple, list)):
-        default = json.dumps(default)
-    return f"`{str(default).lower() if isinstance(default, bool) else default}`"
+    yield from table("", RegisterMap, words, skip=("registers",))
+    yield from table("[[registers]]", Register, words)
 
 
 def programs() -> dict[str, Any]:

@@ -13,7 +13,9 @@ import pytest
 from pydantic import BaseModel
 
 import docs.generate as generate
+import docs.settings_tables as settings_tables
 import kewang.cli
+from docs.words import Untranslated, Words
 from edge.enrolment_settings import EnrolmentSettings
 from edge.settings import EdgeSettings
 from edge.sources.registers import Register
@@ -60,16 +62,16 @@ def test_generated_pages_are_up_to_date() -> None:
 
 
 def test_a_description_without_indonesian_is_an_error() -> None:
-    words = generate.Words("id")
+    words = Words("id")
     words("Settings file (TOML).")
     words.check()
     words("nobody has said this")
-    with pytest.raises(generate.Untranslated, match='msgid "nobody has said this"'):
+    with pytest.raises(Untranslated, match='msgid "nobody has said this"'):
         words.check()
 
 
 def test_no_indonesian_text_is_left_over() -> None:
-    words = generate.Words("id")
+    words = Words("id")
     generate.blocks(words)
     assert words.known.keys() - {""} == words.used.keys()
 
@@ -87,7 +89,7 @@ def documented(language: str, page: str) -> dict[str, set[str]]:
 def test_every_setting_is_documented(language: str, program: str) -> None:
     model = MODELS[program]
     shown = documented(language, "configure.md")
-    for key in generate.settings_keys(model):
+    for key in settings_tables.settings_keys(model):
         *section, name = key.split(".")
         if name == "sources":
             continue
@@ -100,7 +102,7 @@ def test_every_key_of_drivers_maps_and_placements_is_documented(language: str) -
     shown = documented(language, "configure.md")
     assert {"box", "modbus-tcp"} <= generate.source_models().keys()
     for name, model in generate.source_models().items():
-        assert generate.keys(model) == shown[f'`[[sources]] driver = "{name}"`']
+        assert settings_tables.keys(model) == shown[f'`[[sources]] driver = "{name}"`']
     assert Register.model_fields.keys() == shown["`[[registers]]`"]
     places = next(rows for heading, rows in shown.items() if heading in ("Placements", "Penempatan"))
     assert {field.alias or name for name, field in Place.model_fields.items()} == places
@@ -319,7 +321,7 @@ COMMENTED = {
 def test_examples_name_every_key(program: str) -> None:
     text = EXAMPLES.joinpath(f"{program}.toml").read_text()
     values = tomllib.loads(text)
-    named = set(generate.settings_keys(MODELS[program])) - ENROLLED.keys()
+    named = set(settings_tables.settings_keys(MODELS[program])) - ENROLLED.keys()
     assert {key for key in named if not has(values, key.split("."))} == COMMENTED[program]
     assert all(f"# {key.rpartition('.')[2]} = " in text for key in COMMENTED[program])
 
@@ -333,7 +335,7 @@ def test_the_examples_of_boxes_name_every_key_of_theirs() -> None:
     boxes = [tomllib.loads(EXAMPLES.joinpath(f"{name}.toml").read_text()) for name in ("edge", "sensors")]
     for name, driver in generate.source_models().items():
         given = {key for box in boxes for source in box["sources"] if source["driver"] == name for key in source}
-        assert given == generate.keys(driver)
+        assert given == settings_tables.keys(driver)
 
 
 def has(values: Any, keys: Sequence[str]) -> bool:

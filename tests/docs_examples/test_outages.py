@@ -11,6 +11,7 @@ import pytest
 from pydantic import BaseModel
 
 import docs.generate as generate
+import docs.settings_tables as settings_tables
 from gateway.incidents.engine_rules import EngineRules
 from gateway.incidents.hearing import PresenceRules
 from gateway.incidents.rules import RESERVED, Rule, load_rules
@@ -50,7 +51,7 @@ def test_the_example_of_notices_names_every_key_with_its_default() -> None:
     values = tomllib.loads(text)
     parts: list[tuple[dict[str, Any], type[BaseModel]]] = [
         *(
-            (values[name], generate._section(NotifySettings.model_fields[name].annotation) or NotifySettings)
+            (values[name], settings_tables.section(NotifySettings.model_fields[name].annotation) or NotifySettings)
             for name in ("links", "office", "budget", "escalation", "delivery")
         ),
         *((one, generate.channel_models()[one["kind"]]) for one in values["channels"].values()),
