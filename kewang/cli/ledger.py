@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(add_completion=False)
 DAY_MS = 86_400_000
+FILLING_MS = 600_000
+"""So long after a rewind boxes may not have said yet what they hold."""
 FIGURES = ("made", "stored", "quarantined", "thinned", "dropped", "held", "missing", "lost", "completeness_pct")
 
 
@@ -34,7 +36,7 @@ def ledger(
 
     made: stated by the device (in its newest heartbeat; stored may be ahead of it) = stored + quarantined + thinned
     + dropped + missing. thinned: told by rows of fewer, stored ones. held: what the device still has to send. lost:
-    missing beyond what it holds.
+    missing beyond what it holds. For some minutes after a rewind devices have not said yet what they hold: look again.
 
     Exit codes: 0 nothing is lost; 1 something is, or the device is unknown; 2 wrong words; 3 no answer.
 
@@ -75,11 +77,18 @@ async def _result(store: "Store", from_ms: int, to_ms: int, device: str | None) 
     total = overall(chosen.values())
     return {
         "ok": total.lost == 0,
+        "filling": bool(total.lost) and await _filling(store),
         "from": iso(from_ms),
         "to": iso(to_ms),
         "devices": [{"device": name, **_figures(one, quarantined.get(name, 0))} for name, one in chosen.items()],
         "total": _figures(total, sum(quarantined.get(name, 0) for name in chosen)),
     }
+
+
+async def _filling(store: "Store") -> bool:
+    """Whether a rewind is so young that what seems lost may be on its way."""
+    newest_s = max((rewind.number for rewind in await store.rewinds()), default=0)
+    return time.time_ns() // 1_000_000 - newest_s * 1000 < FILLING_MS
 
 
 def _figures(total: "Total", quarantined: int) -> dict[str, Any]:
@@ -99,4 +108,7 @@ def _show(result: dict[str, Any]) -> None:
     title = f"{result['from']} to {result['to']}"
     show(rows, title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     lost = result["total"]["lost"]
-    typer.echo(f"{lost} readings are lost" if lost else "every reading is accounted for")
+    if result["filling"]:
+        typer.echo(f"{lost} readings seem lost: after a rewind devices say within minutes what they hold: look again")
+    else:
+        typer.echo(f"{lost} readings are lost" if lost else "every reading is accounted for")

@@ -1,6 +1,9 @@
 """`kewang ledger` on real databases: what is missing shows, and is the exit code."""
 
+import time
 from pathlib import Path
+
+import pytest
 
 from gateway.judge import Window, judge
 from gateway.ports import SeriesId, Store, Table
@@ -55,6 +58,18 @@ async def test_what_nobody_holds_is_lost_and_ends_with_1(store_url: str) -> None
     assert "3 readings are lost" in table.stdout
     assert "pasar-1" in table.stdout
     assert {"made", "stored", "quarantined", "missing", "%"} <= set(table.stdout.split())
+
+
+@pytest.mark.parametrize("age_s", [60, 1200])
+async def test_right_after_a_rewind_it_is_told_that_nobody_knows_yet(store_url: str, age_s: int) -> None:
+    """A restored database knows what was made, and no box has said yet what it will send again."""
+    number = int(time.time()) - age_s
+    rewind = Table("rewind", (), ("rw", "rf"), [(number * 1000, number, 0)])
+    await fill(store_url, [*written(found=6, made=10), rewind])
+    done = kewang("ledger", "--store", store_url)
+    assert done.returncode == 1
+    assert ("4 readings seem lost: after a rewind" in done.stdout) is (age_s == 60)
+    assert ("4 readings are lost" in done.stdout) is (age_s == 1200)
 
 
 async def test_other_devices_and_times_are_left_out(store_url: str) -> None:
