@@ -20,13 +20,13 @@ from gateway.console.login import Login
 from gateway.console.maintenance import MaintenancePages
 from gateway.console.map_page import MapPages
 from gateway.console.one import Devices
-from gateway.console.paging import in_language
 from gateway.console.render import Renderer
 from gateway.console.services import Services
 from gateway.metrics import GatewayMetrics
 from gateway.ports import Clock, History
 from kewang.ui import pages as shared
 from kewang.ui import palette
+from kewang.ui.pages import in_language
 from kewang.ui.words import Language, as_language
 
 COOKIE: Final = "lang"
@@ -112,7 +112,7 @@ class Pages:
     def html(self, name: str, request: Request, known: dict[str, Any], status: int = 200) -> HTMLResponse:
         """The template `name` in the reader's language."""
         language = self.language(request)
-        shared = {"in_language": lambda other: in_language(request, other)}
+        shared = {"in_language": lambda other: in_language(request.query_params.multi_items(), other)}
         response = HTMLResponse(self._renderer.fragment(name, language, shared | known), status, _NO_STORE)
         if "lang" in request.query_params:
             response.set_cookie(COOKIE, language, max_age=_YEAR_S, samesite="lax", httponly=True)

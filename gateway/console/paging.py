@@ -8,7 +8,6 @@ from urllib.parse import urlencode
 from fastapi import Request
 
 from gateway.console.forms import clean
-from kewang.ui.words import Language
 
 MOST: Final = 10_000
 CHARACTERS: Final = 64
@@ -47,9 +46,3 @@ def address(path: str, fields: Mapping[str, str], page: int = 1) -> str:
     """The address that says `fields`, at a page."""
     said = {name: value for name, value in fields.items() if value} | ({"page": str(page)} if page > 1 else {})
     return f"{path}?{urlencode(said)}"
-
-
-def in_language(request: Request, language: Language) -> str:
-    """The same page, as it is looked at, in a language."""
-    said = [(name, value) for name, value in request.query_params.multi_items() if name not in ("lang", "drawn")]
-    return f"?{urlencode([*said, ('lang', language)])}"

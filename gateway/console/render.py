@@ -15,7 +15,6 @@ from gateway.console.live import QUARANTINE_SHOWN, Overview
 from gateway.console.overview import Site
 from gateway.console.sparks import Sparks
 from kewang.ui import pages
-from kewang.ui.states import SYMBOLS
 from kewang.ui.words import Language
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -105,7 +104,7 @@ class Renderer:
 
     def _made_environment(self, language: Language) -> Environment:
         made = pages.environment(TEMPLATES, language, filters(language, self._options.zone))
-        made.globals |= {"symbol": SYMBOLS, "shapes": SHAPES}
+        made.globals |= {"shapes": SHAPES}
         return made
 
 

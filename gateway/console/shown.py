@@ -5,7 +5,7 @@ from typing import Any, Protocol
 from fastapi import Request, Response
 
 from gateway.console.live import Overview
-from gateway.console.paging import in_language
+from kewang.ui.pages import in_language
 from kewang.ui.words import Language
 
 
@@ -21,4 +21,5 @@ class Pages(Protocol):
 
 def of_overview(overview: Overview, request: Request, pages: Pages) -> dict[str, Any]:
     """What a page made from one overview knows: the overview, and the address under which it asks again."""
-    return {"overview": overview, "here_now": request.url.path + in_language(request, pages.language(request))}
+    here = in_language(request.query_params.multi_items(), pages.language(request))
+    return {"overview": overview, "here_now": request.url.path + here}

@@ -1,11 +1,13 @@
 """Templates and files that every web app of ours shares: the base page, the style sheet, htmx."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlencode
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from kewang.ui.states import SYMBOLS
 from kewang.ui.words import Language, words
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
@@ -35,7 +37,13 @@ def environment(folder: Path, language: Language, filters: dict[str, Callable[..
         lstrip_blocks=True,
     )
     made.filters.update(filters)
-    made.globals["language"] = language
+    made.globals |= {"language": language, "symbol": SYMBOLS}
     # The method the extension adds has no stub.
     made.install_gettext_translations(words(language), newstyle=True)  # type: ignore[attr-defined]
     return made
+
+
+def in_language(query: Iterable[tuple[str, str]], language: Language) -> str:
+    """The address of the same page as it is looked at, in `language`. `query`: names and values of its own address."""
+    said = [(name, value) for name, value in query if name not in ("lang", "drawn")]
+    return f"?{urlencode([*said, ('lang', language)])}"

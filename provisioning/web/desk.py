@@ -12,6 +12,7 @@ from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 from sqlalchemy.orm import Session
 from starlette.datastructures import UploadFile
 
+from kewang.ui.pages import in_language
 from provisioning.gateway_api import Acceptance, DeviceNow, IncidentNow
 from provisioning.inventory import Inventory, Work
 from provisioning.refusals import Refused
@@ -90,6 +91,7 @@ class Desk:
             "csrf": self.door.token(request, who),
             "now_ms": self.inventory.clock_ms(),
             "shell": False,
+            "in_language": lambda other: in_language(request.query_params.multi_items(), other),
         }
         response = HTMLResponse(self.renderer.html(name, language, {**shared, **known}), status, NO_STORE)
         self.door.remember_language(request, response)

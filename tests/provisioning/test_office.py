@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from html import unescape
 from pathlib import Path
 from typing import Final
 
@@ -11,6 +12,7 @@ import httpx
 import pytest
 from sqlalchemy import select, text
 
+from kewang.ui.states import SYMBOLS
 from provisioning.gateway_api import Acceptance, DeviceNow, GatewayAway, IncidentNow
 from provisioning.guard.notes import Memory
 from provisioning.inventory import Audit, Certificate, Device, Source, Task
@@ -104,6 +106,16 @@ async def test_the_list_is_searched(office: Town) -> None:
     assert await found(q="blok b", state="installed") == {INSTALLED, RESTING}
     assert await found(q="%") == await found(q="_") == await found(q="'") == set()
     assert await found(page="99") == set()
+
+
+async def test_the_other_language_shows_what_was_looked_for_with_the_symbols_of_all_pages(office: Town) -> None:
+    await logged_in(office, "operator")
+    page = (await office.client.get("/office/?state=quarantined&site=mardika&lang=en")).text
+    assert re.findall(r'class="chip alarm">([^<])', page) == [SYMBOLS["alarm"]]
+    (other,) = re.findall(r'<a href="([^"]*)" lang="id"', page)
+    shown = (await office.client.get("/office/" + unescape(other))).text
+    assert '<html lang="id"' in shown
+    assert set(re.findall(r'href="/office/device/([a-z0-9-]+)"', shown)) == {APART}
 
 
 async def test_a_password_goes_in_and_never_comes_out(office: Town) -> None:
