@@ -25,18 +25,13 @@ class Measurement:
 
 
 def metrics(stream: str) -> list[Metric]:
-    """What the stream measures, in the catalogue's order. Flags are few and stay with their readings: no roll-up and no
-    panel has them."""
+    """What the stream measures, in the catalogue's order, without the flags of doubt, which stay with their
+    readings: no roll-up has them."""
     return [metric for metric in METRICS if metric.stream == stream and not metric.name.endswith(FLAG_ENDING)]
 
 
-def _measured(stream: str) -> list[Metric]:
-    """Those that are rolled up: flags stay with their readings."""
-    return [metric for metric in metrics(stream) if not metric.name.endswith(FLAG_ENDING)]
-
-
 def _rolled(stream: str) -> tuple[str, ...]:
-    summed = [f"{one.name}_{summary}" for one in _measured(stream) for summary in SUMMARIES]
+    summed = [f"{one.name}_{summary}" for one in metrics(stream) for summary in SUMMARIES]
     return (*summed, *(f"camera_state_{code}_count" for code in range(4) if stream == "cam"))
 
 
@@ -54,7 +49,7 @@ _ROLLED: Final = {
 }
 _AVAILABILITY: Final = tuple(f"{state}_s" for state in STATES)
 _SENT: Final = ("waiting", "oldest_s", "trouble", "delivered", "refused", "expired")
-_WORST: Final = tuple(f"{one.name}_{what}" for one in _measured("env") for what in ("mean", "device"))
+_WORST: Final = tuple(f"{one.name}_{what}" for one in metrics("env") for what in ("mean", "device"))
 _LEDGER: Final = ("made", "stored", "quarantined", "dropped", "held", "lost", "filling")
 _OPEN: Final = ("severity", "since_ms", "devices", "missing", "by", "cause", "title_id", "title_en")
 _INCIDENT: Final = (*("what", "severity", "devices", "back", "cause", "since_ms", "by", "lost_s", "device_lost_s"),)

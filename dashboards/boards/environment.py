@@ -9,10 +9,14 @@ from dashboards.influxql import last_s, newest, select
 from dashboards.layout import Band, other_boards
 from dashboards.layout import board as laid_out
 from dashboards.voice import Voice
+from kewang.wire.catalogue import FLAG_ENDING
 
 NOW_S: Final = 900
+HOUR_S: Final = 3600
 DAY_S: Final = 86_400
 TRUST_S: Final = 3 * DAY_S
+ASKING: Final = frozenset({3, 4})
+"""Flags that send somebody to the sensor: it differs from its neighbours, it is stuck."""
 SHOWN: Final = ("temp_c", "rh_pct", "noise_dba", "nh3_ppm", "h2s_ppm", "water_level_cm", "bin_fill_pct", "pm25_ugm3")
 
 
@@ -30,6 +34,7 @@ def board(_: Voice) -> Json:
             title=_("Can the sensors be trusted?"),
             key="trust",
         ),
+        Band(8, [(24, doubted(_))]),
     ]
     what = _("The air, heat, noise and water at the markets. A colour is above the limit of its rule.")
     links = [other_boards(_, _("Boards"))]
@@ -101,6 +106,23 @@ def doubtful_time(_: Voice) -> Panel:
     what = _("Boxes whose clock is not synchronised: their times are estimates. Check their way to the internet.")
     rows = [target(query, table=True)]
     return table("clocks", _("Clocks not synchronised"), what, rows, columns, empty=_("All clocks are synchronised."))
+
+
+def doubted(_: Voice) -> Panel:
+    """Whose values their own box doubts, and why."""
+    flags = [name + FLAG_ENDING for name in SHOWN]
+    names = {code: word[_.language != "id"] for code, *word in metric(flags[0]).codes}
+    told = {
+        str(code): ("▲ " + name, look.WARN) if code in ASKING else (name, look.NORMAL) for code, name in names.items()
+    }
+    columns = {"device": device_column(_), "source": source_column(_)} | {
+        flag: column(metric(name).meaning(_.language), mappings=[look.values(told)])
+        for name, flag in zip(SHOWN, flags, strict=True)
+    }
+    query = select(newest(*flags), "env", last_s(HOUR_S), by=["device", "source"])
+    what = _("Sensors whose values their own box doubted in the last hour, and why. Yellow: look at the sensor.")
+    rows = [target(query, table=True)]
+    return table("doubted", _("Doubted values"), what, rows, columns, empty=_("No value is doubted."))
 
 
 def grafana_unit(unit: str) -> str:
