@@ -129,12 +129,16 @@ class City:
 
     def start(self) -> None:
         """Start everything. Raises MissingPart, PartFailed, TimeoutError."""
+        self.start_server()
+        self._at_once(self.edges.values())
+
+    def start_server(self) -> None:
+        """Start everything but the agents. Raises MissingPart, PartFailed, TimeoutError."""
         self.started_s, self._looked_ms = time.monotonic(), time.time_ns() // 1_000_000
         self._at_once(filter(None, [self.broker, self.house.part, self.boards, self.cameras, self.gateway]))
         self._place()
         # A gateway that listens already answers each agent's birth; else they would wait for their next heartbeat.
         wait_for(lambda: self.gateway.get("/ready") is not None, READY_LIMIT_S)
-        self._at_once(self.edges.values())
 
     def _place(self) -> None:
         """Let the gateway know where the devices are. Broker and gateway run, the agents do not yet."""
@@ -156,11 +160,15 @@ class City:
                 part.stop()
         if self.links:
             self.links.close()
-        for disk in self.disks.values():
-            disk.close()
+        self._close_disks()
         self.guard.close()
         if not keep_folder:
             shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _close_disks(self) -> None:
+        """All programs have ended."""
+        for disk in self.disks.values():
+            disk.close()
 
     def __enter__(self) -> Self:
         try:

@@ -32,6 +32,7 @@ BENCHES: Final = {
     "visit": ("runs", "green", "taps", "first_reading_s", "bad_link"),
     "attacks": ("rows", "attempts", "refused", "controls", "controls_passed"),
     "chaos": ("seeds_ok", "lost", "duplicates", "wrong"),
+    "powercuts": ("cuts", "lost", "duplicates", "wrong", "start_ms"),
     "upgrade": ("outcomes", "lost", "duplicates", "wrong"),
 }
 """Name -> the figures of its line."""

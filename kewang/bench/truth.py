@@ -36,6 +36,8 @@ class Ending:
     began_ms: int
     unix_ms: int
     killed: bool
+    told: int = 0
+    """Up to this running number the agent had said that it has committed: whatever a disk forgot of that is lost."""
 
     def explains(self, given_ms: int, window_ms: int) -> bool:
         """Whether a reading given out then may have been in memory only.
@@ -192,7 +194,7 @@ class _Board:
         """After the last committed row of its run, and within the flush time before the bench ended the agent."""
         given_ms = self.given[number].unix_ms
         ending = next((each for each in self.endings if each.explains(given_ms, self.window_ms)), None)
-        if ending is None:
+        if ending is None or number <= ending.told:
             return False
         later = (self.given[n].unix_ms for n in self.committed if n > number and n in self.given)
         return all(later_ms > ending.unix_ms for later_ms in later)

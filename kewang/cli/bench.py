@@ -10,6 +10,7 @@ import typer
 from kewang.cli.bench_alerts import alerts
 from kewang.cli.bench_buses import buses
 from kewang.cli.bench_ingest import ingest
+from kewang.cli.bench_powercuts import powercuts
 from kewang.cli.bench_rollups import rollups
 from kewang.cli.bench_trust import trust
 from kewang.cli.bench_upgrade import upgrade
@@ -266,6 +267,7 @@ def probes(
 app.command()(alerts)
 app.command()(trust)
 app.command()(buses)
+app.command()(powercuts)
 app.command()(rollups)
 app.command()(upgrade)
 

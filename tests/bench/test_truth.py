@@ -136,6 +136,10 @@ class TestUnflushed:
         marked = {BOARD[0]: [held(10, opened=False)]}
         assert truth(journal, all_but(10), endings=[self.killed(10.2)], held=marked).lost == 1
 
+    def test_not_what_the_agent_had_said_that_it_has_committed(self, journal: Path) -> None:
+        found = truth(journal, all_but(9, 10), endings=[replace(self.killed(10.2), told=9)])
+        assert (found.unflushed, found.lost) == (1, 1)
+
     def test_not_of_another_device(self, journal: Path) -> None:
         other = replace(self.killed(10.2), device="pattimura-1")
         assert truth(journal, all_but(10), endings=[other]).lost == 1

@@ -1,0 +1,254 @@
+"""Power cuts: the disk forgets exactly what was not synced, a lying one is found out, and a few cuts on real programs.
+
+They need root and a loop device: where CI runs they must be there, elsewhere the tests that need them are skipped.
+"""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from edge.outbox import SqliteOutbox
+from kewang.bench.powercuts import PowercutsPlan, measure
+from kewang.bench.powercuts_box import Moment, lives
+from kewang.bench.powercuts_disk import Boots, ForgetfulDisk, loops_of, private_mounts
+from kewang.bench.process import PartFailed, wait_for
+from kewang.runtime.clock import boot_id
+
+T = TypeVar("T")
+LIMIT_S = 60.0
+BATCHES = 5
+CUTS = 12
+COMMITS = f"""
+import os, sys
+from pathlib import Path
+from edge.outbox import SqliteOutbox
+from edge.ports import Draft
+if sys.argv[2:]:
+    from kewang.bench.powercuts_lies import lie
+    lie()
+outbox = SqliteOutbox(Path(sys.argv[1]), 1_000_000, "boot-1")
+outbox.date(1_785_000_000_000, 2)
+for number in range({BATCHES}):
+    outbox.commit([Draft("env", "env-1", ("temp_c",), ((1000 * number, (29.5,)),))])
+os._exit(0)
+"""
+"""A process that commits, and ends as the power does: without closing anything."""
+BUSY = """
+import sys
+from pathlib import Path
+from edge.outbox import SqliteOutbox
+from edge.ports import Draft, OutboxFull
+for life, _ in enumerate(sys.stdin, 1):
+    outbox = SqliteOutbox(Path(sys.argv[1]), 100_000_000, f"boot-{life}")
+    try:
+        outbox.date(1_785_000_000_000 + 1_000_000 * life, 2)
+        for number in range(500):
+            rows = tuple((1000 * number + row, (29.5, 78.2, 14.1)) for row in range(500))
+            entries = outbox.commit([Draft("env", "env-1", ("temp_c", "rh_pct", "pm25_ugm3"), rows)])
+            print(*(entry.order for entry in entries), flush=True)
+    except OutboxFull:
+        pass
+    outbox.close()
+    print(flush=True)
+"""
+"""For each line a life that commits, and says what it has committed, until its disk is dead; then an empty line.
+
+The log is full after some forty commits: many a cut falls into its being written back.
+"""
+DIES = """
+import sys
+from pathlib import Path
+from kewang.bench.powercuts_disk import ForgetfulDisk, private_mounts
+private_mounts()
+disk = ForgetfulDisk(Path(sys.argv[1]), Path(sys.argv[2]))
+disk.mount()
+print(disk.folder.is_mount(), flush=True)
+sys.stdin.read()
+"""
+CLOCK = "import time; print(time.clock_gettime(time.CLOCK_BOOTTIME))"
+AS_NOBODY = """
+import os
+from kewang.bench.powercuts_disk import private_mounts
+if os.geteuid() == 0:
+    os.seteuid(65534)
+private_mounts()
+"""
+
+
+def alone(do: Callable[[], T]) -> T:
+    """In a thread of its own: what it mounts nobody else sees, and its end is the end of that."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(do).result()
+
+
+@pytest.fixture(scope="module")
+def may_cut() -> None:
+    try:
+        alone(private_mounts)
+    except PartFailed as error:
+        if "CI" in os.environ:
+            pytest.fail(str(error))
+        pytest.skip(str(error))
+
+
+class Cuttable:
+    """A disk in a folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        private_mounts()
+        (folder / "disk").mkdir()
+        self.disk = ForgetfulDisk(folder / "disk.img", folder / "disk")
+        self.disk.mount()
+
+    def cut(self) -> Path:
+        """The power goes, if it has not gone yet, and comes back."""
+        self.disk.cut()
+        self.disk.unmount()
+        self.disk.mount()
+        return self.disk.folder
+
+
+def test_what_was_synced_stays_and_the_rest_is_forgotten(may_cut: None, tmp_path: Path) -> None:
+    def story() -> None:
+        cuttable = Cuttable(tmp_path)
+        (cuttable.disk.folder / "written").write_text("gone")
+        with (cuttable.disk.folder / "synced").open("w") as file:
+            file.write("here")
+            file.flush()
+            os.fsync(file.fileno())
+            file.write("no longer")
+        folder = cuttable.cut()
+        assert (folder / "synced").read_text() == "here"
+        assert {each.name for each in folder.iterdir()} <= {"synced", "written", "lost+found"}
+        assert not (folder / "written").exists() or not (folder / "written").read_text()
+        cuttable.disk.unmount()
+        assert not loops_of(cuttable.disk.image)
+
+    alone(story)
+
+
+@pytest.mark.parametrize(("words", "kept"), [([], BATCHES), (["lies"], 0)])
+def test_committed_batches_outlive_a_cut_and_on_a_lying_disk_they_do_not(
+    may_cut: None, tmp_path: Path, words: list[str], kept: int
+) -> None:
+    """The control of the whole bench: with synchronous = OFF it has something to find."""
+
+    def story() -> int:
+        cuttable = Cuttable(tmp_path)
+        outbox = cuttable.disk.folder / "outbox.db"
+        subprocess.run([sys.executable, "-c", COMMITS, str(outbox), *words], check=True, timeout=LIMIT_S)
+        cuttable.cut()
+        opened = SqliteOutbox(outbox, 1_000_000, "boot-2")
+        found = opened.status().open_batches
+        opened.close()
+        cuttable.disk.unmount()
+        return found
+
+    assert alone(story) == kept
+
+
+@pytest.mark.slow
+def test_a_cut_in_the_middle_of_many_commits_takes_none_that_had_returned(may_cut: None, tmp_path: Path) -> None:
+    rng = random.Random(1)
+
+    def story() -> int:
+        cuttable, told = Cuttable(tmp_path), list[int]()
+        command = [sys.executable, "-c", BUSY, str(cuttable.disk.folder / "outbox.db")]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1) as busy:
+            assert busy.stdin
+            assert busy.stdout
+            for _ in range(CUTS):
+                busy.stdin.write("live\n")
+                lines = [busy.stdout.readline() for _ in range(rng.randint(1, 60))]
+                told += [int(order) for line in lines for order in line.split()]
+                time.sleep(rng.uniform(0, 0.01))
+                cuttable.disk.cut()
+                # What it says from now on, a real box has no more power to say.
+                assert "\n" in iter(busy.stdout.readline, "")
+                cuttable.cut()
+                assert kept(cuttable.disk.folder / "outbox.db") >= set(told)
+            busy.stdin.close()
+        cuttable.disk.unmount()
+        return len(told)
+
+    assert alone(story) > CUTS
+
+
+def kept(outbox: Path) -> set[int]:
+    """Orders of the batches that are there and sound. The process that asks leaves the file as it is."""
+    opened = SqliteOutbox(outbox, 100_000_000, "boot-0")
+    try:
+        entries = opened.oldest_open(100_000, ())
+        return {entry.order for entry in entries if opened.body(entry.order) is not None}
+    finally:
+        opened.close()
+
+
+def test_each_boot_has_an_id_of_its_own_and_nobody_else_sees_it(may_cut: None, tmp_path: Path) -> None:
+    before = boot_id()
+
+    def story() -> tuple[list[str], float]:
+        private_mounts()
+        boots = Boots(tmp_path / "boot_id")
+        found = [boot_id()]
+        boots.next()
+        told = subprocess.run(boots.command([sys.executable, "-c", CLOCK]), check=True, capture_output=True)
+        found += [boot_id()]
+        boots.close()
+        return [*found, boot_id()], float(told.stdout)
+
+    (first, second, after), clock_s = alone(story)
+    assert len({before, first, second}) == 3
+    assert before == after == boot_id()
+    assert 0 <= clock_s < LIMIT_S
+
+
+def test_mount_and_loop_device_go_with_who_made_them(may_cut: None, tmp_path: Path) -> None:
+    image, folder = tmp_path / "disk.img", tmp_path / "disk"
+    folder.mkdir()
+    with subprocess.Popen(
+        [sys.executable, "-c", DIES, str(image), str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as parent:
+        assert parent.stdout
+        assert parent.stdout.readline() == "True\n"
+        assert loops_of(image)
+        assert not folder.is_mount()
+        parent.send_signal(signal.SIGKILL)
+    wait_for(lambda: not loops_of(image), LIMIT_S)
+
+
+def test_without_rights_it_says_what_is_needed() -> None:
+    command = [sys.executable, "-c", AS_NOBODY]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=LIMIT_S)
+    assert done.returncode == 1
+    assert "run as root" in done.stderr
+
+
+def test_a_story_is_fixed_by_its_seed_and_has_every_moment() -> None:
+    story = list(lives(1, ["a", "b"], 500))
+    assert story == list(lives(1, ["a", "b"], 500)) != list(lives(2, ["a", "b"], 500))
+    assert Counter(life.box for life in story) == {"a": 250, "b": 250}
+    assert min(Counter(life.moment for life in story).values()) > 50
+    assert all(life.linked for life in story if life.moment is Moment.ACK)
+    assert 200 < sum(life.linked for life in story) < 300
+
+
+@pytest.mark.slow
+def test_a_few_cuts_lose_nothing_and_store_nothing_twice(may_cut: None) -> None:
+    """How long the starts take is the bench's business."""
+    plan = PowercutsPlan(cuts=4, seed=8, start_limit_ms=60_000)
+    result = alone(lambda: measure(plan, print))
+    assert result["failed"] == []
+    assert (result["lost"], result["duplicates"], result["wrong"]) == (0, 0, 0)
+    assert result["readings_stored"] > 0
+    assert result["starts"] >= 6
