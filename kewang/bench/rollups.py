@@ -41,7 +41,6 @@ _ZONE: Final = ZoneInfo("Asia/Jayapura")
 _TICK_S: Final = 0.02
 _QUIET_S: Final = 30.0
 _FLEETS: Final = 5
-_LATE_DAYS: Final = 5
 _LATE_DEVICES: Final = 100
 _LATE_MANY_MS: Final = 12 * HOUR_MS
 _WHOLE_DAY: Final = 10
@@ -56,11 +55,11 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class RollupsPlan:
-    """Cities of these sizes. `late`: whether the largest gets late readings too."""
+    """Cities of these sizes. `late_days`: how long a box of the largest was away that comes back with its readings."""
 
     devices: Sequence[int] = DEVICES
     seed: int = 1
-    late: bool = True
+    late_days: int = 5
 
 
 def measure(plan: RollupsPlan, say: Say = lambda _: None) -> dict[str, Any]:
@@ -71,7 +70,7 @@ def measure(plan: RollupsPlan, say: Say = lambda _: None) -> dict[str, Any]:
     for devices in sorted(plan.devices):
         with tempfile.TemporaryDirectory(prefix="kewang-") as folder, Influxd(Path(folder)) as influxd:
             city = City(influxd, devices, plan.seed, say)
-            asyncio.run(city.measure(late=plan.late and devices == max(plan.devices)))
+            asyncio.run(city.measure(plan.late_days if devices == max(plan.devices) else 0))
             works += city.works
             failed += [f"{devices} devices: {one}" for one in city.failed]
             compared += city.compared
@@ -118,16 +117,16 @@ class City:
         self._spans = [(name, hour) for name in list(self._town.places)[:: max(1, devices // _COMPARED)]]
         self.works, self.failed, self.compared = list[Row](), list[str](), 0
 
-    async def measure(self, *, late: bool) -> None:
-        """All of it: `late` readings take longest."""
+    async def measure(self, late_days: int) -> None:
+        """All of it: late readings take longest."""
         try:
             await self._seed()
             await self._steps()
             await self._standing()
             await self._ledger()
             await self._day()
-            if late:
-                await self._late()
+            if late_days:
+                await self._late(late_days)
             await asyncio.to_thread(self._compare)
         finally:
             await self._store.close()
@@ -175,11 +174,11 @@ class City:
         await self._work("day", lambda: self._rollups.make_day(start_ms, some), 86_400, share=len(some) / len(names))
         self._days.append((some[0], (start_ms, start_ms + DAY_MS)))
 
-    async def _late(self) -> None:
+    async def _late(self, days: int) -> None:
         """Boxes that come back: readings through production's marks, heeded by production's turn."""
         names = list(self._town.places)
         await self._rollups.turn()
-        await self._come_back(f"late: one box, {_LATE_DAYS} days", names[-1:], _LATE_DAYS * DAY_MS)
+        await self._come_back(f"late: one box, {days} days", names[-1:], days * DAY_MS)
         some, hours = names[-_LATE_DEVICES - 1 : -1], _LATE_MANY_MS // HOUR_MS
         await self._come_back(f"late: {len(some)} boxes, {hours} hours", some, _LATE_MANY_MS)
 

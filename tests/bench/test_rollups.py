@@ -2,11 +2,8 @@
 
 import math
 
-import pytest
-
 from gateway.ports import Lives, Table
 from gateway.stores import open_store
-from kewang.bench import rollups
 from kewang.bench.boards_ask import Influx
 from kewang.bench.parts import Influxd
 from kewang.bench.rollups import RollupsPlan, measure, too_dear
@@ -16,10 +13,9 @@ from kewang.wire.tally import HOUR_MS
 T0 = 1_785_000_000_000 // HOUR_MS * HOUR_MS
 
 
-def test_it_measures_and_what_was_made_is_right(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rollups, "_LATE_DAYS", 1)
+def test_it_measures_and_what_was_made_is_right() -> None:
     said: list[str] = []
-    result = measure(RollupsPlan((5,)), said.append)
+    result = measure(RollupsPlan((5,), late_days=1), said.append)
     assert result["ok"], result["failed"]
     assert result["compared"] > 10_000
     works = {work["work"]: work for work in result["works"]}
