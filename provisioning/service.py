@@ -31,6 +31,7 @@ from provisioning.guard import Guard, GuardSettings, Keeping, Wanted, haproxy, k
 from provisioning.guard.notes import Memory
 from provisioning.guard.signals import signal_by
 from provisioning.guard.wanted import wanted
+from provisioning.handing_over import hand_over
 from provisioning.inventory import Inventory, open_inventory
 from provisioning.inventory.placements import placements
 from provisioning.nudges import keep_nudging
@@ -69,6 +70,7 @@ async def serve(settings: ProvisionSettings, stopping: asyncio.Event) -> None:
     # Its client is asked every second: a line each would bury everything else in the log.
     logging.getLogger("httpx").setLevel(logging.WARNING)
     with opened(settings) as parts:
+        hand_over(settings)
         people, boxes = People(settings.web), _device_api(parts)
         async with GatewayApi(_gateway(settings)) as gateway, asyncio.TaskGroup() as group:
             app = create_web(parts.inventory, _options(settings), gateway, _standing(parts))
@@ -169,7 +171,8 @@ def _places(inventory: Inventory) -> Callable[[], Mapping[str, Placement]]:
 
 
 async def _tidied(parts: Parts, stopping: asyncio.Event) -> None:
-    await keep_tidy(parts.inventory, parts.authority, stopping, renews=parts.settings.guard is None)
+    renewed = partial(hand_over, parts.settings)
+    await keep_tidy(parts.inventory, parts.authority, stopping, renews=parts.settings.guard is None, then=renewed)
 
 
 async def _guarded(parts: Parts, settings: GuardSettings, stopping: asyncio.Event) -> None:

@@ -83,6 +83,11 @@ class GatewayApiSettings(Settings):
     token_file: Path | None = Field(
         None, description="File with the token that the gateway asks for; default: gateway.token in state_folder."
     )
+    copies_folder: Path | None = Field(
+        None,
+        description="Folder with copies of what the gateway reads (certificate, its key, token, session key), for one "
+        "that must not see state_folder, as in containers; default: none are made.",
+    )
 
 
 class ProvisionSettings(Settings):

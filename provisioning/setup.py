@@ -14,6 +14,7 @@ from provisioning.acts import people
 from provisioning.guard import Guard, GuardSettings, haproxy
 from provisioning.guard.signals import signal_by
 from provisioning.guard.wanted import wanted
+from provisioning.handing_over import hand_over
 from provisioning.inventory import Actor, Inventory, Person, open_inventory
 from provisioning.keys import SESSION_KEY, make_keys
 from provisioning.settings import ProvisionSettings
@@ -44,6 +45,7 @@ def set_up(settings: ProvisionSettings, actor: Actor, login: str, name: str) -> 
             raise SettingsError(f"{folder} is set up already: 'kewang provision people' makes new passwords")
         if not (folder / "ca").exists():
             _make_authority(settings, inventory.clock_ms())
+        hand_over(settings)
         broker = _write_rules(settings.guard, settings, inventory) if settings.guard else ""
         with inventory.writing(actor) as work:
             person, password = people.add(work, people.NewPerson(login, name, "admin"))

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import Final
 
 from kewang.runtime.backoff import Backoff
@@ -22,9 +23,16 @@ _ACTOR: Final = Actor.system("upkeep")
 
 
 async def keep_tidy(
-    inventory: Inventory, authority: Authority, stopping: asyncio.Event, *, renews: bool, every_s: float = EVERY_S
+    inventory: Inventory,
+    authority: Authority,
+    stopping: asyncio.Event,
+    *,
+    renews: bool,
+    then: Callable[[], None] = lambda: None,
+    every_s: float = EVERY_S,
 ) -> None:
-    """Tidy every `every_s` until `stopping`. `renews`: our own certificates too, where no guard does."""
+    """Tidy every `every_s` until `stopping`. `renews`: our own certificates too, where no guard does. `then`: what
+    follows from renewed ones; may raise OSError."""
     backoff = Backoff("tidying the inventory", log, longest_s=300)
     told: dict[str, int] = {}
     while not await wait_or(stopping, every_s):
@@ -32,6 +40,7 @@ async def keep_tidy(
             await asyncio.to_thread(tidy, inventory)
             if renews:
                 await asyncio.to_thread(authority.renew_services, inventory.clock_ms())
+            await asyncio.to_thread(then)
             await asyncio.to_thread(tell_expiring, authority, inventory.clock_ms(), told)
         except (AuthorityError, Refused, OSError) as error:
             await backoff.failed(error)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -153,7 +153,8 @@ def test_commands_in_a_page_exist_with_their_options(page: Path) -> None:
     commands = generate.programs()
     for words in calls(page):
         name = next((name for name in (" ".join(words[:3]), " ".join(words[:2]), words[0]) if name in commands), None)
-        given = {re.split("=", word)[0] for word in words if re.match("--?[a-z]", word)}
+        own = takewhile(lambda word: word != "--", words)
+        given = {re.split("=", word)[0] for word in own if re.match("--?[a-z]", word)}
         if name is None:
             assert words[0] in {*kewang.cli._PROGRAMS, "PROGRAM", "--help", "--version"}, words
             assert len(words) == 1 or words[1:] == ["--help"] or re.match(r"\W|\.\.\.", words[1]), words
@@ -311,7 +312,7 @@ COMMENTED = {
     "provision": {
         *("inventory.url", "inventory.password_file", "broker.username", "broker.password_file"),
         *("broker.tls.ca_file", "broker.tls.cert_file", "broker.tls.key_file"),
-        *("guard.user", "guard.pid_file", "gateway.token_file"),
+        *("guard.user", "guard.pid_file", "gateway.token_file", "gateway.copies_folder"),
     },
 }
 """Keys that an example shows in a comment."""

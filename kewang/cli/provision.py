@@ -1,5 +1,6 @@
 """`kewang provision`: set up a city, bring devices into it and out of it, look at what was done."""
 
+import asyncio
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="Set up a city, bring devices into it, see what was done."
 )
+_SOCKET = Path("/run/mosquitto/guard.sock")
 app.add_typer(provision_audit.app, name="audit")
 app.add_typer(provision_people.app, name="people")
 provision_devices.add_to(app)
@@ -128,6 +130,36 @@ def serve(config: Config = None, check: Check = False, verbose: Verbose = False)
             code = run_until_signalled(lambda stopping: run(settings, stopping))
         except (AuthorityError, InventoryError, OSError) as error:
             fail(str(error), UNREACHABLE)
+    raise typer.Exit(code)
+
+
+@app.command()
+def attend(
+    command: Annotated[list[str], typer.Argument(help="The broker's program and its words.")],
+    socket: Annotated[Path, typer.Option("--socket", help="Where the guard says what to do.")] = _SOCKET,
+    verbose: Verbose = False,
+) -> None:
+    """Run the broker and do what the guard says on a socket, where it can't send signals to it: in containers.
+
+    Exit codes: 0 stopped; 3 the program or the socket can't be used; the broker's own if it ends by itself.
+
+    Example: kewang provision attend -- mosquitto -c /etc/mosquitto/kewang/mosquitto.conf
+    """
+    from provisioning.guard.attendant import Attendant
+
+    set_up_logging(verbose)
+    code = 0
+
+    async def run(stopping: asyncio.Event) -> None:
+        nonlocal code
+        attendant = Attendant(command)
+        await attendant.run(socket, stopping)
+        code = attendant.code
+
+    try:
+        run_until_signalled(run)
+    except OSError as error:
+        fail(str(error), UNREACHABLE)
     raise typer.Exit(code)
 
 

@@ -18,11 +18,16 @@ class ListenerSettings(Settings):
 class SignalSettings(Settings):
     """How the broker is told to read its files again, and how it is stopped and started."""
 
-    way: Literal["pid_file", "systemd", "command"] = Field(
-        "systemd", description="pid_file: signals to the process; systemd: systemctl; command: commands of yours."
+    way: Literal["pid_file", "systemd", "socket", "command"] = Field(
+        "systemd",
+        description="pid_file: signals to the process; systemd: systemctl; socket: 'kewang provision attend' beside "
+        "the broker; command: commands of yours.",
     )
     pid_file: Path = Field(Path("/run/mosquitto/mosquitto.pid"), description="For way pid_file: the broker's pid.")
     unit: str = Field("mosquitto.service", description="For way systemd: the broker's unit.")
+    socket: Path = Field(
+        Path("/run/mosquitto/guard.sock"), description="For way socket: where 'kewang provision attend' listens."
+    )
     reload: tuple[str, ...] = Field((), description="For way command: makes the broker read its files again.")
     stop: tuple[str, ...] = Field((), description="For way command: stops the broker.")
     start: tuple[str, ...] = Field((), description="For way command: starts the broker.")

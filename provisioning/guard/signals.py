@@ -1,8 +1,9 @@
-"""Ways to tell the broker: by its pid, by systemd, by commands, or by functions of whoever runs it."""
+"""Ways to tell the broker: by its pid, by systemd, by an attendant, by commands, or by functions of whoever runs it."""
 
 import os
 import shlex
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Sequence
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from provisioning.guard.attendant import DONE
 from provisioning.guard.ports import Signal
 from provisioning.guard.settings import SignalSettings
 
@@ -24,6 +26,8 @@ def signal_by(settings: SignalSettings) -> Signal:
         return PidFile(settings.pid_file)
     if settings.way == "systemd":
         return Systemd(settings.unit)
+    if settings.way == "socket":
+        return Attended(settings.socket)
     return Commands(settings.reload, settings.stop, settings.start)
 
 
@@ -76,6 +80,36 @@ class Systemd:
 
     def start(self) -> None:
         _run(("systemctl", "start", self.unit))
+
+
+@dataclass(frozen=True, slots=True)
+class Attended:
+    """An attendant beside the broker, told on its socket: for a broker of another user, in another container."""
+
+    socket: Path
+
+    def reload(self) -> None:
+        self.say("reload")
+
+    def stop(self) -> None:
+        self.say("stop")
+
+    def start(self) -> None:
+        self.say("start")
+
+    def say(self, word: str) -> None:
+        """Say a word and wait until it is done. Raises OSError."""
+        try:
+            with socket.socket(socket.AF_UNIX) as line:
+                line.settimeout(_COMMAND_LIMIT_S)
+                line.connect(str(self.socket))
+                line.sendall(f"{word}\n".encode())
+                answer = line.makefile().readline().strip()
+        except OSError as error:
+            told = error.strerror or error
+            raise OSError(f"{self.socket}: {told}: does 'kewang provision attend' run beside the broker?") from None
+        if answer != DONE:
+            raise OSError(f"the broker's attendant: {answer or 'no answer'}")
 
 
 @dataclass(frozen=True, slots=True)

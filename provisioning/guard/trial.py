@@ -5,7 +5,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
@@ -44,9 +44,13 @@ def _command(program: str, config: Path) -> list[str]:
     found = shutil.which(program) or shutil.which(program, path=_SYSTEM_FOLDERS)
     if found is None:
         raise TrialFailed(f"{program} is not on this machine, so no change can be tried: install Mosquitto 2")
-    # It must not outlive us, not even when we are killed.
+    return dying_with_us([found, "-c", str(config)])
+
+
+def dying_with_us(command: Sequence[str]) -> list[str]:
+    """A command that does not outlive us, not even when we are killed."""
     setpriv = shutil.which("setpriv")
-    return [*([setpriv, "--pdeathsig", "KILL"] if setpriv else []), found, "-c", str(config)]
+    return [*([setpriv, "--pdeathsig", "KILL"] if setpriv else []), *command]
 
 
 def _free_place(folder: Path) -> Place:

@@ -21,6 +21,7 @@ from dashboards.files import MOUNTED, built, data_source
 from dashboards.voice import Voice
 from gateway.settings import read_settings as read_gateway_settings
 from provisioning.guard.conf import CONF
+from provisioning.handing_over import FILES
 from provisioning.settings import read_settings as read_provision_settings
 from tests.docs_examples.pages import CHECKOUT, DOCS, fences_of
 
@@ -68,10 +69,13 @@ def test_only_what_is_needed_is_published() -> None:
 def test_commands_of_ours_exist(name: str) -> None:
     words = SERVICES[name]["command"]
     if "entrypoint" in SERVICES[name]:
+        assert name == "net"
+        return
+    if "--" in words:
         guard = read_provision_settings(DEPLOY / "compose" / "provision.toml").guard
         assert guard
-        assert (SERVICES[name]["entrypoint"], words) == ([guard.program], ["-c", str(guard.folder / CONF)])
-        return
+        words, told = words[: words.index("--")], words[words.index("--") + 1 :]
+        assert told == [guard.program, "-c", str(guard.folder / CONF)]
     command = generate.programs()[" ".join(words[:2])]
     known = {spelled for parameter in command.params for spelled in parameter.opts}
     assert {word for word in words if word.startswith("--")} <= known
@@ -121,25 +125,42 @@ def paths_of(value: Any) -> Iterator[str]:
         yield value
 
 
-def test_broker_and_guard_share_files_network_and_processes() -> None:
+def test_broker_and_guard_share_files_and_network_and_neither_user_nor_processes() -> None:
     office = read_provision_settings(DEPLOY / "compose" / "provision.toml")
     assert office.guard
-    broker = SERVICES["mosquitto"]
-    assert (broker["network_mode"], broker["pid"]) == ("service:provisioning", "service:provisioning")
-    assert broker["user"] == SERVICES["provisioning"]["user"]
-    assert (office.guard.signal.way, office.guard.signal.pid_file) == ("pid_file", office.guard.pid_file)
+    broker, keeper = SERVICES["mosquitto"], SERVICES["provisioning"]
+    assert broker["network_mode"] == keeper["network_mode"] == SERVICES["gateway"]["network_mode"] == "service:net"
+    assert not any("pid" in service or "ipc" in service for service in SERVICES.values())
+    (user, group) = broker["user"].split(":")
+    assert user not in {service["user"].split(":")[0] for name, service in SERVICES.items() if name != "mosquitto"}
+    assert keeper["group_add"] == [group]
+    assert f"groupadd --gid {group} {office.guard.group} " in (DEPLOY / "Dockerfile").read_text()
+    signal = office.guard.signal
+    assert (signal.way, str(signal.socket)) == ("socket", broker["command"][broker["command"].index("--socket") + 1])
     writable = {name: {folder for folder, can in targets(SERVICES[name]) if can} for name in SERVICES}
     assert str(office.guard.folder) in writable["provisioning"] - writable["mosquitto"]
-    assert str(office.guard.pid_file.parent if office.guard.pid_file else "") in writable["mosquitto"]
+    assert str(signal.socket.parent) in writable["mosquitto"] - writable["provisioning"]
     assert str(office.guard.persistence) in writable["mosquitto"]
-    assert broker["restart"] == "on-failure"
+    assert not broker.get("secrets")
+
+
+def test_the_keys_are_where_provisioning_is_alone() -> None:
+    office = read_provision_settings(DEPLOY / "compose" / "provision.toml")
+    keys, copies = str(office.state_folder), office.gateway.copies_folder
+    for name, service in SERVICES.items():
+        seen = dict(targets(service))
+        assert any(is_below(keys, folder) for folder in seen) is (name == "provisioning")
+        assert seen.get(str(copies)) == {"provisioning": True, "gateway": False}.get(name)
+    gateway = read_gateway_settings(DEPLOY / "compose" / "gateway.toml")
+    asked = {path for path in paths_of(gateway.model_dump(mode="json")) if is_below(path, str(copies))}
+    assert asked == {f"{copies}/{Path(name).name}" for name in FILES}
 
 
 def test_ports_are_those_of_the_settings() -> None:
     gateway = read_gateway_settings(DEPLOY / "compose" / "gateway.toml")
     office = read_provision_settings(DEPLOY / "compose" / "provision.toml")
     assert office.guard
-    inside = {int(port.split(":")[-1]) for port in SERVICES["provisioning"]["ports"]}
+    inside = {int(port.split(":")[-1]) for port in SERVICES["net"]["ports"]}
     assert inside == {office.web.port, office.devices.port, office.guard.devices.port, gateway.console.port}
     assert (gateway.broker.host, gateway.broker.port) == (office.guard.services.host, office.guard.services.port)
     assert office.gateway.url == f"http://127.0.0.1:{gateway.console.port}"

@@ -7,9 +7,11 @@ its documentation, with a real InfluxDB 1 behind it.
 from __future__ import annotations
 
 import asyncio
+import grp
 import os
 import subprocess
 import sys
+import tempfile
 import tomllib
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -37,8 +39,7 @@ class Container(Part):
 
     def command(self) -> Sequence[str]:
         words = [self.translated(word) for word in self.service["command"]]
-        if entrypoint := self.service.get("entrypoint"):
-            return [str(find_program(entrypoint[0])), *words]
+        words = [str(find_program(word)) if word == "mosquitto" else word for word in words]
         return [sys.executable, "-m", "kewang", *words]
 
     def is_ready(self) -> bool:
@@ -91,6 +92,7 @@ def furnish(folder: Path, said: Callable[[str], str]) -> None:
         if name == "provision.toml":
             values["state_folder"] = str(folder / "var/lib/kewang/provisioning")
             values["guard"] |= {"kick_port": int(said("1889")), "program": str(find_program("mosquitto"))}
+            values["guard"]["group"] = grp.getgrgid(os.getegid()).gr_name
             # Started by root it would else drop to a user who can't read our folder; in its container it is no root.
             values["guard"] |= {"user": "root"} if os.geteuid() == 0 else {}
         else:
@@ -105,11 +107,14 @@ def furnish(folder: Path, said: Callable[[str], str]) -> None:
         secret.chmod(0o600)
 
 
-async def test_the_city_of_the_compose_file_stands_up(tmp_path: Path, influxd: Influxd) -> None:
+async def test_the_city_of_the_compose_file_stands_up(influxd: Influxd) -> None:
+    """In a folder of a short name, as Unix sockets need."""
     async with Influx2Server(influxd.url) as influx2:
-        said = world(tmp_path, int(influx2.url.rpartition(":")[2]))
-        furnish(tmp_path, said)
-        await asyncio.to_thread(stand_up, tmp_path, said)
+        with tempfile.TemporaryDirectory() as made:
+            folder = Path(made)
+            said = world(folder, int(influx2.url.rpartition(":")[2]))
+            furnish(folder, said)
+            await asyncio.to_thread(stand_up, folder, said)
 
 
 def stand_up(folder: Path, said: Callable[[str], str]) -> None:
@@ -120,11 +125,11 @@ def stand_up(folder: Path, said: Callable[[str], str]) -> None:
         done = kewang(*(word if not word.startswith("$") else "https://SERVER" for word in words))
         assert done.returncode == 0, done.stderr
     assert (folder / "grafana/maps/city.geojson").exists()
-    services = [Container(folder / name, name, said) for name in ("provisioning", "mosquitto", "gateway")]
+    services = [Container(folder / name, name, said) for name in ("mosquitto", "provisioning", "gateway")]
     with ExitStack() as running:
         for service in services:
             running.enter_context(service)
-        office, broker, gateway = services
+        broker, office, gateway = services
         wait_for(lambda: "Reloading config" in broker.log_path.read_text(), LIMIT_S)
         wait_for(lambda: "as gw1" in broker.log_path.read_text(), LIMIT_S)
         wait_for(lambda: "who floods recovered" in office.log_path.read_text(), LIMIT_S)
