@@ -22,7 +22,7 @@ from edge.outbox_file import RESERVE_BYTES, Reserve, lock, open_file, replace_da
 from edge.outbox_ledger import Ledger
 from edge.outbox_marks import Marks
 from edge.outbox_ring import Orders, Ring
-from edge.outbox_schema import Trouble, add_meta, rewind_of, transaction, trouble
+from edge.outbox_schema import Trouble, add_meta, allow_packed, rewind_of, settle, transaction, trouble
 from edge.outbox_thin import Thinning
 from edge.ports import Applied, Draft, Entry, OutboxFull, OutboxStatus
 from kewang.wire.ack import Ack
@@ -48,8 +48,11 @@ class SqliteOutbox:
     read of it taken over.
     """
 
-    def __init__(self, path: Path, budget_bytes: int, boot: str, *, timers: Timers | None = None) -> None:
-        self._path, self._boot, self._timers = path, boot, timers or Timers()
+    def __init__(
+        self, path: Path, budget_bytes: int, boot: str, *, timers: Timers | None = None, packs: bool = False
+    ) -> None:
+        """`packs`: deflate what is kept; versions that can't inflate it then refuse the file."""
+        self._path, self._boot, self._timers, self._packs = path, boot, timers or Timers(), packs
         self._wanted_bytes = self._budget_bytes = budget_bytes
         self._run = secrets.token_hex(6)
         self._committed = 0
@@ -70,7 +73,8 @@ class SqliteOutbox:
         self._db, self._broken = db, False
         self._dates = Dates(db, self._run, self._timers)
         self._ledger = Ledger(db)
-        self._ring = Ring(db, self._dates, self._ledger, self._run, self._boot)
+        packs = self._packs and allow_packed(db)
+        self._ring = Ring(db, self._dates, self._ledger, self._run, self._boot, packs=packs)
         self._thinning = Thinning(db, self._ring, self._ledger, int(self._timers.step_back_s * 1000))
         self._marks = Marks(db, self._ring)
         self._marks.distrust_older_versions()
@@ -201,7 +205,9 @@ class SqliteOutbox:
         return replace(self._attempt("read", self._marks.status), budget_bytes=self._budget_bytes)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Let go of the file. What was acknowledged last is kept, if the disk takes it."""
+        with suppress(sqlite3.Error):
+            settle(self._db)
         with suppress(sqlite3.Error):
             self._db.close()
         os.close(self._lock)
@@ -261,6 +267,7 @@ class SqliteOutbox:
         has room again: from here on the ring turns in less space."""
         self._reserve.give()
         with suppress(sqlite3.Error):
+            settle(self._db)
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         used = self._marks.status().used_bytes
         with transaction(self._db):

@@ -85,7 +85,9 @@ def back(box: Box) -> str:
         raise Refused(f"version {wanted or 'before this'} is not there: upgrade to it with its wheel")
     needed, _ = outbox_schema(box.outbox)
     if needed > install.schemas_of(box.home, wanted)[1]:
-        raise Refused(f"version {wanted} can't read the outbox (schema {needed}) any more: let it deliver first")
+        raise Refused(
+            f"version {wanted} can't read the outbox (schema {needed}) any more: let it deliver, then move it away"
+        )
     box.home.switch(wanted)
     if request is not None:
         box.home.ask(request.model_copy(update={"state": "back", "why": f"somebody went back to {wanted}"}))

@@ -98,7 +98,7 @@ def test_the_file_of_a_newer_version_is_refused_and_kept(tmp_path: Path) -> None
     fill(path, 3)
     with closing(sqlite3.connect(path)) as db:
         db.execute(f"PRAGMA user_version = {SCHEMA + 1}")
-        db.execute("UPDATE meta SET value = ? WHERE key = 'schema'", (SCHEMA + 1,))
+        db.execute("UPDATE meta SET value = ? WHERE key IN ('schema', 'reader')", (SCHEMA + 1,))
         db.commit()
     kept = path.read_bytes()
     with pytest.raises(OutboxTooNew, match="newer Kewang"):
