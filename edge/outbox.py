@@ -260,7 +260,7 @@ class SqliteOutbox:
         self._use(db)
         if self._anchor is not None and self._dates.anchor(self._boot) is None:
             with transaction(db):
-                self._dates.set_anchor(self._boot, *self._anchor)
+                self._dates.keep_anchor(self._boot, *self._anchor)
 
     def _free_space(self) -> None:
         """Give the reserve and the room of marked batches to what is new, and hold no more than now until the disk

@@ -199,11 +199,12 @@ class Ring:
         `anchor` is for `last_boot`; a boot without one goes on from the last date known.
         """
         for boot in self._undated_boots(last_boot):
-            known = anchor if boot == last_boot and anchor else (self._dates.last_known_ms() + 1, 0)
-            self._dates.set_anchor(boot, *known)
+            given = anchor if boot == last_boot and anchor else (self._dates.last_known_ms() + 1, 0)
+            known = self._dates.set_anchor(boot, *given)
             while waiting := self._waiting_of(boot):
                 for batch in waiting:
                     self._date_waiting(batch, known)
+        self._dates.end_dating()
 
     def _date_waiting(self, batch: Listed, anchor: tuple[int, int]) -> None:
         body = self.sound_body(batch.order)

@@ -40,7 +40,7 @@ STATES: Final = (OPEN, STORED, QUARANTINED, REFUSED)
 
 META: Final = (
     *("schema", "rewind", "rewind_check", "floor_ms", "dropped_rows", "damaged_batches"),
-    *("thinned_rows", "marking_run", "sendings"),
+    *("thinned_rows", "marking_run", "sendings", "datings"),
 )
 """Keys of `meta`. Those of the second line came later; a version that does not know them passes them over."""
 _NO_REWIND: Final = 2**40
