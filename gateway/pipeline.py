@@ -54,9 +54,11 @@ class Pipeline:
         writers: int = 2,
         write_rows: int = 5000,
         onlooker: Onlooker | None = None,
+        ack_tick_s: float = ACK_TICK_S,
     ) -> None:
         self.subscription, self.store, self.clock = subscription, store, clock
         self.credit, self.writers, self.write_rows = credit, writers, write_rows
+        self.ack_tick_s = ack_tick_s
         timers, lives = timers or Timers(), lives or Lives()
         self.metrics, self.registry = GatewayMetrics(), Registry()
         self.health = StoreHealth(clock, self.metrics)
@@ -154,7 +156,7 @@ class Pipeline:
 
     async def _acknowledge(self) -> None:
         while True:
-            await asyncio.sleep(ACK_TICK_S)
+            await asyncio.sleep(self.ack_tick_s)
             await self._send_acks()
             self.metrics.turned("acknowledge")
 

@@ -106,7 +106,7 @@ def test_salvage_takes_over_marks_rewind_and_dates(tmp_path: Path) -> None:
     assert outbox.apply(Ack(rw=10, rf=ANCHOR_MS), {}) is not None
     assert everything(outbox) == entries
     (after,) = outbox.commit([env(599_000)])
-    assert batch(outbox, after).t0_ms == ANCHOR_MS + 599_002 + 1000
+    assert batch(outbox, after).t0_ms == ANCHOR_MS + 599_030
     outbox.close()
 
 
