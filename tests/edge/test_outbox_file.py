@@ -67,7 +67,7 @@ def test_a_disk_that_lost_the_last_transaction_gives_no_name_and_no_date_twice(t
     (sent,) = outbox.commit([env(1000)])
     lost = batch(outbox, sent)
     outbox.close()
-    outbox = dated(before / "outbox.db")
+    outbox = dated(before / "outbox.db", boot="boot-2")
     (after,) = outbox.commit([env(1000)])
     found = batch(outbox, after)
     assert (found.run, found.number) != (lost.run, lost.number)
