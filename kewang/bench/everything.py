@@ -26,6 +26,7 @@ BENCHES: Final = {
         "cause_accuracy",
         "compression",
     ),
+    "month": ("made", "in_thinned", "absent", "power_cuts", "wrong"),
     "trust": ("recall", "false_flags_per_sensor_day"),
     "rollups": ("step_influxd_pct", "step_gateway_pct", "rebuild_day_influxd_s", "rebuild_day_gateway_s", "hold_ms"),
     "revoke": ("one_ms", "hundred_ms", "bystanders_lost", "messages_lost"),

@@ -33,9 +33,9 @@ class MonthPlan:
 
     seed: int = 1
     sources: int = 4
-    interval_s: float = 60.0
+    interval_s: float = 120.0
     day_s: float = 86_400.0
-    ring_bytes: int = 4_000_000
+    ring_bytes: int = 2_000_000
     sabotage: str = "none"
 
 

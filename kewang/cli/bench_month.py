@@ -12,11 +12,11 @@ def month(
     sources: Annotated[int, typer.Option(min=1, max=20, help="Sensors of the box.")] = 4,
     interval_s: Annotated[
         float, typer.Option(min=1, help="Between two readings of a sensor; half a heartbeat's.")
-    ] = 60,
+    ] = 120,
     day_s: Annotated[
         float, typer.Option(min=300, max=86_400, help="How long a day is; shorter for a quick look.")
     ] = 86_400,
-    ring_bytes: Annotated[int, typer.Option(min=50_000, help="Room of the outbox.")] = 4_000_000,
+    ring_bytes: Annotated[int, typer.Option(min=50_000, help="Room of the outbox.")] = 2_000_000,
     sabotage: Annotated[
         str, typer.Option(help="Spoil something: none, forget, lose, alter-mean, alter-date, all.")
     ] = "none",
