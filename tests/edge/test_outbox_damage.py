@@ -74,7 +74,7 @@ def test_a_damaged_file_never_stops_the_box(
     outbox = dated(path)
     drafts = {}
     for index in range(300):
-        (entry,) = outbox.commit([env(index * 1000, rows=1 + index % 7)])
+        (entry,) = outbox.commit([env(index * 1000, rows=2 + index % 7)])
         drafts[entry.order] = outbox.body(entry.order)
     outbox.close()
     damage(path, random.Random(seed))
