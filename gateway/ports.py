@@ -104,6 +104,12 @@ class Columns(Sequence[tuple[Value, ...]]):
         return repr(list(self))
 
 
+class Numbers(Columns):
+    """Columns that are known to be well: a row at least, dates of the years 2000 to 2200, finite floats alone."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Table:
     """Points of one series: same measurement, tags and fields. `rows`: (Unix ms, value, ...), a value per field.
