@@ -125,9 +125,10 @@ class Pipeline:
             else:
                 self.health.succeeded()
                 self._name(works, outcome, rewind)
+            now_ms = self.clock.mono_ms()
             for work in works:
                 self.queue.done(work)
-                self.acks.want(work.device, self.clock.mono_ms())
+                self.acks.want(work.device, now_ms)
 
     async def _store(self, works: list[Work]) -> Outcome:
         """Write all of `works`; what the store refused of it is in quarantine too when this returns."""
