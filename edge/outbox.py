@@ -49,10 +49,19 @@ class SqliteOutbox:
     """
 
     def __init__(
-        self, path: Path, budget_bytes: int, boot: str, *, timers: Timers | None = None, packs: bool = False
+        self,
+        path: Path,
+        budget_bytes: int,
+        boot: str,
+        *,
+        timers: Timers | None = None,
+        packs: bool = False,
+        alone: bool = False,
     ) -> None:
-        """`packs`: deflate what is kept; versions that can't inflate it then refuse the file."""
+        """`packs`: deflate what is kept; versions that can't inflate it then refuse the file. `alone`: nobody else can
+        read the file meanwhile, which saves the card a file."""
         self._path, self._boot, self._timers, self._packs = path, boot, timers or Timers(), packs
+        self._alone = alone
         self._wanted_bytes = self._budget_bytes = budget_bytes
         self._run = secrets.token_hex(6)
         self._committed = 0
@@ -61,7 +70,7 @@ class SqliteOutbox:
         self._lock = lock(path)
         try:
             with self._refusals("open"):
-                self._use(open_file(path))
+                self._use(open_file(path, alone=alone))
                 self._reserve = Reserve(path)
                 self._reserve.keep()
                 self._first = self._next = self._next_free()
@@ -244,12 +253,12 @@ class SqliteOutbox:
 
     def _replace_damaged(self) -> None:
         self._let_go()
-        self._go_on(replace_damaged(self._path))
+        self._go_on(replace_damaged(self._path, alone=self._alone))
 
     def _open_anew(self) -> None:
         """Also where an exchange of the damaged file did not come to its end."""
         self._let_go()
-        self._go_on(open_file(self._path))
+        self._go_on(open_file(self._path, alone=self._alone))
 
     def _let_go(self) -> None:
         self._broken = True

@@ -12,6 +12,7 @@ from itertools import chain
 from typing import Any, Final
 
 from edge.dating import by_hour
+from edge.outbox_bodies import packed, unpacked
 from edge.outbox_dates import Dates
 from edge.outbox_ledger import Ledger
 from edge.outbox_schema import (
@@ -22,9 +23,7 @@ from edge.outbox_schema import (
     crc_of,
     footprint,
     listed,
-    packed,
     page_bytes,
-    unpacked,
 )
 from edge.ports import Draft
 from edge.thinning import Thin

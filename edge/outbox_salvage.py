@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from edge.dating import by_hour
+from edge.outbox_bodies import is_packed, unpacked
 from edge.outbox_pages import Pages
 from edge.outbox_schema import (
     LAYOUTS,
@@ -27,7 +28,6 @@ from edge.outbox_schema import (
     page_bytes,
     raise_meta,
     transaction,
-    unpacked,
 )
 from kewang.wire.batch import MAX_DATE_MS
 from kewang.wire.names import is_run, is_source
@@ -245,7 +245,7 @@ class Salvage:
         self._new.execute("INSERT OR IGNORE INTO run VALUES (?, ?, ?)", (first, run, boot))
         batch.put(self._new, *self._mark(order))
         self._new.execute("INSERT INTO body VALUES (?, ?, ?, ?)", (order, stream, crc_of(order, stream, body), body))
-        if not body.startswith(b"{"):
+        if is_packed(body):
             raise_meta(self._new, "reader", PACKED_READER)
         self._saved += 1
 

@@ -125,12 +125,15 @@ def trouble(error: sqlite3.Error) -> Trouble:
     return Trouble.REFUSED if code in _REFUSED else Trouble.OTHER
 
 
-def connect(path: Path, layout: Layout = LAYOUT) -> sqlite3.Connection:
+def connect(path: Path, layout: Layout = LAYOUT, *, alone: bool = False) -> sqlite3.Connection:
     """A connection with our settings; a new file gets this layout. A commit is one fsync of the write-ahead log, which
-    stays near 1 MiB."""
+    stays near 1 MiB. `alone`: nobody else can read the file meanwhile; what readers share with each other is a file of
+    its own that the system writes to the card again and again."""
     db = sqlite3.connect(path, isolation_level=None, timeout=_LOCK_WAIT_S, check_same_thread=False)
     db.text_factory = _text
     try:
+        if alone:
+            db.execute("PRAGMA locking_mode = EXCLUSIVE")
         db.execute(f"PRAGMA page_size = {layout.page_bytes}")
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
@@ -175,17 +178,9 @@ def allow_packed(db: sqlite3.Connection) -> bool:
     if meta(db, "reader") < PACKED_READER:
         with transaction(db):
             raise_meta(db, "reader", PACKED_READER)
+        # Into the file itself: `kewang edge upgrade` looks there while the log is ours alone.
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     return True
-
-
-def packed(body: bytes) -> bytes:
-    """A body as it is kept where bodies may be deflated."""
-    return min(body, zlib.compress(body), key=len)
-
-
-def unpacked(kept: bytes) -> bytes:
-    """The JSON of a body whose checksum is right."""
-    return kept if kept.startswith(b"{") else zlib.decompress(kept)
 
 
 def schema_of(db: sqlite3.Connection) -> int | None:

@@ -143,6 +143,8 @@ class Intake:
                 self._onlooker.left(device, state.st == "bye")
             return
         self._registry.heard(device, self._clock.mono_ms())
+        if self._registry.is_of_last_birth(device, state):
+            state = state.model_copy(update={"why": None})  # said again, as a sign of life: it was not away
         two_boxes = self._registry.born(device, state)
         if two_boxes:
             log.error("two boxes share the identity %s: replace or enrol one of them anew", device)

@@ -212,7 +212,8 @@ class Onlooker(Protocol):
         """A message of its own came."""
 
     def born(self, device: str, birth: State, two_boxes: bool) -> None:
-        """It connected and says why; also a `heard`. `two_boxes`: this proves two with one identity."""
+        """It connected and says why, or says its birth again, without; also a `heard`. `two_boxes`: this proves two
+        with one identity."""
 
     def left(self, device: str, deliberate: bool) -> None:
         """Its will, or its own word that it ends, of the connection that was born last."""

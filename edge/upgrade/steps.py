@@ -99,11 +99,19 @@ def outbox_schema(outbox: Path) -> tuple[int, int]:
     if not outbox.exists():
         return SCHEMA, SCHEMA
     try:
-        with closing(sqlite3.connect(f"{outbox.absolute().as_uri()}?mode=ro", uri=True)) as db:
-            version = schema_of(db)
-            return (meta(db, "reader") or version or SCHEMA), (version or SCHEMA)
+        try:
+            return _schemas(f"{outbox.absolute().as_uri()}?mode=ro")
+        except sqlite3.OperationalError:
+            # An agent that spares its card lets nobody read along. What this asks for is in the file itself.
+            return _schemas(f"{outbox.absolute().as_uri()}?immutable=1")
     except sqlite3.Error as error:
         raise Refused(f"outbox {outbox} can't be read: {error}: start the agent first, it mends it") from None
+
+
+def _schemas(outbox: str) -> tuple[int, int]:
+    with closing(sqlite3.connect(outbox, uri=True)) as db:
+        version = schema_of(db)
+        return (meta(db, "reader") or version or SCHEMA), (version or SCHEMA)
 
 
 def restart(outbox: Path) -> bool:

@@ -11,6 +11,7 @@ BENCHES: Final = {
     "ingest": ("ratio", "readings_per_s", "gateway_cpu_us_per_reading", "unbatched_messages_per_s", "lost"),
     "edge": ("rss_mb", "cpu_percent", "start_s", "venv_mb"),
     "buses": ("rss_mb", "cpu_percent", "jitter_p99_ms", "same_wire_p99_ms"),
+    "flash": ("profiles",),
     "backlog": ("backlog_rows", "drain_s", "live_delay_p95_s", "lost"),
     "scale": ("flatness",),
     "fuzz": ("in_process", "gateway"),

@@ -9,6 +9,7 @@ import typer
 
 from kewang.cli.bench_alerts import alerts
 from kewang.cli.bench_buses import buses
+from kewang.cli.bench_flash import flash
 from kewang.cli.bench_ingest import ingest
 from kewang.cli.bench_month import month
 from kewang.cli.bench_powercuts import powercuts
@@ -270,6 +271,7 @@ app.command()(trust)
 app.command()(month)
 app.command()(buses)
 app.command()(powercuts)
+app.command()(flash)
 app.command()(rollups)
 app.command()(upgrade)
 

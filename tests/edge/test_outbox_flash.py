@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from edge.outbox import SqliteOutbox
-from edge.outbox_schema import LAYOUTS, PACKED_READER, READER, Layout, connect, create
+from edge.outbox_bodies import is_packed, packed, unpacked
+from edge.outbox_schema import LAYOUTS, PACKED_READER, READER, SCHEMA, Layout, connect, create
 from edge.ports import Draft, Entry
+from edge.upgrade.steps import outbox_schema
 from kewang.wire.ack import Ack
 from tests.edge.outbox_files import ANCHOR_MS, PLENTY_BYTES, dated, env, everything, fill
 
@@ -101,6 +103,13 @@ def test_whatever_else_goes_to_the_disk_takes_along_what_waits(path: Path, what:
     outbox.close()
 
 
+@pytest.mark.parametrize("body", [b"{}", b'{"v":1,"bt":"4f1e0c9a77d2","q":1,"src":"env-1","tq":2,"r":[[0,29.1]]}'])
+def test_a_short_body_is_kept_as_it_is_and_a_longer_one_by_the_dictionary(body: bytes) -> None:
+    assert unpacked(packed(body)) == body
+    assert is_packed(packed(body)) is (len(body) > 2)
+    assert len(packed(body)) < 0.6 * len(body) + 2
+
+
 def packing(path: Path, budget_bytes: int = PLENTY_BYTES) -> SqliteOutbox:
     outbox = SqliteOutbox(path, budget_bytes, "boot-1", packs=True)
     if outbox.anchor_ms is None:
@@ -131,6 +140,21 @@ def test_only_a_file_with_deflated_bodies_is_closed_to_older_versions(path: Path
     assert on_disk(path, query) == [(PACKED_READER,)]
     dated(path).close()
     assert on_disk(path, query) == [(PACKED_READER,)]
+
+
+def test_an_outbox_that_is_alone_writes_no_file_for_readers(path: Path) -> None:
+    """And still says to whoever upgrades the box which schemas it takes."""
+    outbox = SqliteOutbox(path, PLENTY_BYTES, "boot-1", packs=True, alone=True)
+    outbox.date(ANCHOR_MS, 2)
+    entries = outbox.commit([env(0)])
+    assert not path.with_name("outbox.db-shm").exists()
+    with pytest.raises(sqlite3.OperationalError, match="locked"):
+        on_disk(path, "SELECT 1 FROM batch")
+    assert outbox_schema(path) == (PACKED_READER, SCHEMA)
+    outbox.close()
+    again = dated(path)
+    assert everything(again) == entries
+    again.close()
 
 
 def test_the_file_of_an_older_version_stays_open_to_it(path: Path) -> None:
