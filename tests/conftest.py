@@ -7,6 +7,7 @@ import contextlib
 import gc
 import glob
 import os
+import sys
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -19,6 +20,9 @@ from tests import sharing
 _LEAVING_S = 5.0
 
 pytest_plugins = ["tests.parts"]
+
+# httpx would look for it through all folders at every request; it tells asyncio from another library that we don't use.
+sys.modules.setdefault("sniffio", None)  # type: ignore[arg-type]
 
 # A busy machine makes a slow test, not a wrong one.
 settings.register_profile("kewang", deadline=None)
