@@ -124,8 +124,8 @@ class RuleOff:
 
 
 RULES = {
-    "acknowledge only what is written": RuleOff("gateway database", "I3", pipeline=AcknowledgesBeforeWritten),
-    "ignore a lower rewind": RuleOff("backup restore second", "I3", outbox=ObeysALowerRewind),
+    "acknowledge only what is written": RuleOff("gateway database", "I3", pipeline=AcknowledgesBeforeWritten, seed=12),
+    "ignore a lower rewind": RuleOff("backup restore second", "I3", outbox=ObeysALowerRewind, seed=11),
     "a rewind reopens": RuleOff("backup restore", "I3", outbox=ReopensNothing),
     "a write counts for the rewind at its start": RuleOff(
         "backup restore", "I3", pipeline=CountsForTheRewindAtTheEnd, fixed={"store_lag_s": 2.0}, seed=5
