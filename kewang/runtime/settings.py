@@ -30,8 +30,8 @@ def _zone(name: str) -> str:
     try:
         ZoneInfo(name)
     except (ValueError, OSError, KeyError):
-        known = "Asia/Jayapura (WIT), Asia/Makassar (WITA), Asia/Jakarta (WIB) or UTC"
-        raise ValueError(f"{name!r} is no time zone: take {known}") from None
+        # One name of WIT, of WITA and of WIB.
+        raise ValueError(f"{name!r} is no time zone: take Asia/Jayapura, Asia/Makassar, Asia/Jakarta or UTC") from None
     return name
 
 

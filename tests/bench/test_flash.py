@@ -73,7 +73,7 @@ def test_the_outbox_that_is_measured_is_full_of_what_is_stored(tmp_path: Path, p
 @pytest.mark.slow
 def test_what_the_agent_writes_is_counted() -> None:
     """The figures of so short a time are no statement; that everything is read, acknowledged and counted, is."""
-    plan = FlashPlan(("cellular",), faster=20.0, turns=0.02, budget_mb=0.5)
+    plan = FlashPlan(("cellular",), faster=20.0, turns=0.02, budget_mb=1.0)
     (found,) = measure(plan, FlashLimits(rss_mb=60.0))["profiles"]
     assert found["readings"] > 10
     assert 100 < found["bytes_per_reading"] < 20_000
