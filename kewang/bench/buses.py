@@ -63,12 +63,12 @@ class SensorsProgram(Part):
 
     name = "sensors"
 
-    def __init__(self, folder: Path, broker_port: int, faster: float = 1.0) -> None:
+    def __init__(self, folder: Path, broker_port: int) -> None:
         super().__init__(folder)
-        self._broker_port, self._faster = broker_port, faster
+        self._broker_port = broker_port
 
     def command(self) -> Sequence[str]:
-        words = ["--folder", str(self.data_folder), "--port", str(self._broker_port), "--faster", str(self._faster)]
+        words = ["--folder", str(self.data_folder), "--port", str(self._broker_port)]
         return [sys.executable, "-m", "firmware_sim", "buses", *words]
 
     def is_ready(self) -> bool:
@@ -88,15 +88,9 @@ class AgentOnBuses(EdgeProgram):
     """The agent with these sources."""
 
     def __init__(
-        self,
-        folder: Path,
-        device: str,
-        broker_port: int,
-        sources: Sequence[Mapping[str, Any]],
-        interval_s: float,
-        **more: Any,
+        self, folder: Path, device: str, broker_port: int, sources: Sequence[Mapping[str, Any]], interval_s: float
     ) -> None:
-        super().__init__(folder, device, broker_port, **({"flush_s": 0.5} | more))
+        super().__init__(folder, device, broker_port, flush_s=0.5)
         self._sources, self._interval_s = sources, interval_s
 
     def write_config(self) -> Path:
