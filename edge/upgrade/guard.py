@@ -56,7 +56,18 @@ async def guard(config: Path, outbox: Path, stopping: asyncio.Event) -> Outcome:
 class Guard:
     """One request, over all its tries in this process."""
 
-    def __init__(self, home: Home, request: Request, config: Path, outbox: Path) -> None:
+    def __init__(
+        self,
+        home: Home,
+        request: Request,
+        config: Path,
+        outbox: Path,
+        *,
+        pause_s: float = PAUSE_S,
+        look_s: float = LOOK_S,
+    ) -> None:
+        """`pause_s`: between two tries; `look_s`: between two looks at what a try has delivered."""
+        self._pause_s, self._look_s = pause_s, look_s
         self._home, self._request, self._outbox = home, request, outbox
         self._command = [str(home.program(request.version)), "edge", "run", "--config", str(config)]
         self._verdict = read_verdict(outbox, request)
@@ -76,7 +87,7 @@ class Guard:
             log.warning("version %s: try %d of %d", self._request.version, self._verdict.tries, TRIES)
             await self._try(stopping)
             if self._verdict.state == "trying":
-                await wait_or(stopping, PAUSE_S)
+                await wait_or(stopping, self._pause_s)
         return Outcome.NOTHING if self._verdict.state == "failed" else Outcome.END
 
     def _wanted(self) -> bool:
@@ -114,7 +125,7 @@ class Guard:
         The settle time begins with the proof: how long a busy box takes to start is no life.
         """
         began_s, proven_s = time.monotonic(), None
-        while not await wait_or(stopping, LOOK_S):
+        while not await wait_or(stopping, self._look_s):
             ran_s = time.monotonic() - began_s
             if child.poll() is not None:
                 return f"it ended by itself after {ran_s:.0f} s, code {child.returncode}: its log says why"

@@ -97,14 +97,13 @@ def test_without_anything_delivered_before_one_reading_is_enough(box: Box) -> No
 async def guarded(box: Box, *, within_s: float = 0.0, settle_s: float = 0.0) -> tuple[Outcome, Verdict]:
     request = Request(version=NEW, before=OLD, within_s=within_s or 60.0, settle_s=settle_s)
     box.home.ask(request)
-    outcome = await Guard(box.home, request, box.config, box.outbox).run(asyncio.Event())
+    outcome = await quick(box, request).run(asyncio.Event())
     return outcome, read_verdict(box.outbox, request)
 
 
-@pytest.fixture(autouse=True)
-def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("edge.upgrade.guard.PAUSE_S", 0.0)
-    monkeypatch.setattr("edge.upgrade.guard.LOOK_S", 0.02)
+def quick(box: Box, request: Request) -> Guard:
+    """A guard that waits for nothing."""
+    return Guard(box.home, request, box.config, box.outbox, pause_s=0.0, look_s=0.02)
 
 
 async def test_a_version_that_does_not_start_is_given_up_after_three_tries(box: Box, tmp_path: Path) -> None:
@@ -154,7 +153,7 @@ async def test_a_stop_is_no_failed_try(box: Box, tmp_path: Path) -> None:
     program(box, NEW, f"echo > {tmp_path}/up; exec sleep 600")
     request, stopping = Request(version=NEW, before=OLD), asyncio.Event()
     box.home.ask(request)
-    guard = asyncio.create_task(Guard(box.home, request, box.config, box.outbox).run(stopping))
+    guard = asyncio.create_task(quick(box, request).run(stopping))
     while not (tmp_path / "up").exists():
         await asyncio.sleep(0.01)
     assert read_verdict(box.outbox, request).tries == 1, "on the disk before the start"
@@ -168,7 +167,7 @@ async def test_power_cuts_are_counted_as_tries(box: Box) -> None:
     request = Request(version=NEW, before=OLD)
     box.home.ask(request)
     keep_verdict(box.outbox, Verdict(id=request.id, tries=TRIES))
-    outcome = await Guard(box.home, request, box.config, box.outbox).run(asyncio.Event())
+    outcome = await quick(box, request).run(asyncio.Event())
     assert outcome is Outcome.NOTHING
     assert "without a word" in read_verdict(box.outbox, request).why
 
@@ -177,7 +176,7 @@ async def test_what_root_has_asked_for_meanwhile_is_seen_by_the_next_start(box: 
     program(box, NEW, "exit 1")
     request = Request(version=NEW, before=OLD)
     box.home.ask(Request(version=NEW, before=OLD))
-    assert await Guard(box.home, request, box.config, box.outbox).run(asyncio.Event()) is Outcome.END
+    assert await quick(box, request).run(asyncio.Event()) is Outcome.END
 
 
 class PowerCut(Exception):
