@@ -17,11 +17,11 @@ from typing import Final, ParamSpec, TypeVar
 
 from edge.commands import Commands
 from edge.delivery import Delivery
-from edge.ports import Clock, Draft, Link, LinkDown, OutboxFull, OutboxStatus, Source, SourceError, Uplink, Values
+from edge.ports import Clock, Draft, Link, LinkDown, OutboxFull, OutboxStatus, Pace, Source, SourceError, Uplink, Values
 from kewang.runtime.backoff import Backoff
 from kewang.wire import topics
 from kewang.wire.names import BOX_SOURCE
-from kewang.wire.state import Why
+from kewang.wire.state import State, Why
 from kewang.wire.timers import Timers
 
 log = logging.getLogger(__name__)
@@ -33,6 +33,8 @@ MAX_PENDING_ROWS: Final = 1000
 FIRST_BIRTH_AGAIN_S: Final = 1.0
 POWER_ON_MS: Final = 600_000
 """An agent that starts this soon after the boot was started by the power coming on."""
+TICK_S: Final = 10.0
+"""How often the machine's clock is looked at, at least."""
 
 
 @dataclass
@@ -43,8 +45,8 @@ class Sampling:
     pending: list[tuple[int, Values]] = field(default_factory=list)
     committed: bool = False
     """Whether a batch of this run is committed: the first goes at once."""
-    tried_ms: int = 0
-    """When it was last about to be read."""
+    due_ms: int = 0
+    """When it is to be read, or was for the reading that goes on."""
     last_ms: int | None = None
     last: Values = ()
     readings: int = 0
@@ -54,8 +56,8 @@ class Sampling:
 
     @property
     def hurried(self) -> bool:
-        """Whether its rows are committed at once: events, heartbeats, the first batch of the run, a full batch."""
-        return not self.committed or self.source.stream == "evt" or self.source.name == BOX_SOURCE
+        """Whether its rows are committed at once: events, and the first batch of the run."""
+        return not self.committed or self.source.stream == "evt"
 
 
 class Agent:
@@ -70,24 +72,28 @@ class Agent:
         *,
         timers: Timers,
         commands: Commands | None = None,
+        pace: Pace | None = None,
         flush_s: float = 10.0,
         flush_rows: int = 30,
         firmware: str = "",
         drain_s: float = 3.0,
         why: Why | None = None,
     ) -> None:
-        """`why`: what made this start, if it was neither the power nor a watchdog."""
+        """`pace`: who stretches the periods of sources; `why`: what made this start, if it was neither the power nor a
+        watchdog."""
         self.flushed_ms = self.connecting_ms = clock.mono_ms()
         """When rows were last committed, or it was tried, and when a connection was last tried. Monotonic."""
-        self.samplings = [Sampling(source, tried_ms=self.flushed_ms) for source in sources]
+        self.samplings = [Sampling(source, due_ms=self.flushed_ms) for source in sources]
         self.delivery, self.uplink, self.clock, self.timers = delivery, uplink, clock, timers
-        self.commands = commands
+        self.commands, self.pace = commands, pace
         self.flush_s, self.flush_rows = flush_s, flush_rows
-        self.firmware, self.drain_s, self.started_by = firmware, drain_s, why
+        self.firmware, self.drain_s = firmware, drain_s
+        self.started_by: Why = why or ("power" if self.flushed_ms < POWER_ON_MS else "watchdog")
         self.connects = 0
         self.link: Link | None = None
         self.link_error: str | None = None
         self._flush_now = asyncio.Event()
+        self._pace_changed = asyncio.Event()
         self._sendable = asyncio.Event()
         self._heard = asyncio.Event()
         # Python 3.11's wait_for, which libraries use, loses a cancellation that comes together with its result.
@@ -99,6 +105,11 @@ class Agent:
     def failing(self) -> int:
         """Sources that could not be read last time."""
         return sum(sampling.error is not None for sampling in self.samplings)
+
+    @property
+    def rests(self) -> bool:
+        """Whether rows wait for longer than presence may: then births are the signs of life, not heartbeats."""
+        return self.flush_s > self.timers.heartbeat_s
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Work until `stopping`; then read no more, commit, drain for a few seconds and return."""
@@ -124,9 +135,8 @@ class Agent:
 
     async def _read(self, sampling: Sampling) -> None:
         """Read one source on its schedule; a source that hangs or fails delays no other."""
-        source, due_ms = sampling.source, self.clock.mono_ms()
+        source, sampling.due_ms = sampling.source, self.clock.mono_ms()
         while not self._reads_end:
-            sampling.tried_ms = self.clock.mono_ms()
             try:
                 async with asyncio.timeout(source.timeout_s):
                     values = await source.read()
@@ -142,12 +152,15 @@ class Agent:
                 self._keep(sampling, values)
             if self._reads_end:
                 return
-            due_ms = max(due_ms + int(1000 * self._interval_s(source)), self.clock.mono_ms())
-            await asyncio.sleep((due_ms - self.clock.mono_ms()) / 1000)
+            now_ms = self.clock.mono_ms()
+            sampling.due_ms = max(sampling.due_ms + int(1000 * self._interval_s(source)), now_ms)
+            await asyncio.sleep((sampling.due_ms - now_ms) / 1000)
 
     def _interval_s(self, source: Source) -> float:
         """The box is read at least as often as heartbeats are due."""
-        return min(source.interval_s, self.timers.heartbeat_s) if source.name == BOX_SOURCE else source.interval_s
+        if source.name == BOX_SOURCE:
+            return min(source.interval_s, self.timers.heartbeat_s)
+        return source.interval_s * (self.pace.stretch_of(source.name) if self.pace else 1)
 
     def _failed(self, sampling: Sampling, why: str) -> None:
         sampling.errors += 1
@@ -170,28 +183,42 @@ class Agent:
     def _keep(self, sampling: Sampling, values: Values) -> None:
         sampling.last_ms, sampling.last = self.clock.mono_ms(), values
         sampling.readings += 1
+        if self.pace and self.pace.heard(sampling.source, values):
+            self._pace_changed.set()
         if len(sampling.pending) >= MAX_PENDING_ROWS:
             sampling.shed_rows += 1
             return
         sampling.pending.append((sampling.last_ms, values))
-        if sampling.hurried or len(sampling.pending) >= self.flush_rows:
+        beats = sampling.source.name == BOX_SOURCE and not self.rests
+        if sampling.hurried or beats or len(sampling.pending) >= self.flush_rows:
             self._flush_now.set()
 
     async def _flush(self) -> None:
         """Commit all pending rows together, at most `flush_s` after the oldest was read."""
-        backoff = Backoff("committing to the outbox", log, longest_s=self.flush_s)
+        backoff = Backoff("committing to the outbox", log, longest_s=min(self.flush_s, TICK_S))
         while True:
             with suppress(TimeoutError):
-                async with asyncio.timeout(self.flush_s):
+                async with asyncio.timeout(min(self._flush_in_s(), TICK_S)):
                     await self._flush_now.wait()
-            self._flush_now.clear()
             try:
-                await self._commit()
+                if self._flush_now.is_set() or self._flush_in_s() <= 0:
+                    self._flush_now.clear()
+                    await self._commit()
+                else:
+                    await self._on_disk(self.delivery.tick)
             except OutboxFull as error:
                 await backoff.failed(error)
             else:
                 backoff.succeeded()
             self.flushed_ms = self.clock.mono_ms()
+
+    def _flush_in_s(self) -> float:
+        """When the oldest pending row is old enough. A heartbeat that comes just then is waited for: it commits all."""
+        now_ms = self.clock.mono_ms()
+        oldest_ms = min((each.pending[0][0] for each in self.samplings if each.pending), default=now_ms)
+        beats = (each.source for each in self.samplings if each.source.name == BOX_SOURCE and not self.rests)
+        late_s = max((box.timeout_s for box in beats if self._interval_s(box) <= self.flush_s), default=0.0)
+        return (oldest_ms - now_ms) / 1000 + self.flush_s + late_s
 
     async def _commit(self) -> None:
         """One transaction for everything pending; rows stay pending until it is done. Raises OutboxFull."""
@@ -231,20 +258,26 @@ class Agent:
 
     async def _say_birth(self, link: Link) -> None:
         """Once, and again, ever more rarely, while no ack answers or the boot is undated: the answer brings credit and
-        time. A gateway that subscribes a moment after us has not seen the first."""
-        connected_ms, wait_s = self.clock.mono_ms(), FIRST_BIRTH_AGAIN_S
-        while not (self.delivery.dated and (self.delivery.ack_ms or -1) >= connected_ms):
-            birth = await self._on_disk(self.delivery.birth, self.connects, self._why(), self.firmware)
-            await link.publish(topics.STATE, birth.encode(), retain=True)
-            await asyncio.sleep(min(wait_s, self.timers.birth_repeat_s))
-            wait_s *= 2
+        time. A gateway that subscribes a moment after us has not seen the first. Where rows wait for long, for ever."""
+        connected_ms, wait_s = self.clock.mono_ms(), min(FIRST_BIRTH_AGAIN_S, self.timers.birth_repeat_s)
+        while True:
+            if not self.rests and self.delivery.dated and (self.delivery.ack_ms or -1) >= connected_ms:
+                if self.pace is None:
+                    return
+                await self._pace_changed.wait()
+            self._pace_changed.clear()
+            await link.publish(topics.STATE, (await self._birth()).encode(), retain=True)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(wait_s):
+                    await self._pace_changed.wait()
+            wait_s = min(2 * wait_s, self.timers.birth_repeat_s)
 
-    def _why(self) -> Why:
-        if self.connects > 1:
-            return "link"
-        if self.started_by is not None:
-            return self.started_by
-        return "power" if self.clock.mono_ms() < POWER_ON_MS else "watchdog"
+    async def _birth(self) -> State:
+        why = "link" if self.connects > 1 else self.started_by
+        birth = await self._on_disk(self.delivery.birth, self.connects, why, self.firmware)
+        stretch = self.pace.stretch if self.pace else 1.0
+        told = {"flush_s": self.flush_s} if self.rests else {}
+        return birth.model_copy(update=told | ({"stretch": stretch} if stretch > 1 else {}))
 
     async def _listen(self, link: Link) -> None:
         async for message in link.incoming():

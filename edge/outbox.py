@@ -22,7 +22,7 @@ from edge.outbox_file import RESERVE_BYTES, Reserve, lock, open_file, replace_da
 from edge.outbox_ledger import Ledger
 from edge.outbox_marks import Marks
 from edge.outbox_ring import Orders, Ring
-from edge.outbox_schema import Trouble, add_meta, rewind_of, transaction, trouble
+from edge.outbox_schema import Trouble, add_meta, allow_packed, rewind_of, settle, transaction, trouble
 from edge.outbox_thin import Thinning
 from edge.ports import Applied, Draft, Entry, OutboxFull, OutboxStatus
 from kewang.wire.ack import Ack
@@ -48,8 +48,20 @@ class SqliteOutbox:
     read of it taken over.
     """
 
-    def __init__(self, path: Path, budget_bytes: int, boot: str, *, timers: Timers | None = None) -> None:
-        self._path, self._boot, self._timers = path, boot, timers or Timers()
+    def __init__(
+        self,
+        path: Path,
+        budget_bytes: int,
+        boot: str,
+        *,
+        timers: Timers | None = None,
+        packs: bool = False,
+        alone: bool = False,
+    ) -> None:
+        """`packs`: deflate what is kept; versions that can't inflate it then refuse the file. `alone`: nobody else can
+        read the file meanwhile, which saves the card a file."""
+        self._path, self._boot, self._timers, self._packs = path, boot, timers or Timers(), packs
+        self._alone = alone
         self._wanted_bytes = self._budget_bytes = budget_bytes
         self._run = secrets.token_hex(6)
         self._committed = 0
@@ -58,7 +70,7 @@ class SqliteOutbox:
         self._lock = lock(path)
         try:
             with self._refusals("open"):
-                self._use(open_file(path))
+                self._use(open_file(path, alone=alone))
                 self._reserve = Reserve(path)
                 self._reserve.keep()
                 self._first = self._next = self._next_free()
@@ -70,7 +82,8 @@ class SqliteOutbox:
         self._db, self._broken = db, False
         self._dates = Dates(db, self._run, self._timers)
         self._ledger = Ledger(db)
-        self._ring = Ring(db, self._dates, self._ledger, self._run, self._boot)
+        packs = self._packs and allow_packed(db)
+        self._ring = Ring(db, self._dates, self._ledger, self._run, self._boot, packs=packs)
         self._thinning = Thinning(db, self._ring, self._ledger, int(self._timers.step_back_s * 1000))
         self._marks = Marks(db, self._ring)
         self._marks.distrust_older_versions()
@@ -201,7 +214,9 @@ class SqliteOutbox:
         return replace(self._attempt("read", self._marks.status), budget_bytes=self._budget_bytes)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Let go of the file. What was acknowledged last is kept, if the disk takes it."""
+        with suppress(sqlite3.Error):
+            settle(self._db)
         with suppress(sqlite3.Error):
             self._db.close()
         os.close(self._lock)
@@ -238,12 +253,12 @@ class SqliteOutbox:
 
     def _replace_damaged(self) -> None:
         self._let_go()
-        self._go_on(replace_damaged(self._path))
+        self._go_on(replace_damaged(self._path, alone=self._alone))
 
     def _open_anew(self) -> None:
         """Also where an exchange of the damaged file did not come to its end."""
         self._let_go()
-        self._go_on(open_file(self._path))
+        self._go_on(open_file(self._path, alone=self._alone))
 
     def _let_go(self) -> None:
         self._broken = True
@@ -254,13 +269,14 @@ class SqliteOutbox:
         self._use(db)
         if self._anchor is not None and self._dates.anchor(self._boot) is None:
             with transaction(db):
-                self._dates.set_anchor(self._boot, *self._anchor)
+                self._dates.keep_anchor(self._boot, *self._anchor)
 
     def _free_space(self) -> None:
         """Give the reserve and the room of marked batches to what is new, and hold no more than now until the disk
         has room again: from here on the ring turns in less space."""
         self._reserve.give()
         with suppress(sqlite3.Error):
+            settle(self._db)
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         used = self._marks.status().used_bytes
         with transaction(self._db):

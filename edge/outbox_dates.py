@@ -5,8 +5,8 @@ from bisect import bisect_left
 from collections.abc import Iterable
 from typing import Final
 
-from edge.dating import SourceDates, apart_ms, next_date
-from edge.outbox_schema import meta, raise_meta
+from edge.dating import SourceDates, grid, next_date, with_digit
+from edge.outbox_schema import add_meta, meta, raise_meta
 from kewang.wire.batch import MIN_DATE_MS
 from kewang.wire.timers import Timers
 
@@ -29,9 +29,21 @@ class Dates:
         found = self._db.execute("SELECT anchor_ms, quality FROM anchor WHERE boot = ?", (boot,)).fetchone()
         return (int(found[0]), int(found[1])) if found else None
 
-    def set_anchor(self, boot: str, anchor_ms: int, quality: int) -> None:
-        """Date a boot, or correct it for what comes."""
+    def set_anchor(self, boot: str, anchor_ms: int, quality: int) -> tuple[int, int]:
+        """Date a boot, or correct it for what comes: the anchor with the last digit that it has, or else the next."""
+        known = self.anchor(boot)
+        digit = known[0] if known else meta(self._db, "datings")
+        given = with_digit(anchor_ms, digit), quality
+        self.keep_anchor(boot, *given)
+        return given
+
+    def keep_anchor(self, boot: str, anchor_ms: int, quality: int) -> None:
+        """As it was given."""
         self._db.execute("INSERT OR REPLACE INTO anchor VALUES (?, ?, ?)", (boot, anchor_ms, quality))
+
+    def end_dating(self) -> None:
+        """Boots were dated in this transaction: those of the next have another last digit."""
+        add_meta(self._db, "datings", 1)
 
     def last_known_ms(self) -> int:
         """The last date given to anything."""
@@ -41,19 +53,19 @@ class Dates:
     def date(self, source: str, anchor_ms: int, monos_ms: Iterable[int]) -> list[int]:
         """Dates of a source's next rows."""
         dates, free = self._of(source), self._spans.setdefault(source, Spans(self._db, source)).free
-        apart = apart_ms(source)
-        given = [next_date(dates, anchor_ms + mono_ms, free, self._timers, apart) for mono_ms in monos_ms]
+        on = grid(anchor_ms, source)
+        given = [next_date(dates, anchor_ms + mono_ms, on, free, self._timers) for mono_ms in monos_ms]
         self._db.execute(
             "INSERT OR REPLACE INTO last VALUES (?, ?, ?, ?)", (source, dates.last_ms, dates.top_ms, self._run)
         )
         return given
 
     def _of(self, source: str) -> SourceDates:
-        found = self._db.execute("SELECT last_ms, top_ms, run FROM last WHERE source = ?", (source,)).fetchone()
+        found = self._db.execute("SELECT last_ms, top_ms FROM last WHERE source = ?", (source,)).fetchone()
         if found is None:
             floor_ms = meta(self._db, "floor_ms")
-            return SourceDates(floor_ms, floor_ms, True)
-        return SourceDates(found[0], found[1], found[2] != self._run)
+            return SourceDates(floor_ms, floor_ms)
+        return SourceDates(*found)
 
     def prune(self, boot: str) -> None:
         """Forget boots without batches, and the sources unheard longest when there are too many."""

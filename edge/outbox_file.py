@@ -56,25 +56,26 @@ class Reserve:
             self._path.unlink(missing_ok=True)
 
 
-def open_file(path: Path) -> sqlite3.Connection:
+def open_file(path: Path, *, alone: bool = False) -> sqlite3.Connection:
     """The outbox at `path`, made if there is none; a damaged one is set aside and what can be read of it taken over.
 
-    Raises OutboxTooNew for the file of a newer Kewang, sqlite3.Error when the disk does not let us work.
+    `alone`: nobody else can read it meanwhile. Raises OutboxTooNew for the file of a newer Kewang, sqlite3.Error when
+    the disk does not let us work.
     """
     _finish_exchange(path)
     try:
-        db = _open_sound(path)
+        db = _open_sound(path, alone)
     except sqlite3.Error as error:
         if trouble(error) is not Trouble.DAMAGED:
             raise
         _log.error("outbox %s is damaged: %s", path, error)
         db = None
-    return db if db is not None else replace_damaged(path)
+    return db if db is not None else replace_damaged(path, alone=alone)
 
 
-def _open_sound(path: Path) -> sqlite3.Connection | None:
+def _open_sound(path: Path, alone: bool) -> sqlite3.Connection | None:
     """The connection; None if the file is not an outbox in good order."""
-    db = connect(path)
+    db = connect(path, alone=alone)
     try:
         version = schema_of(db)
         if version is not None and version > SCHEMA and not 0 < meta(db, "reader") <= SCHEMA:
@@ -106,7 +107,7 @@ def _touch(db: sqlite3.Connection) -> None:
     check_totals(db)
 
 
-def replace_damaged(path: Path) -> sqlite3.Connection:
+def replace_damaged(path: Path, *, alone: bool = False) -> sqlite3.Connection:
     """Build a fresh outbox from what can be read of the one at `path`, which is kept as `<name>.damaged-1` or `-2`.
 
     A crash at any point loses nothing: the fresh file takes the place only when it is complete.
@@ -119,7 +120,7 @@ def replace_damaged(path: Path) -> sqlite3.Connection:
     path.replace(aside)
     _log.error("%s: %d batches saved, the damaged file is kept as %s", path, saved, aside.name)
     _finish_exchange(path, aside)
-    db = connect(path)
+    db = connect(path, alone=alone)
     _touch(db)
     return db
 

@@ -28,6 +28,8 @@ _FAR: Final = 2**62
 _SENDABLE = "state = 0 AND first_ms IS NOT NULL"
 _RANGE = f"{_SENDABLE} AND ord BETWEEN ? AND ?"
 _UNSENT = f"state = {OPEN} AND acked_ms < 0"
+_LOT: Final = 1000
+"""Batches that one statement changes at most: what takes it back is kept in memory."""
 
 
 class Marks:
@@ -85,7 +87,15 @@ class Marks:
         newest = self._db.execute("SELECT max(first) FROM run").fetchone()[0]
         if newest is not None and newest != meta(self._db, "marking_run"):
             with transaction(self._db):
-                self._db.execute(f"UPDATE batch SET acked_ms = NULL WHERE {_UNSENT}")
+                self._change(f"UPDATE batch SET acked_ms = NULL WHERE {_UNSENT}")
+
+    def _change(self, query: str, *values: object, within: tuple[int, int] | None = None) -> None:
+        """Do the UPDATE to all batches, or to those `within` two orders."""
+        first, last = self._db.execute("SELECT coalesce(min(ord), 0), coalesce(max(ord), -1) FROM batch").fetchone()
+        if within:
+            first, last = max(first, within[0]), min(last, within[1])
+        for low in range(first, last + 1, _LOT):
+            self._db.execute(f"{query} AND ord BETWEEN ? AND ?", (*values, low, min(low + _LOT - 1, last)))
 
     def going(self, orders: Sequence[int]) -> None:
         """Mark what goes for the first time, in the last transaction but one: a disk that lies loses the last."""
@@ -109,7 +119,7 @@ class Marks:
         refused = {unreadable[crc] for crc in ack.bad if crc in unreadable}
         if not any(map(self._any_open, ranges)) and not any(map(self.is_sendable, refused)):
             return Applied(frozenset(), ack.rw > rewind)
-        # A mark that a power cut takes back costs a resend, so it needs no fsync of its own.
+        # A mark that is forgotten costs a resend, so it waits for the next commit.
         with transaction(self._db, durable=False):
             marked = self._store(ack, ranges) | {order for order in refused if self._refuse(order, ack.gt, now)}
         return Applied(frozenset(marked), ack.rw > rewind)
@@ -123,7 +133,7 @@ class Marks:
             for (order,) in self._db.execute(refused, (since_ms,)).fetchall():
                 self._ring.take_back_dropped(order, now)
             query = f"UPDATE batch SET state = {OPEN}, acked_ms = NULL WHERE state <> {OPEN} AND {no_longer}"
-            self._db.execute(query, (since_ms,))
+            self._change(query, since_ms)
 
     def _orders(self, name: str, low: int, high: int) -> tuple[int, int] | None:
         """First and last order of the batches `low..high` of a run; None if we never had that run."""
@@ -144,8 +154,7 @@ class Marks:
         marked: set[int] = set()
         for orders in ranges:
             marked |= {order for (order,) in self._db.execute(f"SELECT ord FROM batch WHERE {_RANGE}", orders)}
-            query = f"UPDATE batch SET state = {STORED}, acked_ms = ? WHERE {_RANGE}"
-            self._db.execute(query, (ack.gt, *orders))
+            self._change(f"UPDATE batch SET state = {STORED}, acked_ms = ? WHERE {_SENDABLE}", ack.gt, within=orders)
         for name, number, _ in ack.nk:
             found = self._orders(name, number, number)
             if found and found[0] in marked:

@@ -12,9 +12,19 @@ from itertools import chain
 from typing import Any, Final
 
 from edge.dating import by_hour
+from edge.outbox_bodies import packed, unpacked
 from edge.outbox_dates import Dates
 from edge.outbox_ledger import Ledger
-from edge.outbox_schema import LISTED, OPEN, Listed, add_meta, crc_of, footprint, listed
+from edge.outbox_schema import (
+    LISTED,
+    OPEN,
+    Listed,
+    add_meta,
+    crc_of,
+    footprint,
+    listed,
+    page_bytes,
+)
 from edge.ports import Draft
 from edge.thinning import Thin
 from kewang.wire.batch import Batch, Row, fixed
@@ -25,6 +35,9 @@ from kewang.wire.thinned import STANDS_FOR, is_thinned
 _AT_ONCE: Final = 64
 _MARKED = f"{LISTED} WHERE state > 0 ORDER BY ord LIMIT {_AT_ONCE}"
 _OPEN = f"{LISTED} WHERE state = 0 ORDER BY ord LIMIT {_AT_ONCE}"
+_LOT_BYTES: Final = 64 * 1024
+_LOT_PART: Final = 16
+"""Of the budget at most: room is made in lots, for each time the pages at the front are written."""
 
 
 def is_heartbeat(stream: str, source: str) -> bool:
@@ -59,11 +72,14 @@ class Orders:
 
 
 class Ring:
-    """The batches of the file. `run` and `boot` are those of this process."""
+    """The batches of the file. `run` and `boot` are those of this process; with `packs` bodies are kept deflated."""
 
-    def __init__(self, db: sqlite3.Connection, dates: Dates, ledger: Ledger, run: str, boot: str) -> None:
+    def __init__(
+        self, db: sqlite3.Connection, dates: Dates, ledger: Ledger, run: str, boot: str, *, packs: bool = False
+    ) -> None:
         self._db, self._dates, self._ledger = db, dates, ledger
-        self.run, self._boot = run, boot
+        self.run, self._boot, self._packs = run, boot, packs
+        self._page_bytes = page_bytes(db)
 
     def add(self, order: int, number: int, draft: Draft, *, unsent: bool = False) -> None:
         """Keep one batch, dated and tallied if the boot is. `unsent`: it is not sent before it is marked as going."""
@@ -95,10 +111,18 @@ class Ring:
         if dates:
             hours = by_hour(dates)
             span = (min(dates), max(dates), json.dumps(hours) if len(hours) > 1 else None)
-        Listed(order, stream, source, rows, footprint(body), *span).put(self._db, OPEN, mark)
+        kept = self._kept(body)
+        Listed(order, stream, source, rows, footprint(len(kept), self._page_bytes), *span).put(self._db, OPEN, mark)
         self._db.execute(
-            "INSERT OR REPLACE INTO body VALUES (?, ?, ?, ?)", (order, stream, crc_of(order, stream, body), body)
+            "INSERT OR REPLACE INTO body VALUES (?, ?, ?, ?)", (order, stream, crc_of(order, stream, kept), kept)
         )
+
+    def _kept(self, body: bytes) -> bytes:
+        return packed(body) if self._packs else body
+
+    def size(self, body: bytes) -> int:
+        """Bytes that a batch of this body would take on the disk."""
+        return footprint(len(self._kept(body)), self._page_bytes)
 
     def thinned_body(self, orders: Orders, index: int, content: Mapping[str, Any], thin: Thin) -> bytes:
         """Of the batch that will have the `index`-th order from now, in place of batches like `content`."""
@@ -156,7 +180,7 @@ class Ring:
     def sound_body(self, order: int) -> bytes | None:
         """The body of a batch; None if it is gone or fails its CRC."""
         found = self._db.execute("SELECT stream, crc, body FROM body WHERE ord = ?", (order,)).fetchone()
-        return bytes(found[2]) if found and crc_of(order, found[0], found[2]) == found[1] else None
+        return unpacked(found[2]) if found and crc_of(order, found[0], found[2]) == found[1] else None
 
     def date_older_boots(self) -> None:
         """Boots before this one get no anchor of their own any more."""
@@ -174,11 +198,12 @@ class Ring:
         `anchor` is for `last_boot`; a boot without one goes on from the last date known.
         """
         for boot in self._undated_boots(last_boot):
-            known = anchor if boot == last_boot and anchor else (self._dates.last_known_ms() + 1, 0)
-            self._dates.set_anchor(boot, *known)
+            given = anchor if boot == last_boot and anchor else (self._dates.last_known_ms() + 1, 0)
+            known = self._dates.set_anchor(boot, *given)
             while waiting := self._waiting_of(boot):
                 for batch in waiting:
                     self._date_waiting(batch, known)
+        self._dates.end_dating()
 
     def _date_waiting(self, batch: Listed, anchor: tuple[int, int]) -> None:
         body = self.sound_body(batch.order)
@@ -230,10 +255,13 @@ class Ring:
         return name, order - first + 1
 
     def forget_marked(self, limit_bytes: int) -> None:
-        """Let go of marked batches, oldest first, until what is held fits `limit_bytes`."""
-        while self.is_over(limit_bytes) and (found := self._find(_MARKED)):
+        """If what is held does not fit `limit_bytes`: let go of a lot of marked batches, oldest first."""
+        if not self.is_over(limit_bytes):
+            return
+        wanted_bytes = limit_bytes - min(_LOT_BYTES, limit_bytes // _LOT_PART)
+        while self.is_over(wanted_bytes) and (found := self._find(_MARKED)):
             for batch in found:
-                if not self.is_over(limit_bytes):
+                if not self.is_over(wanted_bytes):
                     return
                 self.forget(batch.order)
 

@@ -3,17 +3,21 @@
 import contextlib
 import json
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 from edge.dating import by_hour
+from edge.outbox_bodies import is_packed, unpacked
+from edge.outbox_pages import Pages
 from edge.outbox_schema import (
+    LAYOUTS,
     LISTED,
     META,
     OPEN,
-    PAGE_BYTES,
+    PACKED_READER,
     STATES,
+    Layout,
     Listed,
     add_meta,
     connect,
@@ -21,6 +25,7 @@ from edge.outbox_schema import (
     create,
     footprint,
     listed,
+    page_bytes,
     raise_meta,
     transaction,
 )
@@ -39,6 +44,9 @@ _LAST_CHILD_AT: Final = 108
 _CELLS_AT: Final = 112
 _INTERIOR: Final = 5
 """Where things are in the first page of a database file (sqlite.org/fileformat2.html, 1.3 and 1.6)."""
+_OF_ROWIDS: Final = (5, 13)
+_OF_KEYS: Final = (2, 10)
+"""How a page of a table with rowids begins, and one of an index or a table without."""
 _Cells = dict[tuple[str, str, int], int]
 _Check = Callable[..., bool]
 
@@ -77,18 +85,27 @@ def salvage(damaged: Path, fresh: Path) -> int:
     Batches whose CRC is wrong are counted as damaged and, where the ledger's facts about them can be read, as dropped.
     Raises sqlite3.Error if `fresh` can't be written.
     """
-    new = connect(fresh)
+    _mend_head(damaged, fresh)
+    new = _made(fresh)
     try:
-        create(new)
-        new.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        if _layout(damaged) != _layout(fresh):
-            _give_head(damaged, fresh)
         with transaction(new):
             saved = _copy_all(damaged, new)
         new.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     finally:
         new.close()
     return saved
+
+
+def _made(path: Path, layout: Layout = LAYOUTS[0]) -> sqlite3.Connection:
+    """A new outbox, all of it in its file."""
+    new = connect(path, layout)
+    try:
+        create(new, layout)
+        new.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    except BaseException:
+        new.close()
+        raise
+    return new
 
 
 def _open_damaged(path: Path) -> sqlite3.Connection:
@@ -99,25 +116,62 @@ def _open_damaged(path: Path) -> sqlite3.Connection:
     return db
 
 
-def _layout(path: Path) -> list[tuple[str, int]] | None:
+_Roots = list[tuple[str, int, str]]
+"""Everything in the file by name, the page in which it begins (0: nowhere), and how it was made."""
+
+
+def _roots(path: Path) -> _Roots | None:
     """Where each table begins; None if that can't be read."""
     with contextlib.closing(_open_damaged(path)) as db, contextlib.suppress(sqlite3.DatabaseError):
-        return db.execute("SELECT name, rootpage FROM sqlite_master ORDER BY name").fetchall()
+        return db.execute("SELECT name, rootpage, sql FROM sqlite_master ORDER BY name").fetchall()
     return None
 
 
-def _give_head(damaged: Path, fresh: Path) -> None:
-    """Replace the pages that say where the tables are by those of a fresh outbox: all are made alike."""
-    pages = fresh.read_bytes()
-    head = bytearray(pages[:PAGE_BYTES])
-    head[_PAGES_AT] = (-(-damaged.stat().st_size // PAGE_BYTES)).to_bytes(4, "big")
+def _mend_head(damaged: Path, beside: Path) -> None:
+    """Where a file does not say any more where its tables are, a fresh one of its layout does: all are made alike."""
+    found, heads = _roots(damaged), list[tuple[int, int, bytes]]()
+    sample = beside.with_name(f"{beside.name}.head")
+    for layout in LAYOUTS:
+        _remove(sample)
+        _made(sample, layout).close()
+        roots = _roots(sample)
+        if roots == found:
+            _remove(sample)
+            return
+        heads.append((_likeness(damaged, sample, layout, roots or []), layout.page_bytes, sample.read_bytes()))
+    _remove(sample)
+    _, size, pages = max(heads)
+    _give_head(damaged, size, pages)
+
+
+def _remove(file: Path) -> None:
+    for end in ("", "-wal", "-shm"):
+        file.with_name(file.name + end).unlink(missing_ok=True)
+
+
+def _likeness(damaged: Path, sample: Path, layout: Layout, roots: _Roots) -> int:
+    """How many tables and indexes of the sample seem to begin where they would in `damaged`."""
+    with damaged.open("rb") as old, sample.open("rb") as new:
+        return sum(_kind(old, root, layout) == _kind(new, root, layout) for _, root, _ in roots if root)
+
+
+def _kind(file: BinaryIO, page: int, layout: Layout) -> tuple[int, ...]:
+    file.seek(layout.page_bytes * (page - 1))
+    begins = file.read(1)
+    return next((kind for kind in (_OF_ROWIDS, _OF_KEYS) if begins and begins[0] in kind), ())
+
+
+def _give_head(damaged: Path, size: int, pages: bytes) -> None:
+    """Replace the pages that say where the tables are by those of a fresh outbox with pages of this size."""
+    head = bytearray(pages[:size])
+    head[_PAGES_AT] = (-(-damaged.stat().st_size // size)).to_bytes(4, "big")
     head[_FREE_PAGES_AT] = bytes(8)
     head[_VALID_FOR_AT] = head[_CHANGES_AT]
     with damaged.open("r+b") as file:
         file.write(head)
         for page in _below(head):
-            file.seek(PAGE_BYTES * (page - 1))
-            file.write(pages[PAGE_BYTES * (page - 1) : PAGE_BYTES * page])
+            file.seek(size * (page - 1))
+            file.write(pages[size * (page - 1) : size * page])
 
 
 def _below(head: bytearray) -> list[int]:
@@ -134,14 +188,16 @@ def _int(page: bytearray, at: int, size: int) -> int:
 
 def _copy_all(damaged: Path, new: sqlite3.Connection) -> int:
     with contextlib.closing(_open_damaged(damaged)) as old:
-        return Salvage(old, new).copy()
+        with contextlib.suppress(sqlite3.DatabaseError):
+            old.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return Salvage(old, new, damaged).copy()
 
 
 class Salvage:
     """One pass over the batches of the damaged file."""
 
-    def __init__(self, old: sqlite3.Connection, new: sqlite3.Connection) -> None:
-        self._old, self._new = old, new
+    def __init__(self, old: sqlite3.Connection, new: sqlite3.Connection, damaged: Path) -> None:
+        self._old, self._new, self._page_bytes, self._damaged = old, new, page_bytes(new), damaged
         self._runs: dict[int, tuple[str, str]] = {}
         self._made: _Cells = {}
         self._top: dict[str, int] = {}
@@ -154,6 +210,8 @@ class Salvage:
         for order, stream, crc, body in scan(self._old, "body"):
             if isinstance(body, bytes) and isinstance(stream, str) and crc_of(order, stream, body) == crc:
                 self._keep(order, stream, body)
+        if any(not self._is_saved(row[0]) for row in scan(self._old, "batch")):
+            self._keep_from_leaves()
         self._count_lost()
         self._raise_tallies()
         self._raise_dates(known=whole["last"])
@@ -176,16 +234,42 @@ class Salvage:
                     self._runs[first] = (name, boot)
 
     def _keep(self, order: int, stream: str, body: bytes) -> None:
-        content = json.loads(body)
-        run, first, source, rows = content["bt"], order - content["q"] + 1, content["src"], content["r"]
+        content = json.loads(unpacked(body))
+        run, first = content["bt"], order - content["q"] + 1
         boot = content.get("boot", self._runs.get(first, ("", ""))[1])
-        span: tuple[int, int, str | None] | tuple[()] = ()
-        if "t0" in content:
-            span = self._span(run, source, [content["t0"] + row[0] for row in rows])
+        batch = _as_listed(order, stream, content, footprint(len(body), self._page_bytes))
+        for hour, rows in batch.hours:
+            self._made[run, batch.source, hour] = self._made.get((run, batch.source, hour), 0) + rows
+        if batch.last_ms is not None:
+            self._top[batch.source] = max(self._top.get(batch.source, 0), batch.last_ms)
         self._new.execute("INSERT OR IGNORE INTO run VALUES (?, ?, ?)", (first, run, boot))
-        Listed(order, stream, source, len(rows), footprint(body), *span).put(self._new, *self._mark(order))
+        batch.put(self._new, *self._mark(order))
         self._new.execute("INSERT INTO body VALUES (?, ?, ?, ?)", (order, stream, crc_of(order, stream, body), body))
+        if is_packed(body):
+            raise_meta(self._new, "reader", PACKED_READER)
         self._saved += 1
+
+    def _is_saved(self, order: int) -> bool:
+        return self._new.execute("SELECT 1 FROM batch WHERE ord = ?", (order,)).fetchone() is not None
+
+    def _keep_from_leaves(self) -> None:
+        """Bodies that nothing leads to any more. One counts only if it is the very one that is listed: in pages that
+        were given free lie those of batches that have left, or were not dated yet."""
+        size = page_bytes(self._old)
+        with contextlib.closing(Pages(self._damaged, size)) as pages:
+            for order, name, crc, body in pages.rows(4):
+                stream = name.decode(errors="replace") if isinstance(name, bytes) else ""
+                if isinstance(body, bytes) and crc_of(order, stream, body) == crc and not self._is_saved(order):
+                    batch = _as_listed(order, stream, json.loads(unpacked(body)), footprint(len(body), size))
+                    if self._lists(batch):
+                        self._keep(order, stream, body)
+
+    def _lists(self, batch: Listed) -> bool:
+        """Whether the damaged file holds this batch, and no other under its order."""
+        with contextlib.suppress(sqlite3.DatabaseError):
+            found = self._old.execute(f"{LISTED} WHERE ord = ?", (batch.order,)).fetchone()
+            return found is not None and listed(found)[0] == batch
+        return False
 
     def _mark(self, order: int) -> tuple[int, int | None]:
         """State and ack time of a batch; open if that can't be read: sending again costs nothing.
@@ -198,17 +282,10 @@ class Salvage:
                 return found[0], None if found[0] == OPEN else found[1]
         return OPEN, None
 
-    def _span(self, run: str, source: str, dates: list[int]) -> tuple[int, int, str | None]:
-        hours = by_hour(dates)
-        for hour, rows in hours:
-            self._made[run, source, hour] = self._made.get((run, source, hour), 0) + rows
-        self._top[source] = max(self._top.get(source, 0), *dates)
-        return min(dates), max(dates), json.dumps(hours) if len(hours) > 1 else None
-
     def _count_lost(self) -> None:
         """Batches that are listed but have no sound body: damaged, and dropped if they were open and dated."""
         for order in [row[0] for row in scan(self._old, "batch")]:
-            if self._new.execute("SELECT 1 FROM batch WHERE ord = ?", (order,)).fetchone():
+            if self._is_saved(order):
                 continue
             add_meta(self._new, "damaged_batches", 1)
             with contextlib.suppress(sqlite3.DatabaseError):
@@ -250,6 +327,16 @@ class Salvage:
         if not known:
             (last_ms,) = self._new.execute("SELECT max(top_ms) FROM last").fetchone()
             raise_meta(self._new, "floor_ms", last_ms or 0)
+
+
+def _as_listed(order: int, stream: str, content: Mapping[str, Any], size: int) -> Listed:
+    """A batch of this content and size on the disk, as it is listed."""
+    span: tuple[int, int, str | None] | tuple[()] = ()
+    if "t0" in content:
+        dates = [content["t0"] + row[0] for row in content["r"]]
+        hours = by_hour(dates)
+        span = (min(dates), max(dates), json.dumps(hours) if len(hours) > 1 else None)
+    return Listed(order, stream, content["src"], len(content["r"]), size, *span)
 
 
 def scan(old: sqlite3.Connection, table: str) -> Iterator[tuple[Any, ...]]:

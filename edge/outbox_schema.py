@@ -16,15 +16,15 @@ from typing import Any, Final
 
 from kewang.wire.tally import HOUR_MS
 
-SCHEMA: Final = 1
+SCHEMA: Final = 2
 READER: Final = 1
 """The oldest schema whose program may use a file of ours as well (decision 35). Kept in `meta` of a newer file."""
+PACKED_READER: Final = 2
+"""The same of a file with deflated bodies in it."""
 _APPLICATION: Final = 0x4B574F42
 WAL_BYTES: Final = 1024 * 1024
 """The write-ahead log is written back into the file when it is this long."""
 _LOCK_WAIT_S: Final = 5.0
-PAGE_BYTES: Final = 1024
-"""Small pages: a commit writes each page it touches anew, and flash wears out."""
 _CELL_BYTES: Final = 20
 _ROW_BYTES: Final = 120
 
@@ -40,7 +40,7 @@ STATES: Final = (OPEN, STORED, QUARANTINED, REFUSED)
 
 META: Final = (
     *("schema", "rewind", "rewind_check", "floor_ms", "dropped_rows", "damaged_batches"),
-    *("thinned_rows", "marking_run", "sendings"),
+    *("thinned_rows", "marking_run", "sendings", "datings"),
 )
 """Keys of `meta`. Those of the second line came later; a version that does not know them passes them over."""
 _NO_REWIND: Final = 2**40
@@ -52,7 +52,7 @@ CREATE TABLE anchor (boot TEXT PRIMARY KEY, anchor_ms INTEGER NOT NULL, quality 
 CREATE TABLE last (source TEXT PRIMARY KEY, last_ms INTEGER NOT NULL, top_ms INTEGER NOT NULL, run TEXT NOT NULL)
     WITHOUT ROWID;
 CREATE TABLE tally (run TEXT NOT NULL, source TEXT NOT NULL, hour INTEGER NOT NULL, made INTEGER NOT NULL,
-    dropped INTEGER NOT NULL, changed INTEGER NOT NULL, PRIMARY KEY (run, source, hour)) WITHOUT ROWID;
+    dropped INTEGER NOT NULL, changed INTEGER NOT NULL, PRIMARY KEY ({})) WITHOUT ROWID;
 CREATE INDEX tally_changed ON tally (changed) WHERE changed > 0;
 CREATE TABLE body (ord INTEGER PRIMARY KEY, stream TEXT NOT NULL, crc INTEGER NOT NULL, body BLOB NOT NULL);
 CREATE TABLE batch (ord INTEGER PRIMARY KEY, stream TEXT NOT NULL, source TEXT NOT NULL, rows INTEGER NOT NULL,
@@ -75,6 +75,22 @@ CREATE TRIGGER batch_in AFTER INSERT ON batch BEGIN {_ADD} END;
 CREATE TRIGGER batch_out AFTER DELETE ON batch BEGIN {_TAKE} END;
 CREATE TRIGGER batch_changed AFTER UPDATE ON batch BEGIN {_TAKE} {_ADD} END;
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How a file is laid out when it is made; it stays so."""
+
+    schema: int
+    page_bytes: int
+    """Small pages: a commit writes each page it touches anew, and flash wears out."""
+    tally_key: str
+    """By hour first, the cells of all sources that a commit counts up are neighbours."""
+
+
+LAYOUT: Final = Layout(SCHEMA, 512, "hour, run, source")
+LAYOUTS: Final = (LAYOUT, Layout(1, 1024, "run, source, hour"))
+"""That of new files, and of those that older versions made."""
 
 
 class Trouble(Enum):
@@ -109,17 +125,25 @@ def trouble(error: sqlite3.Error) -> Trouble:
     return Trouble.REFUSED if code in _REFUSED else Trouble.OTHER
 
 
-def connect(path: Path) -> sqlite3.Connection:
-    """A connection with our settings. A commit is one fsync of the write-ahead log, which stays near 1 MiB."""
+def connect(path: Path, layout: Layout = LAYOUT, *, alone: bool = False) -> sqlite3.Connection:
+    """A connection with our settings; a new file gets this layout. A commit is one fsync of the write-ahead log, which
+    stays near 1 MiB. `alone`: nobody else can read the file meanwhile; what readers share with each other is a file of
+    its own that the system writes to the card again and again."""
     db = sqlite3.connect(path, isolation_level=None, timeout=_LOCK_WAIT_S, check_same_thread=False)
     db.text_factory = _text
     try:
-        db.execute(f"PRAGMA page_size = {PAGE_BYTES}")
+        if alone:
+            db.execute("PRAGMA locking_mode = EXCLUSIVE")
+        db.execute(f"PRAGMA page_size = {layout.page_bytes}")
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
-        db.execute(f"PRAGMA wal_autocheckpoint = {WAL_BYTES // PAGE_BYTES}")
+        db.execute(f"PRAGMA wal_autocheckpoint = {WAL_BYTES // page_bytes(db)}")
         db.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")
         db.execute("PRAGMA cache_size = -1024")
+        # Nothing is written outside of our folder, whatever else of this machine is read-only.
+        db.execute("PRAGMA temp_store = MEMORY")
+        # What is freed need not be written once more to be overwritten.
+        db.execute("PRAGMA secure_delete = OFF")
     except BaseException:
         db.close()
         raise
@@ -131,12 +155,32 @@ def _text(stored: bytes) -> str:
     return stored.decode(errors="replace")
 
 
-def create(db: sqlite3.Connection) -> None:
+def create(db: sqlite3.Connection, layout: Layout = LAYOUT) -> None:
     """The tables, in an empty file, in one transaction."""
+    version = layout.schema
     db.executescript(
-        f"BEGIN IMMEDIATE; {_TABLES} {_TRIGGERS} INSERT INTO meta VALUES ('schema', {SCHEMA});"
-        f"PRAGMA application_id = {_APPLICATION}; PRAGMA user_version = {SCHEMA}; COMMIT;"
+        f"BEGIN IMMEDIATE; {_TABLES.format(layout.tally_key)} {_TRIGGERS}"
+        f"INSERT INTO meta VALUES ('schema', {version}), ('reader', {min(version, READER)});"
+        f"PRAGMA application_id = {_APPLICATION}; PRAGMA user_version = {version}; COMMIT;"
     )
+
+
+def page_bytes(db: sqlite3.Connection) -> int:
+    """Of the file's pages."""
+    return _pragma(db, "page_size")
+
+
+def allow_packed(db: sqlite3.Connection) -> bool:
+    """Say in the file that bodies may be deflated, so that a program that can't read them leaves it alone; False if the
+    file is of a schema that has no such word."""
+    if meta(db, "schema") < PACKED_READER:
+        return False
+    if meta(db, "reader") < PACKED_READER:
+        with transaction(db):
+            raise_meta(db, "reader", PACKED_READER)
+        # Into the file itself: `kewang edge upgrade` looks there while the log is ours alone.
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return True
 
 
 def schema_of(db: sqlite3.Connection) -> int | None:
@@ -201,7 +245,7 @@ def check_totals(db: sqlite3.Connection) -> None:
     pages = _pragma(db, "page_count")
     if len(found) == 1 and all(number >= 0 for number in found[0]):
         batches, _, open_bytes, used_bytes, undated = found[0]
-        if open_bytes <= used_bytes <= 2 * PAGE_BYTES * pages and undated <= batches <= used_bytes:
+        if open_bytes <= used_bytes <= 2 * page_bytes(db) * pages and undated <= batches <= used_bytes:
             return
     db.executescript(
         """BEGIN IMMEDIATE; DELETE FROM total; INSERT INTO total SELECT count(*) FILTER (WHERE state = 0),
@@ -212,16 +256,27 @@ def check_totals(db: sqlite3.Connection) -> None:
 
 @contextmanager
 def transaction(db: sqlite3.Connection, *, durable: bool = True) -> Iterator[None]:
-    """All or nothing. With `durable` it is on the disk when it ends; without, a power cut may undo the newest ones."""
-    db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
-    db.execute("BEGIN IMMEDIATE")
+    """All or nothing. With `durable` it is on the disk when it ends, and with it what waited; without, it waits.
+
+    What waits is seen by this connection only, and is gone when the process ends or a later transaction fails.
+    """
+    if not db.in_transaction:
+        db.execute("BEGIN IMMEDIATE")
     try:
         yield
-        db.execute("COMMIT")
+        if durable:
+            db.execute("COMMIT")
     except BaseException:
         if db.in_transaction:
             db.execute("ROLLBACK")
         raise
+
+
+def settle(db: sqlite3.Connection) -> None:
+    """Write what waits."""
+    if db.in_transaction:
+        with transaction(db):
+            pass
 
 
 def crc_of(order: int, stream: str, body: bytes) -> int:
@@ -289,15 +344,15 @@ def damage(reason: str) -> sqlite3.DatabaseError:
     return error
 
 
-def footprint(body: bytes) -> int:
-    """Bytes a batch with this body takes on the disk, with what is left empty in its page.
+def footprint(kept: int, page: int) -> int:
+    """Bytes a batch whose body is kept in so many takes in pages of this size, with what is left empty of them.
 
     How much of a long row stays in its leaf page: sqlite.org/fileformat2.html, 1.6.
     """
-    cell = len(body) + _CELL_BYTES
-    most, least = PAGE_BYTES - 35, (PAGE_BYTES - 12) * 32 // 255 - 23
+    cell = kept + _CELL_BYTES
+    most, least = page - 35, (page - 12) * 32 // 255 - 23
     if cell <= most:
-        return PAGE_BYTES // (PAGE_BYTES // cell) + _ROW_BYTES
-    local = least + (cell - least) % (PAGE_BYTES - 4)
+        return page // (page // cell) + _ROW_BYTES
+    local = least + (cell - least) % (page - 4)
     local = local if local <= most else least
-    return -(-(cell - local) // (PAGE_BYTES - 4)) * PAGE_BYTES + PAGE_BYTES // (PAGE_BYTES // local) + _ROW_BYTES
+    return -(-(cell - local) // (page - 4)) * page + page // (page // local) + _ROW_BYTES

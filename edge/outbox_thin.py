@@ -17,7 +17,7 @@ from typing import Any, Final
 from edge.dating import by_hour
 from edge.outbox_ledger import Ledger
 from edge.outbox_ring import UNSENT, Orders, Ring
-from edge.outbox_schema import LISTED, OPEN, Listed, add_meta, footprint, listed
+from edge.outbox_schema import LISTED, OPEN, Listed, add_meta, listed
 from edge.thinning import believed, spans, thin_batches
 from kewang.wire.batch import Row
 from kewang.wire.thinned import WIDTHS_S, is_thinned
@@ -150,7 +150,7 @@ class Thinning:
         rows = [row for held in group for row in held.rows_of(metrics)]
         made = thin_batches(metrics, spans(metrics, rows, width_s * 1000))
         bodies = [self._ring.thinned_body(orders, index, content, thin) for index, thin in enumerate(made)]
-        if not made or sum(map(footprint, bodies)) >= sum(held.batch.size for held in group):
+        if not made or sum(map(self._ring.size, bodies)) >= sum(held.batch.size for held in group):
             return False
         for held in group:
             self._ledger.dropped(self._ring.run_of(held.batch.order)[0], source, held.batch.hours, orders.next)

@@ -114,6 +114,20 @@ class Source(Protocol):
     async def close(self) -> None: ...
 
 
+class Pace(Protocol):
+    """How much more rarely sources are read than their settings say. Called in the agent's loop; answers at once."""
+
+    @property
+    def stretch(self) -> float:
+        """How many times their periods most of them take now; 1 = as set."""
+
+    def stretch_of(self, source: str) -> float:
+        """The same of one source; for the box it is not asked."""
+
+    def heard(self, source: Source, values: Values) -> bool:
+        """A source was read. Whether `stretch` changed by it."""
+
+
 @runtime_checkable
 class Showing(Protocol):
     """What a `Source` may offer beside its readings: what its camera sees now."""

@@ -9,6 +9,7 @@ from edge.agent import Agent
 from edge.commands import Commands, Memory
 from edge.delivery import Delivery
 from edge.outbox import SqliteOutbox
+from edge.power import BatteryPace
 from edge.settings import EdgeSettings, Start, build_sources, read_settings, read_start
 from edge.status import answer, socket_path
 from edge.upgrade.guard import TRIAL, Outcome, guard
@@ -34,7 +35,16 @@ async def serve(
     timers = settings.protocol_times()
     clock = settings.system_clock()
     settings.outbox.path.parent.mkdir(parents=True, exist_ok=True)
-    outbox = SqliteOutbox(settings.outbox.path, settings.outbox.budget_bytes, boot_id(), timers=timers)
+    rhythm = settings.outbox.rhythm
+    outbox = SqliteOutbox(
+        settings.outbox.path,
+        settings.outbox.budget_bytes,
+        boot_id(),
+        timers=timers,
+        packs=rhythm.sparing,
+        # Who guards a trial reads along.
+        alone=rhythm.sparing and TRIAL not in os.environ,
+    )
     others = [upkeep] if upkeep else []
     dated = clock.synchronised if settings.enrolment else lambda: True
     try:
@@ -50,8 +60,9 @@ async def serve(
             clock,
             timers=timers,
             commands=Commands([*sources, *others], Memory(settings.outbox.path.with_suffix(".commands.json"))),
-            flush_s=settings.outbox.flush_s,
-            flush_rows=settings.outbox.flush_rows,
+            pace=BatteryPace(settings.power) if settings.power else None,
+            flush_s=rhythm.flush_s,
+            flush_rows=rhythm.flush_rows,
             firmware=f"kewang {__version__}",
             why=why,
         )

@@ -4,8 +4,10 @@ import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import ConfigDict, Field, PlainValidator, ValidationError, field_validator, model_validator
 from pydantic_core import PydanticCustomError
@@ -61,20 +63,54 @@ class EdgeBroker(BrokerSettings):
     keepalive: int = Field(default=30, ge=5, le=600, description="Seconds after which a silent connection is probed.")
 
 
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """How often readings go to the disk. What was read since is what a power cut takes."""
+
+    flush_s: float
+    flush_rows: int
+    sparing: bool
+    """The card is spared: what is kept is deflated, and versions of before leave it alone; nobody else reads along."""
+
+
+Profile = Literal["wired", "cellular", "card"]
+PROFILES: Final[dict[Profile, Rhythm]] = {
+    "wired": Rhythm(10.0, 30, sparing=False),
+    "cellular": Rhythm(30.0, 90, sparing=True),
+    "card": Rhythm(300.0, 300, sparing=True),
+}
+
+
 class OutboxSettings(Settings):
     """The durable queue on the box's disk."""
 
     path: SettingsPath = Field(default=Path("/var/lib/kewang/outbox.db"), description="The queue's file (SQLite).")
     budget_mb: float = Field(default=512, ge=1, le=1_000_000, description="Room on disk; the oldest batches make way.")
-    flush_s: float = Field(default=10.0, gt=0, le=600, description="Readings are committed at least this often.")
-    flush_rows: int = Field(
-        default=30, ge=1, le=1000, description="A source with so many new rows is committed at once."
+    profile: Profile = Field(
+        default="wired",
+        description="How often readings are committed, and so what a power cut takes: `wired` those of the last 10 s, "
+        "`cellular` 30 s, `card` 5 min, for a card that should last. The last two keep them deflated.",
+    )
+    flush_s: float | None = Field(
+        default=None, gt=0, le=600, description="Readings are committed at least this often (s); default: by profile."
+    )
+    flush_rows: int | None = Field(
+        default=None,
+        ge=1,
+        le=1000,
+        description="A source with so many new rows is committed at once; default: by profile, 30, 90 or 300.",
     )
 
     @property
     def budget_bytes(self) -> int:
         """The budget in bytes."""
         return int(self.budget_mb * 1_000_000)
+
+    @property
+    def rhythm(self) -> Rhythm:
+        """That of the profile, with what the settings say of their own."""
+        given = PROFILES[self.profile]
+        return replace(given, flush_s=self.flush_s or given.flush_s, flush_rows=self.flush_rows or given.flush_rows)
 
 
 class TrustSettings(Settings):
@@ -94,6 +130,28 @@ class TrustSettings(Settings):
         description="`barkjohn-2021`: `pm25_corrected_ugm3` beside the raw value, with this box's humidity. For "
         "Plantower sensors in outdoor air.",
     )
+
+
+class PowerLevel(Settings):
+    """One step of saving."""
+
+    below: float = Field(gt=0, description="It begins where the metric falls below this, and ends 2 % above it.")
+    stretch: float = Field(gt=1, le=100, description="Sources are read at so many times their periods.")
+
+
+class PowerSettings(Settings):
+    """A box on a battery reads its sources more rarely the lower that is."""
+
+    source: str = Field(description="Source that tells of the battery; it and the box itself keep their periods.")
+    metric: str = Field(default="supply_v", description="Its metric that does.")
+    levels: tuple[PowerLevel, ...] = Field(min_length=1, max_length=10, description="Steps, the mildest first.")
+
+    @field_validator("levels")
+    @classmethod
+    def _steps(cls, levels: tuple[PowerLevel, ...]) -> tuple[PowerLevel, ...]:
+        if any(later.below >= one.below or later.stretch <= one.stretch for one, later in pairwise(levels)):
+            raise problem("each level must begin below the one before it and stretch more: sort them so")
+        return levels
 
 
 class TimerSettings(Settings):
@@ -175,6 +233,9 @@ class EdgeSettings(Settings):
     )
     wall_offset_ms: int = Field(default=0, description="Shifts the clock, for benches. Leave it at 0 in the field.")
     trust: TrustSettings = Field(default_factory=TrustSettings, description="Whether values can be believed.")
+    power: PowerSettings | None = Field(
+        default=None, description="Saving of a battery; without this section every source keeps its period."
+    )
     timers: TimerSettings = Field(default_factory=TimerSettings, description="The protocol's times, for tests.")
     sources: tuple[AnySource, ...] = Field(
         default=(), description="Cameras and sensors; each with the keys of its driver."
@@ -222,14 +283,19 @@ class EdgeSettings(Settings):
         return sources
 
     @model_validator(mode="after")
-    def _warm_ups(self) -> Self:
-        """Refuse a time for a source that is not there. The office may take one away: that must not stop the box."""
+    def _named(self) -> Self:
+        """Refuse what is said of a source that is not there. The office may take one away: that must not stop the
+        box."""
         names = [source.name for source in self.sources]
-        if unknown := sorted(set(self.trust.warm_up_s) - set(names)):
-            told = f"trust.warm_up_s: no source {unknown[0]!r} (there are {', '.join(names) or 'none'})"
+        unknown = sorted(set(self.trust.warm_up_s) - set(names))
+        told = [f"trust.warm_up_s: no source {unknown[0]!r}"] if unknown else []
+        if self.power and self.power.source not in (BOX_SOURCE, *names):
+            told.append(f"power.source: no source {self.power.source!r}")
+        for each in told:
+            whole = f"{each} (there are {', '.join(names) or 'none'})"
             if self.enrolment is None:
-                raise problem(told)
-            log.warning("%s", told)
+                raise problem(whole)
+            log.warning("%s", whole)
         return self
 
     def protocol_times(self) -> Timers:

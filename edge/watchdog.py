@@ -30,7 +30,7 @@ def stuck(agent: Agent) -> str:
     """What of the agent does not go on, in words; empty if everything does. Slow and refused is not stuck."""
     now_ms = agent.clock.mono_ms()
     for each in agent.samplings:
-        if now_ms - each.tried_ms > 1000 * (each.source.interval_s + each.source.timeout_s + GRACE_S):
+        if now_ms - each.due_ms > 1000 * (each.source.timeout_s + GRACE_S):
             return f"source {each.source.name} is not read any more"
     if now_ms - agent.flushed_ms > 1000 * (agent.flush_s + GRACE_S):
         return "nothing is committed any more: the disk hangs"

@@ -141,6 +141,7 @@ def _add_buses(buses: argparse.ArgumentParser) -> None:
     buses.add_argument("--folder", type=Path, required=True, help="their ports, faults (NAME.json), sources.json")
     buses.add_argument("--host", default="127.0.0.1", help="broker that the ESP32 speaks to")
     buses.add_argument("--port", type=int, default=1883, help="its port")
+    buses.add_argument("--faster", type=float, default=1.0, help="what is measured changes so many times as quickly")
 
 
 def run_buses(options: argparse.Namespace) -> int:
@@ -150,7 +151,7 @@ def run_buses(options: argparse.Namespace) -> int:
 
     broker = BrokerSettings(host=options.host, port=options.port)
     options.folder.mkdir(parents=True, exist_ok=True)
-    return run_until_signalled(lambda stopping: serve(options.folder, broker, stopping))
+    return run_until_signalled(lambda stopping: serve(options.folder, broker, stopping, options.faster))
 
 
 def _add_fleet(fleet: argparse.ArgumentParser) -> None:

@@ -19,7 +19,7 @@ from firmware_sim.layout import map_file, read_layout
 from firmware_sim.rtu import RtuUnit
 from firmware_sim.sensor import Sensor
 from firmware_sim.serial_line import plugged
-from firmware_sim.signals import Signals
+from firmware_sim.signals import Hastened, Signals
 from kewang.runtime.broker import BrokerSettings
 
 MAP: Final = "market-env"
@@ -30,8 +30,11 @@ Settings = dict[str, Any]
 class Box:
     """Where the devices are: `folder` holds their ports, fault files (`NAME.json`) and journals (`NAME.jsonl`)."""
 
-    def __init__(self, folder: Path, broker: BrokerSettings, pace_s: float, stack: AsyncExitStack) -> None:
+    def __init__(
+        self, folder: Path, broker: BrokerSettings, pace_s: float, stack: AsyncExitStack, faster: float = 1.0
+    ) -> None:
         self._folder, self._broker, self._pace_s, self._stack = folder, broker, pace_s, stack
+        self._faster = faster
 
     async def start(self) -> list[Settings]:
         """Start all; the settings of the edge's sources that read them."""
@@ -39,7 +42,10 @@ class Box:
         return [*serial, *self._on_i2c(), self._thermometer(), await self._esp()]
 
     def _sensor(self, name: str, metrics: tuple[str, ...]) -> Sensor:
-        return Sensor(metrics, Signals(len(name)), self._journal(name), self._faults(name))
+        return Sensor(metrics, self._signals(len(name)), self._journal(name), self._faults(name))
+
+    def _signals(self, seed: int) -> Signals:
+        return Signals(seed) if self._faster == 1 else Hastened(seed, self._faster)
 
     def _journal(self, name: str) -> Journal:
         return self._stack.enter_context(Journal(self._folder / f"{name}.jsonl"))
@@ -60,7 +66,7 @@ class Box:
 
     def _board(self, name: str, unit: int) -> Board:
         layout = read_layout(map_file(MAP))
-        return Board(layout, Signals(unit), self._journal(name), unit=unit, faults=self._faults(name))
+        return Board(layout, self._signals(unit), self._journal(name), unit=unit, faults=self._faults(name))
 
     async def _particles(self) -> list[Settings]:
         pms = particles.Pms5003(self._sensor("pm-1", particles.PMS_METRICS), pace_s=self._pace_s, spin_up_s=0)
@@ -92,10 +98,12 @@ class Box:
 
 
 @asynccontextmanager
-async def box(folder: Path, broker: BrokerSettings, pace_s: float = 0.1) -> AsyncIterator[list[Settings]]:
-    """The devices, until the end. `pace_s`: how often those that speak by themselves do."""
+async def box(
+    folder: Path, broker: BrokerSettings, pace_s: float = 0.1, faster: float = 1.0
+) -> AsyncIterator[list[Settings]]:
+    """The devices, until the end. `pace_s`: how often those that speak by themselves do; `faster`: see Hastened."""
     async with AsyncExitStack() as stack:
-        yield await Box(folder, broker, pace_s, stack).start()
+        yield await Box(folder, broker, pace_s, stack, faster).start()
 
 
 @contextmanager
@@ -133,9 +141,9 @@ def _transfers(bus: Bus, caller: socket.socket) -> None:
             lines.flush()
 
 
-async def serve(folder: Path, broker: BrokerSettings, stopping: asyncio.Event) -> None:
+async def serve(folder: Path, broker: BrokerSettings, stopping: asyncio.Event, faster: float = 1.0) -> None:
     """Serve the devices until `stopping`; the settings that read them are in `folder`/sources.json once all are up."""
-    async with box(folder, broker) as sources:
+    async with box(folder, broker, faster=faster) as sources:
         fresh = folder / "sources.new"
         fresh.write_text(json.dumps(sources))
         fresh.replace(folder / "sources.json")

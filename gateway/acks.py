@@ -41,6 +41,8 @@ class Acks:
         self._devices: OrderedDict[str, Memory] = OrderedDict()
         self._due: OrderedDict[str, int] = OrderedDict()
         self._rewinds: list[Rewind] = []
+        self.rewind = 0
+        """The highest rewind the database knows."""
         self._ahead: dict[str, int] = {}
         self.devices_ahead = 0
         """Devices that obeyed a rewind which the database, as read last, does not know: it was restored, and nobody
@@ -55,13 +57,9 @@ class Acks:
     def rewinds(self, rewinds: list[Rewind]) -> None:
         # Counted here: between two reads a device may have learned of a new rewind from another gateway.
         self._rewinds = rewinds
+        self.rewind = rewinds[-1].number if rewinds else 0
         self._ahead = {device: number for device, number in self._ahead.items() if number > self.rewind}
         self.devices_ahead = len(self._ahead)
-
-    @property
-    def rewind(self) -> int:
-        """The highest rewind the database knows."""
-        return self.rewinds[-1].number if self.rewinds else 0
 
     def heard(self, device: str, run: str, up_ms: int, device_rewind: int) -> None:
         """A birth or a batch came: the next ack answers it."""

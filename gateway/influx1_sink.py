@@ -4,10 +4,8 @@ import base64
 from collections.abc import Sequence
 
 from gateway.influx_history import InfluxHistory
-from gateway.influx_http import MAX_BODY_BYTES, TIMEOUT_S, InfluxHttp, answered, by_bucket, shard_days
+from gateway.influx_http import TIMEOUT_S, InfluxHttp, answered, body_of, by_bucket, shard_days
 from gateway.influxql import Queries, identifier
-from gateway.line_protocol import encode
-from gateway.points import refusal
 from gateway.ports import BUCKETS, Lives, Misconfigured, Table
 
 
@@ -48,12 +46,7 @@ class Influx1Store(InfluxHistory):
         await self._http.close()
 
     async def _write(self, bucket: str, part: Sequence[Table], tables: Sequence[Table]) -> None:
-        try:
-            body = encode(part)
-        except ValueError as error:
-            raise refusal(tables, str(error)) from None
-        if len(body) > MAX_BODY_BYTES:
-            raise refusal(tables, f"a write of {len(body)} bytes, the limit is {MAX_BODY_BYTES}")
+        body = body_of(part, tables)
         query = {"db": self.database, "rp": bucket, "precision": "ms"}
         if refused := answered(*await self._http.post("/write", query, body), tables):
             raise refused

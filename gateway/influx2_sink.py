@@ -25,17 +25,15 @@ from influxdb_client.rest import ApiException
 from gateway.influx_history import InfluxHistory
 from gateway.influx_http import (
     CONNECTIONS,
-    MAX_BODY_BYTES,
     TIMEOUT_S,
     InfluxHttp,
     answered,
+    body_of,
     by_bucket,
     shard_days,
     unanswered,
 )
 from gateway.influxql import Queries
-from gateway.line_protocol import encode
-from gateway.points import refusal
 from gateway.ports import BUCKETS, Bucket, Lives, Misconfigured, Table
 
 T = TypeVar("T")
@@ -72,12 +70,7 @@ class Influx2Store(InfluxHistory):
             self._open = None
 
     async def _write(self, bucket: str, part: Sequence[Table], tables: Sequence[Table]) -> None:
-        try:
-            body = encode(part)
-        except ValueError as error:
-            raise refusal(tables, str(error)) from None
-        if len(body) > MAX_BODY_BYTES:
-            raise refusal(tables, f"a write of {len(body)} bytes, the limit is {MAX_BODY_BYTES}")
+        body = body_of(part, tables)
         writing = self._client().write_api()
         await self._answer(
             lambda: writing.write(bucket, self._organisation, body, write_precision=WritePrecision.MS), tables

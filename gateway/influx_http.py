@@ -9,6 +9,7 @@ from typing import Final
 
 import aiohttp
 
+from gateway.line_protocol import encode
 from gateway.points import refusal
 from gateway.ports import BUCKETS, Bucket, Misconfigured, Poison, RetryLater, Split, Table, bucket_of
 
@@ -120,6 +121,17 @@ def error_text(body: bytes) -> str:
         told = told.get("message") or told.get("error") or told
         return str(told)[:500]
     return body.decode(errors="replace").strip()[:500]
+
+
+def body_of(part: Sequence[Table], tables: Sequence[Table]) -> bytes:
+    """`part` of `tables` as a write's body. Raises Split or Poison, of all of them."""
+    try:
+        body = encode(part)
+    except ValueError as error:
+        raise refusal(tables, str(error)) from None
+    if len(body) > MAX_BODY_BYTES:
+        raise refusal(tables, f"a write of {len(body)} bytes, the limit is {MAX_BODY_BYTES}")
+    return body
 
 
 def by_bucket(tables: Sequence[Table]) -> list[tuple[Bucket, list[Table]]]:

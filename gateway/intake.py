@@ -7,8 +7,10 @@ import base64
 import logging
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Final
 
+from gateway import quick
 from gateway.acks import Acks
 from gateway.flood import Floods
 from gateway.judge import Verdict, Window, judge, refuse_all
@@ -16,7 +18,7 @@ from gateway.metrics import GatewayMetrics
 from gateway.ports import Clock, Message, Onlooker, Refused, SeriesId, Table, Tags, Unwatched, Value
 from gateway.registry import MAX_SOURCES, Registry
 from kewang.wire import topics
-from kewang.wire.batch import Batch, decode
+from kewang.wire.batch import Batch, inflate, read
 from kewang.wire.errors import WireError, printable
 from kewang.wire.names import NO_SOURCE
 from kewang.wire.placement import Placement
@@ -30,6 +32,8 @@ _VALUE_CHARACTERS = 40
 """Of a refused row's text: as much memory as a value takes."""
 LIVE_MS = 300_000
 """A row that is older, or further ahead, says nothing of now."""
+ASKED_MS: Final = 100
+"""So long it counts what the clock said of the present."""
 
 
 @dataclass(slots=True)
@@ -40,17 +44,19 @@ class Work:
     name: tuple[str, int] | int
     tables: list[Table]
     refused: list[Refused]
+    rows: int = field(init=False, default=0)
+    """Rows to write, for sizing writes."""
+    values: int = field(init=False, default=0)
+    """Values to write, dates too, or text that is as large: what it takes of memory."""
 
-    @property
-    def rows(self) -> int:
-        """Rows to write, for sizing writes."""
-        return sum(len(table.rows) for table in self.tables) + len(self.refused)
-
-    @property
-    def values(self) -> int:
-        """Values to write, dates too, or text that is as large: what it takes of memory."""
-        refused = sum(1 + len(one.row) // _VALUE_CHARACTERS for one in self.refused)
-        return sum(len(table.rows) * (1 + len(table.fields)) for table in self.tables) + refused
+    def __post_init__(self) -> None:
+        for table in self.tables:
+            rows = len(table.rows)
+            self.rows += rows
+            self.values += rows * (1 + len(table.fields))
+        for one in self.refused:
+            self.rows += 1
+            self.values += 1 + len(one.row) // _VALUE_CHARACTERS
 
     def points(self) -> Iterator[tuple[Tags, Value]]:
         """(tags, date) of each row to be stored."""
@@ -78,6 +84,7 @@ class Intake:
         self._ahead_ms = int(timers.ahead_s * 1000)
         self._raw_ms = raw_days * DAY_MS
         self._metrics = metrics
+        self._asked_ms, self._window_now = -ASKED_MS, Window()
         self.floods = Floods()
 
     def take(self, message: Message) -> Work | None:
@@ -136,6 +143,8 @@ class Intake:
                 self._onlooker.left(device, state.st == "bye")
             return
         self._registry.heard(device, self._clock.mono_ms())
+        if self._registry.is_of_last_birth(device, state):
+            state = state.model_copy(update={"why": None})  # said again, as a sign of life: it was not away
         two_boxes = self._registry.born(device, state)
         if two_boxes:
             log.error("two boxes share the identity %s: replace or enrol one of them anew", device)
@@ -145,32 +154,49 @@ class Intake:
 
     def _data(self, device: str, stream: str, payload: bytes) -> Work:
         try:
-            batch = decode(payload)
+            message = inflate(payload)
+            return self._quickly(device, stream, message) or self._thoroughly(device, stream, message)
         except WireError as error:
             return self._unreadable(device, stream, payload, str(error))
-        self._acks.heard(device, batch.run, batch.up_ms, batch.rewind)
-        try:
-            verdict = self._verdict(SeriesId(stream, device, batch.source), batch)
         except Exception as error:
-            log.exception("unexpected error with batch %s %d of %s", batch.run, batch.number, device)
+            log.exception("unexpected error with a message of %s", device)
             return self._unreadable(device, stream, payload, f"unexpected: {error!r}")
+
+    def _quickly(self, device: str, stream: str, message: bytes) -> Work | None:
+        """The work in a common batch; None: the batch has to be looked at thoroughly."""
+        found = quick.read(stream, device, message, self._window())
+        if found is None or not self._registry.has_room(device, found.batch.source):
+            return None
+        batch, table, last_ms = found
+        self._acks.heard(device, batch.run, batch.up_ms, batch.rewind)
         if self._watched:
-            self._tell(device, batch, verdict.tables)
+            self._tell(device, batch.source, last_ms, [table])
+        return Work(device, (batch.run, batch.number), [table], [])
+
+    def _thoroughly(self, device: str, stream: str, message: bytes) -> Work:
+        """Raises WireError for what is no batch."""
+        batch = read(message)
+        self._acks.heard(device, batch.run, batch.up_ms, batch.rewind)
+        verdict = self._verdict(SeriesId(stream, device, batch.source), batch)
+        if self._watched:
+            self._tell(device, batch.source, batch.t0_ms + batch.rows[-1][0], verdict.tables)
         return Work(device, (batch.run, batch.number), verdict.tables, verdict.refused)
 
-    def _tell(self, device: str, batch: Batch, tables: list[Table]) -> None:
+    def _tell(self, device: str, source: str, sent_ms: int, tables: list[Table]) -> None:
         """The values of the newest rows, if they are of now by our clock: nothing late alerts. And that their source
-        sends, also if they are of now by what their device dates: our clock, set by hours, silences no source."""
+        sends, also if they are of now by what their device dates: our clock, set by hours, silences no source.
+
+        `sent_ms`: date of the batch's last row."""
         newest: dict[str, Value] = {}
-        known, sent_ms = self._registry.device(device), batch.t0_ms + batch.rows[-1][0]
+        known = self._registry.device(device)
         known.newest_ms = max(known.newest_ms, sent_ms)
         for table in tables:
             date_ms, *values = table.rows[-1]
             if isinstance(date_ms, int) and abs(date_ms - self._clock.wall_ms()) <= LIVE_MS:
                 newest |= dict(zip(table.fields, values, strict=True))
-        if newest or (sent_ms >= known.newest_ms - LIVE_MS and batch.source in known.sources):
+        if newest or (sent_ms >= known.newest_ms - LIVE_MS and source in known.sources):
             told = {name: value for name, value in newest.items() if isinstance(value, float)}
-            self._onlooker.measured(device, batch.source, told)
+            self._onlooker.measured(device, source, told)
 
     def _verdict(self, series: SeriesId, batch: Batch) -> Verdict:
         if not self._registry.has_room(series.device, series.source):
@@ -178,6 +204,13 @@ class Intake:
         return judge(series, batch, self._window())
 
     def _window(self) -> Window:
+        """Of now, as asked for at most ASKED_MS ago: asking the kernel costs as much as reading a small batch."""
+        now_ms = self._clock.mono_ms()
+        if not self._asked_ms <= now_ms < self._asked_ms + ASKED_MS:
+            self._asked_ms, self._window_now = now_ms, self._window_asked()
+        return self._window_now
+
+    def _window_asked(self) -> Window:
         if not self._clock.synchronised():
             return Window()
         now_ms = self._clock.wall_ms()

@@ -10,7 +10,7 @@ from functools import lru_cache
 from itertools import groupby
 from typing import Any
 
-from gateway.ports import Columns, Refused, SeriesId, Table, Value
+from gateway.ports import Columns, Refused, SeriesId, Table, Tags, Value
 from kewang.wire.batch import Batch, Row
 from kewang.wire.catalogue import BY_NAME, Metric
 from kewang.wire.errors import printable
@@ -48,7 +48,7 @@ def judge(series: SeriesId, batch: Batch, window: Window) -> Verdict:
             fields, rows = _with_sums(fields, rows)
         if batch.time_quality < 2:
             fields, rows = (*fields, "tq"), [(*row, float(batch.time_quality)) for row in rows]
-        verdict.tables.append(Table(series.stream, _tags(series), fields, rows))
+        verdict.tables.append(Table(series.stream, tags_of(series.device, series.source), fields, rows))
     if series.stream == "sys" and series.source == BOX_SOURCE:
         verdict.tables += _heartbeat_tables(series, batch, window)
     return verdict
@@ -88,8 +88,9 @@ def _product(mean: Value, count: Value) -> float | None:
 
 
 @lru_cache(maxsize=16_384)
-def _tags(series: SeriesId) -> tuple[tuple[str, str], ...]:
-    return (("device", series.device), ("source", series.source))
+def tags_of(device: str, source: str) -> Tags:
+    """The tags of what a source says."""
+    return (("device", device), ("source", source))
 
 
 def _all_rows(metrics: Sequence[Metric | None], batch: Batch, window: Window) -> Columns | None:
@@ -178,7 +179,7 @@ def _heartbeat_tables(series: SeriesId, batch: Batch, window: Window) -> list[Ta
         return []
     tables = []
     if batch.held is not None and date_ms <= window.newest_ms:
-        tables.append(Table("sys", _tags(series), ("held",), [(date_ms, float(batch.held))]))
+        tables.append(Table("sys", tags_of(series.device, series.source), ("held",), [(date_ms, float(batch.held))]))
     stated = sorted(enumerate(batch.tallies), key=lambda entry: entry[1].source)
     for source, entries in groupby(stated, key=lambda entry: entry[1].source):
         rows = [(date_ms + i, tally.run, tally.hour, tally.made, tally.dropped) for i, tally in entries]

@@ -54,9 +54,11 @@ class Pipeline:
         writers: int = 2,
         write_rows: int = 5000,
         onlooker: Onlooker | None = None,
+        ack_tick_s: float = ACK_TICK_S,
     ) -> None:
         self.subscription, self.store, self.clock = subscription, store, clock
         self.credit, self.writers, self.write_rows = credit, writers, write_rows
+        self.ack_tick_s = ack_tick_s
         timers, lives = timers or Timers(), lives or Lives()
         self.metrics, self.registry = GatewayMetrics(), Registry()
         self.health = StoreHealth(clock, self.metrics)
@@ -123,9 +125,10 @@ class Pipeline:
             else:
                 self.health.succeeded()
                 self._name(works, outcome, rewind)
+            now_ms = self.clock.mono_ms()
             for work in works:
                 self.queue.done(work)
-                self.acks.want(work.device, self.clock.mono_ms())
+                self.acks.want(work.device, now_ms)
 
     async def _store(self, works: list[Work]) -> Outcome:
         """Write all of `works`; what the store refused of it is in quarantine too when this returns."""
@@ -154,7 +157,7 @@ class Pipeline:
 
     async def _acknowledge(self) -> None:
         while True:
-            await asyncio.sleep(ACK_TICK_S)
+            await asyncio.sleep(self.ack_tick_s)
             await self._send_acks()
             self.metrics.turned("acknowledge")
 

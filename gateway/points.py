@@ -7,7 +7,7 @@ from math import isfinite
 from types import NoneType
 from typing import Any, Final, NamedTuple
 
-from gateway.ports import Poison, Split, Table
+from gateway.ports import Numbers, Poison, Split, Table
 
 MAX_DATE_MS: Final = 9_223_372_036_854
 """Unix ms, either sign: what InfluxDB can date (64 bits of ns)."""
@@ -47,6 +47,8 @@ def shape(table: Table) -> Shape:
         dates, *columns = table.turned()
     except ValueError:
         raise ValueError("rows of different lengths, or empty") from None
+    if isinstance(table.rows, Numbers):
+        return Shape(dates, tuple(columns), (float,) * len(columns), False)
     if len(columns) != len(table.fields):
         raise ValueError(f"{len(columns)} values for {len(table.fields)} fields")
     if set(map(type, dates)) != {int} or min(dates) < -MAX_DATE_MS or max(dates) > MAX_DATE_MS:

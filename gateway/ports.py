@@ -104,6 +104,12 @@ class Columns(Sequence[tuple[Value, ...]]):
         return repr(list(self))
 
 
+class Numbers(Columns):
+    """Columns that are known to be well: a row at least, dates of the years 2000 to 2200, finite floats alone."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Table:
     """Points of one series: same measurement, tags and fields. `rows`: (Unix ms, value, ...), a value per field.
@@ -206,7 +212,8 @@ class Onlooker(Protocol):
         """A message of its own came."""
 
     def born(self, device: str, birth: State, two_boxes: bool) -> None:
-        """It connected and says why; also a `heard`. `two_boxes`: this proves two with one identity."""
+        """It connected and says why, or says its birth again, without; also a `heard`. `two_boxes`: this proves two
+        with one identity."""
 
     def left(self, device: str, deliberate: bool) -> None:
         """Its will, or its own word that it ends, of the connection that was born last."""

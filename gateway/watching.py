@@ -123,6 +123,7 @@ class Watching:
         now_s = self._steady.now_s()
         with self._safely():
             self._watch.born(device, birth.why, now_s)
+            self._watch.paced(device, birth.flush_s or 0.0, birth.stretch or 1.0)
             if two_boxes:
                 self._watch.two_boxes(device, now_s)
 

@@ -9,6 +9,7 @@ import asyncio
 import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Final, TypeVar
 from urllib.parse import quote
@@ -126,12 +127,18 @@ class GatewayAddress:
     """Trust anchor for `https`; None: the system's."""
 
 
+@cache
+def _system_anchors() -> ssl.SSLContext:
+    """Read once: there are more than a hundred."""
+    return ssl.create_default_context()
+
+
 class GatewayApi:
     """One client with its pool of connections. Use as `async with`, or call `close`."""
 
     def __init__(self, address: GatewayAddress, timeout_s: float = 5.0) -> None:
         self._token_file = address.token_file
-        verify = ssl.create_default_context(cafile=str(address.ca_file)) if address.ca_file else True
+        verify = ssl.create_default_context(cafile=str(address.ca_file)) if address.ca_file else _system_anchors()
         self._client = httpx.AsyncClient(
             base_url=address.url.rstrip("/"), timeout=timeout_s, verify=verify, follow_redirects=False, trust_env=False
         )

@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, field_validator
+from pydantic import Field
 from sqlalchemy import make_url
 
 from kewang.runtime.broker import BrokerSettings
-from kewang.runtime.settings import Settings, load, secret
+from kewang.runtime.settings import Settings, TimeZone, load, secret
 from provisioning.guard.settings import GuardSettings
 
 STATE_FOLDER: Final = Path("/var/lib/kewang/provisioning")
@@ -44,17 +44,7 @@ class WebSettings(Settings):
         "", pattern=r"^[0-9]{0,15}$", description="The office's WhatsApp number without signs (62811...), for help."
     )
     language: Literal["id", "en"] = Field("id", description="Language of a page until its reader chooses one.")
-    time_zone: str = Field("Asia/Jayapura", description="Time zone of the city, by its name (Asia/Makassar).")
-
-    @field_validator("time_zone")
-    @classmethod
-    def _is_a_zone(cls, name: str) -> str:
-        try:
-            ZoneInfo(name)
-        except (ValueError, OSError, KeyError):
-            known = "Asia/Jayapura (WIT), Asia/Makassar (WITA), Asia/Jakarta (WIB) or UTC"
-            raise ValueError(f"{name!r} is no time zone: take {known}") from None
-        return name
+    time_zone: TimeZone = Field("Asia/Jayapura", description="Time zone of the city, by its name (Asia/Makassar).")
 
 
 class DevicesSettings(Settings):

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from edge.dating import SourceDates, apart_ms, by_hour, next_date
+from edge.dating import SourceDates, by_hour, grid, next_date, with_digit
 from edge.ports import Applied, Draft, Entry, OutboxFull, OutboxStatus
 from kewang.wire.ack import Ack
 from kewang.wire.batch import MAX_ROWS, MIN_DATE_MS, Batch, Row, fixed
@@ -72,6 +72,7 @@ class MemoryDisk:
     changed: dict[Cell, None] = field(default_factory=dict)
     orders: int = 0
     wall_ms: int = MIN_DATE_MS
+    datings: int = 0
     rewind: int = 0
     dropped_rows: int = 0
     damaged: int = 0
@@ -86,8 +87,6 @@ class MemoryOutbox:
         self.run = secrets.token_hex(6)
         self._first = disk.orders + 1
         self._anchor_waits = False
-        for dates in disk.last.values():
-            dates.fresh = True
 
     @contextmanager
     def _transaction(self) -> Iterator[MemoryDisk]:
@@ -136,10 +135,9 @@ class MemoryOutbox:
     def _date(self, kept: Kept, *, states: bool) -> None:
         disk, source = self._disk, kept.draft.source
         anchor_ms, quality = disk.anchors[kept.boot]
-        last = disk.last.setdefault(source, SourceDates(0, 0, True))
-        free = self._free(source)
-        apart = apart_ms(source)
-        kept.dates = [next_date(last, anchor_ms + mono_ms, free, Timers(), apart) for mono_ms, _ in kept.draft.rows]
+        last = disk.last.setdefault(source, SourceDates(0, 0))
+        free, on = self._free(source), grid(anchor_ms, source)
+        kept.dates = [next_date(last, anchor_ms + mono_ms, on, free, Timers()) for mono_ms, _ in kept.draft.rows]
         disk.wall_ms = max(disk.wall_ms, *kept.dates)
         self._count(kept, 0)
         rows: list[Row] = [
@@ -206,7 +204,8 @@ class MemoryOutbox:
     def date(self, anchor_ms: int, time_quality: int) -> None:
         with self._transaction() as disk:
             if self._boot in disk.anchors:
-                disk.anchors[self._boot] = (anchor_ms, time_quality)
+                digit = disk.anchors[self._boot][0]
+                disk.anchors[self._boot] = (with_digit(anchor_ms, digit), time_quality)
             else:
                 self._date_boots(self._boot, (anchor_ms, time_quality))
                 self._anchor_waits = True
@@ -216,10 +215,12 @@ class MemoryOutbox:
         boots = list(dict.fromkeys([*(kept.boot for kept in waiting), last_boot]))
         for boot in boots[: boots.index(last_boot) + 1]:
             given = anchor if boot == last_boot else None
-            self._disk.anchors[boot] = given or (self._disk.wall_ms + 1, 0)
+            anchor_ms, quality = given or (self._disk.wall_ms + 1, 0)
+            self._disk.anchors[boot] = (with_digit(anchor_ms, self._disk.datings), quality)
             for kept in waiting:
                 if kept.boot == boot:
                     self._date(kept, states=False)
+        self._disk.datings += 1
 
     def oldest_open(self, limit: int, without: Collection[int]) -> list[Entry]:
         found = (kept.entry for order, kept in self._disk.batches.items() if kept.sendable and order not in without)

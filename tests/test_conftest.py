@@ -24,6 +24,15 @@ kept = []
 def test_it():
     kept.append(subprocess.Popen([sys.executable, "-c", "input()", "forgotten process"], stdin=subprocess.PIPE))
 """
+LEAVES_A_PROCESS_OF_A_PROCESS = """
+import subprocess, sys
+forks = "import subprocess, sys; input(); subprocess.Popen(['sleep', '60', '.0']); print(flush=True); input()"
+kept = subprocess.Popen([sys.executable, "-c", forks], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+def test_it():
+    kept.stdin.write(b"\\n")
+    kept.stdin.flush()
+    kept.stdout.readline()
+"""
 WARNS = """
 import warnings
 def test_it():
@@ -63,8 +72,13 @@ def outcome_of(test: str, folder: Path, *words: str) -> subprocess.CompletedProc
 
 @pytest.mark.parametrize(
     ("test", "complaint"),
-    [(LEAVES_A_TASK, "forgotten task"), (LEAVES_A_PROCESS, "forgotten process"), (WARNS, "something is deprecated")],
-    ids=["task", "process", "warning"],
+    [
+        (LEAVES_A_TASK, "forgotten task"),
+        (LEAVES_A_PROCESS, "forgotten process"),
+        (LEAVES_A_PROCESS_OF_A_PROCESS, "sleep 60 .0"),
+        (WARNS, "something is deprecated"),
+    ],
+    ids=["task", "process", "process of a process", "warning"],
 )
 def test_what_is_left_behind_is_a_failure(tmp_path: Path, test: str, complaint: str) -> None:
     done = outcome_of(test, tmp_path)
@@ -83,14 +97,6 @@ def test_a_module_that_stays_in_one_piece_does_and_others_do_not(module: str) ->
     assert (CHECKOUT / module).is_file()
     assert sharing.scope(f"{module}::test_one[a::b]") == sharing.scope(f"{module}::test_other") == module
     assert sharing.scope("tests/edge/test_agent.py::test_one") == "tests/edge/test_agent.py::test_one"
-
-
-MANY = """
-import pytest
-@pytest.mark.parametrize("n", range(9))
-def test_it(n):
-    pass
-"""
 
 
 def test_several_workers_run_every_test_once(tmp_path: Path) -> None:

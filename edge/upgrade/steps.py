@@ -85,7 +85,9 @@ def back(box: Box) -> str:
         raise Refused(f"version {wanted or 'before this'} is not there: upgrade to it with its wheel")
     needed, _ = outbox_schema(box.outbox)
     if needed > install.schemas_of(box.home, wanted)[1]:
-        raise Refused(f"version {wanted} can't read the outbox (schema {needed}) any more: let it deliver first")
+        raise Refused(
+            f"version {wanted} can't read the outbox (schema {needed}) any more: let it deliver, then move it away"
+        )
     box.home.switch(wanted)
     if request is not None:
         box.home.ask(request.model_copy(update={"state": "back", "why": f"somebody went back to {wanted}"}))
@@ -97,11 +99,19 @@ def outbox_schema(outbox: Path) -> tuple[int, int]:
     if not outbox.exists():
         return SCHEMA, SCHEMA
     try:
-        with closing(sqlite3.connect(f"{outbox.absolute().as_uri()}?mode=ro", uri=True)) as db:
-            version = schema_of(db)
-            return (meta(db, "reader") or version or SCHEMA), (version or SCHEMA)
+        try:
+            return _schemas(f"{outbox.absolute().as_uri()}?mode=ro")
+        except sqlite3.OperationalError:
+            # An agent that spares its card lets nobody read along. What this asks for is in the file itself.
+            return _schemas(f"{outbox.absolute().as_uri()}?immutable=1")
     except sqlite3.Error as error:
         raise Refused(f"outbox {outbox} can't be read: {error}: start the agent first, it mends it") from None
+
+
+def _schemas(outbox: str) -> tuple[int, int]:
+    with closing(sqlite3.connect(outbox, uri=True)) as db:
+        version = schema_of(db)
+        return (meta(db, "reader") or version or SCHEMA), (version or SCHEMA)
 
 
 def restart(outbox: Path) -> bool:

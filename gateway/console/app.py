@@ -13,7 +13,6 @@ from gateway.console.events import Events
 from gateway.console.facts import Access, Facts, Options
 from gateway.console.figures_pages import FiguresPages
 from gateway.console.forms import Forms
-from gateway.console.headers import SafeHeaders
 from gateway.console.incidents import IncidentPages, Incidents
 from gateway.console.live import Live
 from gateway.console.login import Login
@@ -28,6 +27,7 @@ from kewang.ui import pages as shared
 from kewang.ui import palette
 from kewang.ui.pages import in_language
 from kewang.ui.words import Language, as_language
+from kewang.web.headers import SafeHeaders
 
 COOKIE: Final = "lang"
 _YEAR_S: Final = 365 * 86_400
@@ -55,7 +55,7 @@ def create_app(
     app = FastAPI(title="Kewang", docs_url=None, redoc_url=None, openapi_url="/api/v1/openapi.json")
     app.state.live = live
     app.add_middleware(Login, access=access, clock=clock)
-    app.add_middleware(SafeHeaders)
+    app.add_middleware(SafeHeaders, headers=shared.HEADERS)
     pages = Pages(renderer, events, devices, options)
     for shown in (pages, MapPages(live, pages), FiguresPages(live, pages)):
         app.include_router(shown.router())

@@ -127,7 +127,7 @@ class Live:
             self._slow_due_ms = self._pause(began_ms, self._options.ledger_s, longest_s)
         slow, facts = self._slow, self._facts
         marks = marks_of(slow.books, slow.quarantine, facts.two_boxes(), facts.worked_on())
-        sites = sites_of(newest, slow.heard, marks, facts.placements(), now_ms, self._options)
+        sites = sites_of(newest, slow.heard, marks, facts.placements(), facts.birth, now_ms, self._options)
         await self.sparks.refresh(self._on_cards(sites), now_ms, self._options.spark_reads)
         return Overview(now_ms, now_ms, None, sites, slow.books, slow.quarantine)
 

@@ -1,7 +1,7 @@
 """What the pages show, as plain values: devices by site with their state and newest readings. Pure."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Final, Literal
@@ -14,6 +14,7 @@ from kewang.wire.batch import MAX_DATE_MS
 from kewang.wire.cameras import CameraReason, CameraState
 from kewang.wire.catalogue import FLAG_ENDING, METRICS, Metric
 from kewang.wire.placement import REFUSED_LIVES, Place, Placement
+from kewang.wire.state import State
 
 Condition = Literal["ok", "silent", "never"]
 _ON_CARD: Final = {"env", "cam"}
@@ -160,26 +161,36 @@ def sites_of(
     heard_before: Iterable[str],
     marks: Mapping[str, Marks],
     placements: Mapping[str, Placement],
+    birth: Callable[[str], State | None],
     now_ms: int,
     options: Options,
 ) -> tuple[Site, ...]:
     """All devices that have a reading or a placement, by site, troubled sites first, the unplaced last.
 
     `newest`: of each series of the last day; `heard_before`: devices that have any reading;
-    `marks`: of devices that have any.
+    `marks`: of devices that have any; `birth`: what a device said of itself.
     """
     by_device: dict[str, list[Newest]] = defaultdict(list)
     for row in newest:
         by_device[row.point.series.device].append(row)
     heard = {*heard_before, *by_device}
     devices = [
-        _device(name, by_device[name], placements.get(name), now_ms, options)
+        _device(name, by_device[name], placements.get(name), now_ms, _patient(options, birth(name)))
         if name in heard
         else Device(name, _place(placements.get(name), now_ms), "never", None, ())
         for name in sorted(heard | set(placements))
         if not (name in placements and placements[name].now.life in REFUSED_LIVES)
     ]
     return _by_site([replace(device, marks=marks.get(device.name, Marks())) for device in devices])
+
+
+def _patient(options: Options, birth: State | None) -> Options:
+    """With a device whose rows wait, or which reads its sources more rarely, patience lasts so much longer."""
+    if birth is None or birth.flush_s is birth.stretch is None:
+        return options
+    flush_s, stretch = birth.flush_s or 0.0, birth.stretch or 1.0
+    silent_s, source_silent_s = options.silent_s + flush_s, options.source_silent_s * stretch + flush_s
+    return replace(options, silent_s=silent_s, source_silent_s=source_silent_s)
 
 
 def _by_site(devices: list[Device]) -> tuple[Site, ...]:

@@ -103,6 +103,11 @@ class Presence:
         """A row of one of its sources came."""
         self._sources.heard(device, source, now_s)
 
+    def paced(self, device: str, flush_s: float, stretch: float) -> None:
+        """How long its rows wait, and how much more rarely than usual its sources are read."""
+        if device in self._devices:
+            self._sources.paced(device, flush_s, stretch)
+
     def deaf(self) -> None:
         """We ourselves can't hear: nobody's silence counts until `hears`."""
         self._deaf = True

@@ -2,6 +2,7 @@
 
 A source is down after `source_intervals` of its usual ones and at least `source_min_s`, counted only while its device
 is well: a camera may be down while its device is up, and when the device is silent nothing is known of the camera.
+A device may say that its rows wait, or that it reads its sources more rarely to save its battery.
 """
 
 import math
@@ -20,6 +21,7 @@ _WEIGHT: Final = 0.1
 _OUTLIER: Final = 3.0
 """An interval counts as at most so many usual ones."""
 _AGAIN_S: Final = 60.0
+_AS_USUAL: Final = (0.0, 1.0)
 
 
 @dataclass(slots=True)
@@ -38,6 +40,8 @@ class Sources:
     def __init__(self, rules: PresenceRules) -> None:
         self._rules = rules
         self._devices: dict[str, dict[str, _Source]] = {}
+        self._paces: dict[str, tuple[float, float]] = {}
+        """Of devices that said so: how long rows wait (s), and by how much periods are stretched."""
         self._agenda: Agenda[tuple[str, str]] = Agenda()
 
     @property
@@ -53,6 +57,14 @@ class Sources:
     def forget(self, device: str) -> None:
         """The device is no more."""
         self._devices.pop(device, None)
+        self._paces.pop(device, None)
+
+    def paced(self, device: str, flush_s: float, stretch: float) -> None:
+        """What the device says of itself; 0 and 1: nothing."""
+        if (flush_s, stretch) == _AS_USUAL:
+            self._paces.pop(device, None)
+        else:
+            self._paces[device] = (flush_s, stretch)
 
     def only(self, device: str, staying: Collection[str]) -> None:
         """The device has these sources alone: any other is learned anew if it is heard again."""
@@ -71,7 +83,7 @@ class Sources:
         if one.word == "down":
             one.back = True
             self._agenda.put((device, source), now_s)
-        else:
+        elif self._pace(device)[1] == 1:
             gap_s = now_s - one.heard_s
             if one.rows == 1:
                 one.usual_s = gap_s
@@ -81,6 +93,9 @@ class Sources:
         if one.rows == _LEARNED_ROWS:
             self._agenda.put((device, source), now_s)
 
+    def _pace(self, device: str) -> tuple[float, float]:
+        return self._paces.get(device, _AS_USUAL)
+
     def due(self, now_s: float, fit_s: Callable[[str], float]) -> Iterator[Transition]:
         """What changed. `fit_s`: since when a device is well, inf: it is not."""
         for _, (device, source) in self._agenda.over(now_s):
@@ -88,7 +103,9 @@ class Sources:
             if one is None:
                 continue
             base_s = max(one.heard_s, fit_s(device))
-            over_s = base_s + max(self._rules.source_min_s, self._rules.source_intervals * one.usual_s)
+            flush_s, stretch = self._pace(device)
+            usual_s = max(one.usual_s, flush_s) * stretch
+            over_s = base_s + max(self._rules.source_min_s, self._rules.source_intervals * usual_s)
             word: Word = "down" if (one.word == "down" and not one.back) or over_s <= now_s else "up"
             before, one.word, one.back = one.word, word, False
             if word == "up":

@@ -81,6 +81,10 @@ class Watch:
         self.presence.heard(device, now_s, until_s)
         self._changes += self.engine.born(device, why, now_s)
 
+    def paced(self, device: str, flush_s: float, stretch: float) -> None:
+        """Rows wait so long on the device, and its sources are read at so many times their usual periods."""
+        self.presence.paced(device, flush_s, stretch)
+
     def measured(self, device: str, source: str, values: Mapping[str, float], now_s: float) -> None:
         """A live row. Late rows are never given: what is over alerts nobody."""
         self._changes += self.engine.measured(device, source, values, now_s)

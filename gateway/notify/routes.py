@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from gateway.incidents.canary import CANARY
 from gateway.incidents.model import Incident, Severity
@@ -19,7 +19,7 @@ from gateway.notify.delivery import DeliveryRules
 from gateway.notify.escalation import EscalationSettings
 from gateway.notify.message import Message
 from gateway.notify.texts import LinkSettings, Surroundings, Texts
-from kewang.runtime.settings import Settings, load
+from kewang.runtime.settings import Settings, TimeZone, load
 
 HOUR_S = 3600.0
 
@@ -74,7 +74,7 @@ class QuietSettings(Settings):
 class NotifySettings(Settings):
     """Settings of notices."""
 
-    time_zone: str = Field("Asia/Jayapura", description="Time zone of texts and quiet hours, by its name.")
+    time_zone: TimeZone = Field("Asia/Jayapura", description="Time zone of texts and quiet hours, by its name.")
     templates: Path | None = Field(None, description="Folder with templates that replace ours.")
     second_after_s: float = Field(120.0, ge=1, le=86_400, description="The next channel is tried after so long (s).")
     expires_h: float = Field(12.0, gt=0, le=168, description="A notice that did not get through for so long ends (h).")
@@ -89,15 +89,6 @@ class NotifySettings(Settings):
     office: OfficeSettings | None = Field(
         None, description="Provisioning's office page, whose contacts are told; without this section they are not."
     )
-
-    @field_validator("time_zone")
-    @classmethod
-    def _is_a_zone(cls, name: str) -> str:
-        try:
-            ZoneInfo(name)
-        except (ValueError, OSError, KeyError):
-            raise ValueError(f"{name!r} is no time zone: take Asia/Jayapura, Asia/Makassar or Asia/Jakarta") from None
-        return name
 
     @property
     def escalates(self) -> bool:

@@ -11,7 +11,7 @@ from PIL import Image
 from sqlalchemy import or_
 
 from kewang.bench.attacks_rows import Attack
-from kewang.bench.attacks_stage import OFFICE, Post, folder_of, sealed
+from kewang.bench.attacks_stage import OFFICE, Post, folder_of, plain_client, sealed
 from kewang.bench.attacks_visits import begun, numbered
 from kewang.bench.cpu import MB, peak_rss_bytes
 from kewang.bench.provisioned import now_ms
@@ -116,7 +116,7 @@ class Pictures:
     def _gets(self, path: Callable[[], str], *, logged_in: bool = True) -> Callable[[], bool]:
         def act() -> bool:
             url = httpx.URL("/").copy_with(raw_path=path().encode())
-            with httpx.Client(base_url=self._post.stack.office.web_url, trust_env=False) as nobody:
+            with plain_client(self._post.stack.office.web_url) as nobody:
                 answer = (self._post.browsers["rudi"].client if logged_in else nobody).get(url)
             if answer.status_code >= 500:
                 raise OSError(f"the web app answers {answer.status_code}")

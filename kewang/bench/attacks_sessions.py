@@ -6,10 +6,8 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
-import httpx
-
 from kewang.bench.attacks_rows import Attack
-from kewang.bench.attacks_stage import PASSWORD, Browser, Post
+from kewang.bench.attacks_stage import PASSWORD, Browser, Post, plain_client
 from kewang.bench.attacks_visits import starts
 from kewang.bench.secured import BENCH
 from kewang.runtime.settings import secret
@@ -99,11 +97,11 @@ class Sessions:
 
     def _asked(self, method: str, path: str, headers: dict[str, str], by: str | None = None) -> int:
         wish = {"v": 1, "incident": 1, "opened_ms": 1, "text": "x", **({"by": by} if by else {})}
-        with httpx.Client(base_url=self._url, trust_env=False) as client:
+        with plain_client(self._url) as client:
             return client.request(method, path, headers=headers, json=wish if method == "POST" else None).status_code
 
     def _enters(self, cookie: str) -> bool:
-        with httpx.Client(base_url=self._url, cookies={COOKIE: cookie}, trust_env=False) as client:
+        with plain_client(self._url, cookies={COOKIE: cookie}) as client:
             return client.get("/t/").status_code == _OK
 
     def _cookie(self, browser: Browser) -> str:

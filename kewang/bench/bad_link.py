@@ -8,6 +8,7 @@ from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any, Final
 
+from kewang.bench.link import both
 from kewang.bench.programs import HOST
 
 _CHUNK_BYTES: Final = 16 * 1024
@@ -75,14 +76,9 @@ class BadLink:
         # The system has answered the handshake at once; over this link it takes a round trip.
         await asyncio.sleep(2 * late_s)
         there_reader, there_writer = await asyncio.open_connection(HOST, self.target)
-        ways = [_Way(reader, there_writer, late_s).run(), _Way(there_reader, writer, late_s).run()]
-        tasks = [asyncio.create_task(each, name="bad-link") for each in ways]
         try:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            await both(_Way(reader, there_writer, late_s).run(), _Way(there_reader, writer, late_s).run())
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
             there_writer.transport.abort()
 
 

@@ -63,12 +63,12 @@ class SensorsProgram(Part):
 
     name = "sensors"
 
-    def __init__(self, folder: Path, broker_port: int) -> None:
+    def __init__(self, folder: Path, broker_port: int, faster: float = 1.0) -> None:
         super().__init__(folder)
-        self._broker_port = broker_port
+        self._broker_port, self._faster = broker_port, faster
 
     def command(self) -> Sequence[str]:
-        words = ["--folder", str(self.data_folder), "--port", str(self._broker_port)]
+        words = ["--folder", str(self.data_folder), "--port", str(self._broker_port), "--faster", str(self._faster)]
         return [sys.executable, "-m", "firmware_sim", "buses", *words]
 
     def is_ready(self) -> bool:
@@ -88,9 +88,15 @@ class AgentOnBuses(EdgeProgram):
     """The agent with these sources."""
 
     def __init__(
-        self, folder: Path, device: str, broker_port: int, sources: Sequence[Mapping[str, Any]], interval_s: float
+        self,
+        folder: Path,
+        device: str,
+        broker_port: int,
+        sources: Sequence[Mapping[str, Any]],
+        interval_s: float,
+        **more: Any,
     ) -> None:
-        super().__init__(folder, device, broker_port, flush_s=0.5)
+        super().__init__(folder, device, broker_port, **({"flush_s": 0.5} | more))
         self._sources, self._interval_s = sources, interval_s
 
     def write_config(self) -> Path:

@@ -38,6 +38,8 @@ MORE_MB: Final = 64.0
 """Memory that may be gained on the way, in process and by the gateway."""
 _CHUNK: Final = 5000
 _BOMBS: Final = 50
+_FOR_EACH_BOMB: Final = 100
+"""Payloads; reading a bomb takes as long as reading these."""
 _DEVICES: Final = 40
 _AT_ONCE: Final = 800
 _ROUNDS: Final = 5
@@ -83,7 +85,7 @@ def in_process(payloads: int, seed: int, decode: Decode = decode) -> dict[str, A
         if len(failed) >= _EXAMPLES:
             break
     bombs = Mutator(seed)
-    for _ in range(min(_BOMBS, payloads)):
+    for _ in range(min(_BOMBS, -(-payloads // _FOR_EACH_BOMB))):
         _one(bombs.bomb(), failed, seed, decode)
     more_mb = (_rss_after(lambda: None) - before_bytes) / MB
     if more_mb > MORE_MB:

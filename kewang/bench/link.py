@@ -76,7 +76,7 @@ class Link:
             broker_reader, broker_writer = await asyncio.open_connection(HOST, self.target)
             self._open.add(broker_writer)
             try:
-                await self._both(self._pass(reader, broker_writer), self._pass(broker_reader, writer))
+                await both(self._pass(reader, broker_writer), self._pass(broker_reader, writer))
             finally:
                 self._open.discard(broker_writer)
                 broker_writer.transport.abort()
@@ -86,16 +86,6 @@ class Link:
             self._open.discard(writer)
             writer.transport.abort()
 
-    async def _both(self, *directions: Coroutine[Any, Any, None]) -> None:
-        """Until one direction ends."""
-        tasks = [asyncio.create_task(each, name="link") for each in directions]
-        try:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(_CHUNK_BYTES):
             if self.line is Line.SLOW:
@@ -103,6 +93,17 @@ class Link:
             await self._passing.wait()
             writer.write(data)
             await writer.drain()
+
+
+async def both(*directions: Coroutine[Any, Any, None]) -> None:
+    """Until one direction ends."""
+    tasks = [asyncio.create_task(each, name="link") for each in directions]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 class Links:

@@ -117,6 +117,7 @@ class EdgeProgram(Part):
         *,
         clock: str = "trusted",
         faster: float = 1.0,
+        profile: str = "wired",
         flush_s: float = 10.0,
         budget_mb: float = 512,
         box_interval_s: float = 30.0,
@@ -129,6 +130,7 @@ class EdgeProgram(Part):
         """Section `[enrolment]`; with it the broker is the one that the office names."""
         self.device, self.broker_port, self.attached = device, broker_port, tuple(attached)
         self.clock, self.faster, self.flush_s, self.budget_mb = clock, faster, flush_s, budget_mb
+        self.profile = profile
         self.box_interval_s, self.keepalive_s = box_interval_s, keepalive_s
         self.wall_offset_ms = 0
         self.cameras = cameras
@@ -146,7 +148,9 @@ class EdgeProgram(Part):
             _toml(device=self.device, clock=self.clock, wall_offset_ms=self.wall_offset_ms)
             + (_toml("enrolment", **self.enrolment) if self.enrolment else "")
             + _toml("broker", keepalive=self.keepalive_s, **self._broker())
-            + _toml("outbox", path=str(self.outbox), budget_mb=self.budget_mb, flush_s=self.flush_s)
+            + _toml(
+                "outbox", path=str(self.outbox), profile=self.profile, budget_mb=self.budget_mb, flush_s=self.flush_s
+            )
             + _toml("timers", faster=self.faster)
             + _toml("[sources]", driver="box", interval_s=self.box_interval_s)
             + "".join(map(_source, self.attached))

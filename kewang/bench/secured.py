@@ -11,7 +11,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -73,6 +73,7 @@ class SecuredOffice:
         self.admin: FirstAdmin = set_up(self.settings, BENCH, "admin", "Administrator")
         self.broker = GuardedMosquitto(folder / "broker", self.rules.folder, self.rules.devices.port)
         self.program = ProvisionProgram(folder / "provision", self.settings)
+        self._inventory: Inventory | None = None
         for part in self.parts:
             part.guard = guard
 
@@ -97,6 +98,9 @@ class SecuredOffice:
 
     def close(self) -> None:
         """Stop the processes."""
+        if self._inventory is not None:
+            self._inventory.close()
+            self._inventory = None
         for part in reversed(self.parts):
             part.stop()
 
@@ -112,9 +116,10 @@ class SecuredOffice:
 
     @contextmanager
     def inventory(self) -> Iterator[Inventory]:
-        """The inventory, beside the running program."""
-        with closing(open_inventory(self.settings.inventory_url(), self.state)) as inventory:
-            yield inventory
+        """The inventory, beside the running program; open until `close`, for opening it looks through all tables."""
+        if self._inventory is None:
+            self._inventory = open_inventory(self.settings.inventory_url(), self.state)
+        yield self._inventory
 
     def enrolment(self, identity: Path) -> dict[str, object]:
         """Section `[enrolment]` of a box whose identity is kept in the folder `identity`."""

@@ -7,6 +7,7 @@ from importlib.metadata import distribution
 from pathlib import Path
 from typing import Final
 
+from edge.outbox_schema import PACKED_READER, SCHEMA
 from edge.upgrade.home import COMPLETE, Home
 
 CHECKOUT: Final = Path(__file__).resolve().parents[2]
@@ -14,12 +15,13 @@ OLD: Final = "1.0.0"
 NEW: Final = "1.1.0"
 _Patch = Callable[[str], str]
 
-_NEWER: Final = '''
+_NEWER: Final = f'''
 def _touch(db: sqlite3.Connection) -> None:
     """What the next version adds stands in a table of its own (decision 35)."""
     db.executescript(
         """BEGIN IMMEDIATE; CREATE TABLE IF NOT EXISTS next (ord INTEGER PRIMARY KEY, more TEXT NOT NULL);
-        INSERT OR REPLACE INTO meta VALUES ('schema', 2), ('reader', 1); PRAGMA user_version = 2; COMMIT;"""
+        INSERT OR REPLACE INTO meta VALUES ('schema', {SCHEMA + 1}), ('reader', {PACKED_READER});
+        PRAGMA user_version = {SCHEMA + 1}; COMMIT;"""
     )
     _touch_as_before(db)
 
@@ -39,7 +41,7 @@ def _replaced(old: str, new: str) -> _Patch:
 
 
 _NEXT: Final[Mapping[str, _Patch]] = {
-    "edge/outbox_schema.py": _replaced("\nSCHEMA: Final = 1\n", "\nSCHEMA: Final = 2\n"),
+    "edge/outbox_schema.py": _replaced(f"\nSCHEMA: Final = {SCHEMA}\n", f"\nSCHEMA: Final = {SCHEMA + 1}\n"),
     "edge/outbox_file.py": _replaced("\ndef _touch(", _NEWER),
 }
 _BEGIN: Final = '    notify("READY=1")\n'

@@ -50,9 +50,9 @@ def measure(batches: int = 200, seed: int = 1, limit_bytes: float = LIMIT_BYTES)
 
 def default_rows() -> int:
     """Rows of a batch with the settings nobody changed: what a source reads between two commits."""
-    outbox = OutboxSettings()
+    rhythm = OutboxSettings().rhythm
     interval_s = float(SourceSettings.model_fields["interval_s"].default)
-    return max(1, min(outbox.flush_rows, int(outbox.flush_s / interval_s)))
+    return max(1, min(rhythm.flush_rows, int(rhythm.flush_s / interval_s)))
 
 
 def payload(rows: int, number: int, seed: int, *, from_s: float = _START_S, interval_s: float = 10.0) -> bytes:

@@ -9,7 +9,9 @@ import typer
 
 from kewang.cli.bench_alerts import alerts
 from kewang.cli.bench_buses import buses
+from kewang.cli.bench_flash import flash
 from kewang.cli.bench_ingest import ingest
+from kewang.cli.bench_month import month
 from kewang.cli.bench_powercuts import powercuts
 from kewang.cli.bench_rollups import rollups
 from kewang.cli.bench_trust import trust
@@ -266,8 +268,10 @@ def probes(
 
 app.command()(alerts)
 app.command()(trust)
+app.command()(month)
 app.command()(buses)
 app.command()(powercuts)
+app.command()(flash)
 app.command()(rollups)
 app.command()(upgrade)
 

@@ -18,8 +18,8 @@ def powercuts(
     """The power goes: within the start, a commit, an ack. What a box had committed is neither lost nor stored twice.
 
     Its disk forgets what was not synced (ext4 on a loop device, shut down by ioctl), its agent is killed, the disk
-    checked and mounted, the agent started: at most 1.5 s to the first commit. Needs root and a loop device. With a
-    sabotage this must report losses (sync-off) or duplicates (tag), and exit 1.
+    checked and mounted, the agent started: at most 1.5 s to the first commit, with the processor for itself. Needs
+    root and a loop device. With a sabotage this must report losses (sync-off) or duplicates (tag), and exit 1.
 
     Example: kewang bench powercuts --cuts 500 --json
     """

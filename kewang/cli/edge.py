@@ -53,12 +53,22 @@ def check(config: NeededConfig, as_json: AsJson = False) -> None:
         {"name": source.name, "stream": source.stream, "interval_s": source.interval_s, "metrics": list(source.metrics)}
         for source in sources
     ]
+    rhythm = settings.outbox.rhythm
     if as_json:
-        print_json({"ok": True, "device": settings.device, "sources": found, "drivers": list(installed())})
+        told = {"profile": settings.outbox.profile, "flush_s": rhythm.flush_s, "flush_rows": rhythm.flush_rows}
+        print_json(
+            {"ok": True, "device": settings.device, "outbox": told, "sources": found, "drivers": list(installed())}
+        )
         return
     typer.echo(f"{config}: well. Device {settings.device}, broker {settings.broker.host}:{settings.broker.port}")
     for each in found:
         typer.echo(f"  {each['name']:<12} every {each['interval_s']:g} s: {', '.join(each['metrics'])}")
+    if power := settings.power:
+        for level in power.levels:
+            typer.echo(
+                f"  {power.source} {power.metric} below {level.below:g}: at {level.stretch:g} times these periods"
+            )
+    typer.echo(f"profile {settings.outbox.profile}: a power cut takes the readings of the last {rhythm.flush_s:g} s")
     typer.echo(f"drivers installed: {', '.join(installed())}")
 
 

@@ -10,9 +10,10 @@ import stat
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
+from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 
 class SettingsError(Exception):
@@ -25,6 +26,17 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, KeyError):
+        # One name of WIT, of WITA and of WIB.
+        raise ValueError(f"{name!r} is no time zone: take Asia/Jayapura, Asia/Makassar, Asia/Jakarta or UTC") from None
+    return name
+
+
+TimeZone = Annotated[str, AfterValidator(_zone)]
+"""The name of a time zone."""
 S = TypeVar("S", bound=Settings)
 
 

@@ -1,11 +1,14 @@
 """Templates and files that every web app of ours shares: the base page, the style sheet, htmx."""
 
 from collections.abc import Callable, Iterable
+from functools import cache
 from pathlib import Path
+from types import CodeType
 from typing import Final
 from urllib.parse import urlencode
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import BytecodeCache, Environment, FileSystemLoader, StrictUndefined
+from jinja2.bccache import Bucket
 
 from kewang.ui.states import SYMBOLS
 from kewang.ui.words import Language, words
@@ -26,6 +29,26 @@ HEADERS: Final = {
 """Headers of every answer: nothing from elsewhere, no inline script or style, in nobody's frame."""
 
 
+class _Compiled(BytecodeCache):
+    """Templates that were compiled, by their place and content: an app that is made anew compiles none again."""
+
+    def __init__(self) -> None:
+        self._codes: dict[tuple[str, str], CodeType] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        bucket.code = self._codes.get((bucket.key, bucket.checksum))
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        if bucket.code:
+            self._codes[bucket.key, bucket.checksum] = bucket.code
+
+
+@cache
+def _compiled(language: Language) -> _Compiled:
+    """Each language has its own: the word of a constant (`{{ "weak-link"|reason }}`) is found while compiling."""
+    return _Compiled()
+
+
 def environment(folder: Path, language: Language, filters: dict[str, Callable[..., str]]) -> Environment:
     """Templates of `folder` and ours, in `language`; everything is escaped, an undefined name is an error."""
     made = Environment(
@@ -33,6 +56,7 @@ def environment(folder: Path, language: Language, filters: dict[str, Callable[..
         extensions=["jinja2.ext.i18n"],
         autoescape=True,
         undefined=StrictUndefined,
+        bytecode_cache=_compiled(language),
         trim_blocks=True,
         lstrip_blocks=True,
     )

@@ -90,13 +90,18 @@ def decode(payload: bytes) -> Batch:
     Raises WireError (and nothing else) for what can't be read as a batch: not JSON, wrong types, unknown version,
     over a limit, a date outside 2000 to 2200. Values inside rows are not judged.
     """
-    if len(payload) > MAX_MESSAGE_BYTES:
-        raise WireError(f"message of {len(payload)} bytes, the limit is {MAX_MESSAGE_BYTES}")
-    return _batch(load_object(inflate(payload)))
+    return read(inflate(payload))
+
+
+def read(message: bytes) -> Batch:
+    """The batch in its inflated JSON; see `decode`."""
+    return _batch(load_object(message))
 
 
 def inflate(payload: bytes) -> bytes:
-    """JSON bytes of a payload, at most 1 MiB; a bomb is not inflated further than that."""
+    """JSON bytes of a payload of at most 64 KiB, at most 1 MiB; a bomb is not inflated further than that."""
+    if len(payload) > MAX_MESSAGE_BYTES:
+        raise WireError(f"message of {len(payload)} bytes, the limit is {MAX_MESSAGE_BYTES}")
     if payload[:1] == b"{":
         return payload
     if payload[:1] != b"\x78":

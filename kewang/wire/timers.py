@@ -30,13 +30,11 @@ class Timers:
     """A clock correction larger than this is a new anchor for rows not yet committed."""
     step_back_s: float = 300.0
     """A date at most this far behind the last one of its source is moved after it; a larger step is believed."""
-    run_gap_s: float = 1.0
-    """First date of a run after a tie or small step back: this far after the last."""
     ahead_s: float = 300.0
     """Rows dated further ahead of the gateway's clock go to quarantine."""
 
     def faster(self, factor: float) -> "Timers":
-        """The same times divided by `factor`, for tests: what judges dates (ahead, step back, run gap) stays."""
-        judged = {"correction_s", "step_back_s", "run_gap_s", "ahead_s", "keepalive_s"}
+        """The same times divided by `factor`, for tests: what judges dates (ahead, step back) stays."""
+        judged = {"correction_s", "step_back_s", "ahead_s", "keepalive_s"}
         quick = {f.name: getattr(self, f.name) / factor for f in fields(self) if f.name not in judged}
         return replace(self, **quick)

@@ -9,12 +9,13 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from kewang.web.headers import SafeHeaders
 from provisioning.inventory import Inventory
 from provisioning.refusals import Refused
 from provisioning.web import office
 from provisioning.web.desk import NO_STORE, Desk, Gateway, see, wants_json
 from provisioning.web.field import Field
-from provisioning.web.guards import BodyLimit, SafeHeaders
+from provisioning.web.guards import HEADERS, BodyLimit
 from provisioning.web.labels import Labels
 from provisioning.web.offline import Offline
 from provisioning.web.options import WebOptions
@@ -46,7 +47,7 @@ def create_web(
     desk = Desk(inventory, options, gateway, Doorkeeper(inventory, options), Renderer(options), standing or Standing())
     app = FastAPI(title="Kewang", docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(BodyLimit, limit_bytes=BODY_BYTES)
-    app.add_middleware(SafeHeaders)
+    app.add_middleware(SafeHeaders, headers=HEADERS)
     tries = LoginTries(options.proxies)
     for part in (SignIn(desk, tries), OwnPassword(desk, tries), Field(desk), Labels(desk), Visits(desk), Offline(desk)):
         app.include_router(part.router())

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 from typing import Final
 
-from starlette.datastructures import MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -22,23 +21,6 @@ HEADERS: Final = {
 DRAIN_BYTES: Final = 64 << 20
 DRAIN_S: Final = 60.0
 """How much of a body that is too long, and for how long, is thrown away before the answer."""
-
-
-class SafeHeaders:
-    """ASGI middleware; what a route has set itself stays."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
-                    headers.setdefault(name, value)
-            await send(message)
-
-        await self._app(scope, receive, send_with_headers if scope["type"] == "http" else send)
 
 
 class _TooLong(Exception):

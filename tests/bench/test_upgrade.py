@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from edge.outbox_schema import SCHEMA
 from edge.upgrade.home import COMPLETE
 from kewang.bench.upgrade import UpgradeOptions, measure
 from kewang.bench.versions import FAULTS, NEW, OLD, failing, make_home
@@ -27,10 +28,11 @@ def test_every_version_differs_from_the_old_one_as_it_should(tmp_path: Path) -> 
     def text(version: str, name: str) -> str:
         return (home.version(version) / "lib" / "edge" / name).read_text()
 
-    assert "SCHEMA: Final = 1" in text(OLD, "outbox_schema.py")
-    assert all(
-        "SCHEMA: Final = 2" in text(version, "outbox_schema.py") for version in home.complete() if version != OLD
-    )
+    def has_schema(version: str, number: int) -> bool:
+        return f"\nSCHEMA: Final = {number}\n" in text(version, "outbox_schema.py")
+
+    assert has_schema(OLD, SCHEMA)
+    assert all(has_schema(version, SCHEMA + 1) for version in home.complete() if version != OLD)
     assert "broken on purpose" in text(failing("dead"), "service.py")
     assert 'if channel.startswith("d/")' in text(failing("mute"), "uplink.py")
     assert "os._exit, 70" in text(failing("frail"), "service.py")

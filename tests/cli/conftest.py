@@ -1,4 +1,4 @@
-"""Databases for the commands."""
+"""Databases for the commands, and what starts these quickly."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,6 +6,16 @@ from pathlib import Path
 import pytest
 
 from kewang.bench.parts import Influxd
+from tests.cli import commands
+from tests.cli.warm import Warm
+
+
+@pytest.fixture(scope="session", autouse=True)
+def warm() -> Iterator[Warm]:
+    """The tests of this folder start some hundred commands; those of others start each from nothing."""
+    with Warm() as commands.warm:
+        yield commands.warm
+    commands.warm = None
 
 
 @pytest.fixture(params=["sqlite", "influxd"])

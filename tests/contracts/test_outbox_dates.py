@@ -30,7 +30,7 @@ def test_the_same_moment_twice_gets_two_dates(place: Place) -> None:
     outbox = place.open()
     outbox.date(ANCHOR_MS, 2)
     (entry,) = outbox.commit([env(1000, 1000, 1000)])
-    assert dates(outbox, entry) == [ANCHOR_MS + 1000, ANCHOR_MS + 1001, ANCHOR_MS + 1002]
+    assert dates(outbox, entry) == [ANCHOR_MS + 1000, ANCHOR_MS + 1010, ANCHOR_MS + 1020]
 
 
 def test_a_small_step_back_goes_on_after_the_last_date(place: Place) -> None:
@@ -39,16 +39,33 @@ def test_a_small_step_back_goes_on_after_the_last_date(place: Place) -> None:
     outbox.commit([env(100_000)])
     outbox.date(ANCHOR_MS - 60_000, 2)
     (entry,) = outbox.commit([env(100_000)])
-    assert dates(outbox, entry) == [ANCHOR_MS + 100_001]
+    assert dates(outbox, entry) == [ANCHOR_MS + 100_010]
 
 
-def test_the_first_row_of_a_run_leaves_a_second(place: Place) -> None:
-    place.open().date(ANCHOR_MS, 2)
-    outbox = place.open()
+def test_a_new_run_goes_on_and_a_new_boot_has_the_next_digit(place: Place) -> None:
+    place.open("boot-1").date(ANCHOR_MS, 2)
+    outbox = place.open("boot-1")
     outbox.commit([env(100_000)])
-    again = place.open()
-    (entry,) = again.commit([env(100_000, 100_000)])
-    assert dates(again, entry) == [ANCHOR_MS + 101_000, ANCHOR_MS + 101_001]
+    again = place.open("boot-1")
+    (entry,) = again.commit([env(100_000, 100_019)])
+    assert dates(again, entry) == [ANCHOR_MS + 100_010, ANCHOR_MS + 100_020]
+    other = place.open("boot-2")
+    other.date(ANCHOR_MS, 2)
+    assert other.anchor_ms == ANCHOR_MS - 9
+    (entry,) = other.commit([env(100_000, 100_100)])
+    assert dates(other, entry) == [ANCHOR_MS + 100_021, ANCHOR_MS + 100_091]
+    other.date(ANCHOR_MS + 60_000, 2)
+    assert other.anchor_ms == ANCHOR_MS + 59_991
+
+
+def test_a_boot_that_was_dated_in_vain_leaves_its_digit_to_nobody(place: Place) -> None:
+    """What it sent may be forgotten, its dating not: so the next boot meets none of its dates."""
+    digits = []
+    for boot in range(12):
+        outbox = place.open(f"boot-{boot}")
+        outbox.date(ANCHOR_MS, 2)
+        digits.append((outbox.anchor_ms or 0) % 10)
+    assert digits == [*range(10), 0, 1]
 
 
 def test_a_large_step_back_is_believed_between_the_held_batches(place: Place) -> None:
@@ -59,7 +76,7 @@ def test_a_large_step_back_is_believed_between_the_held_batches(place: Place) ->
     outbox.commit([env(7_200_000)])
     outbox.date(ANCHOR_MS - 7_200_000, 2)
     (entry,) = outbox.commit([env(7_202_000, 7_207_000, 7_207_000, 7_212_000, 7_221_000)])
-    assert dates(outbox, entry) == [ANCHOR_MS + ms for ms in (5001, 7000, 7001, 20_001, 21_000)]
+    assert dates(outbox, entry) == [ANCHOR_MS + ms for ms in (5010, 7000, 7010, 20_010, 21_000)]
 
 
 def test_older_boots_are_dated_first_and_chained(place: Place) -> None:
@@ -74,7 +91,7 @@ def test_older_boots_are_dated_first_and_chained(place: Place) -> None:
     qualities = [batch(outbox, entry).time_quality for entry in (one, two, three)]
     first, second, third = (dates(outbox, entry)[0] for entry in (one, two, three))
     assert qualities == [0, 0, 1]
-    assert second == first + 1 + 7000
+    assert second == first + 7000
     assert third == ANCHOR_MS + 1000
     assert [entry.order for entry in everything(outbox)][:3] == [one.order, two.order, three.order]
 

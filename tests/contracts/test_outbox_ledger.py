@@ -43,7 +43,7 @@ def test_rows_are_tallied_in_their_own_hours(place: Place) -> None:
     outbox = place.open()
     start_ms = (ANCHOR_MS // HOUR_MS + 1) * HOUR_MS
     outbox.date(start_ms, 2)
-    outbox.commit([env(HOUR_MS - 2, HOUR_MS - 1, HOUR_MS)])
+    outbox.commit([env(HOUR_MS - 20, HOUR_MS - 10, HOUR_MS)])
     (beat,) = outbox.commit([heartbeat(HOUR_MS)])
     tallies = {t.hour: t.made for t in batch(outbox, beat).tallies if t.source == "env-1"}
     assert tallies == {start_ms // HOUR_MS: 2, start_ms // HOUR_MS + 1: 1}

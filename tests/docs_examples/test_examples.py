@@ -123,7 +123,7 @@ def test_messages_in_the_protocol_decode_and_encode() -> None:
     assert [decode(encode(batch)) for batch in batches] == batches
     (ack,) = map(decode_ack, messages("ack"))
     assert decode_ack(ack.encode()) == ack
-    assert [State.decode(message).st for message in messages("state")] == ["on", "off", "bye"]
+    assert [State.decode(message).st for message in messages("state")] == ["on", "off", "bye", "on"]
     assert [GatewayState.decode(message).st for message in messages("gateway-state")] == ["on"]
     assert [Placement.decode(message).now.site for message in messages("placement")] == ["mardika"]
     commands = [decode_command(message) for message in messages("command")]

@@ -131,7 +131,6 @@ def test_times_of_the_protocol_are_those_of_the_code() -> None:
         f"repeats its birth every {timers.birth_repeat_s:g} s",
         f"correction of more than {timers.correction_s:g} s",
         f"a step back of up to {timers.step_back_s / 60:g} min",
-        f"the first of a run + {timers.run_gap_s:g} s",
         f"more than {timers.ahead_s / 60:g} min ahead",
     ):
         assert said in text, said

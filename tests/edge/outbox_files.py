@@ -16,7 +16,7 @@ ANCHOR_MS: Final = 1_785_000_000_000
 PLENTY_BYTES: Final = 50_000_000
 
 
-ROOTS: Final = 20
+ROOTS: Final = 23
 """Pages at the front in which the tables begin: without the root of `body` nothing but that file's copy is left."""
 
 

@@ -13,7 +13,9 @@ import pytest
 from edge.agent import Agent
 from edge.commands import Commands, Memory
 from edge.delivery import Delivery
-from edge.ports import Source, SourceError
+from edge.ports import Pace, Source, SourceError
+from edge.power import BatteryPace
+from edge.settings import PowerLevel, PowerSettings
 from edge.status import NotRunning, answer, ask
 from kewang.runtime.clock import ClockTrust, SystemClock
 from kewang.wire import topics
@@ -33,14 +35,29 @@ TIMERS = Timers().faster(100)
 class Bench:
     """An agent under test and the world around it."""
 
-    def __init__(self, *sources: Source, clock: ClockTrust = "trusted", memory: Path | None = None) -> None:
+    def __init__(
+        self,
+        *sources: Source,
+        clock: ClockTrust = "trusted",
+        memory: Path | None = None,
+        flush_s: float = 0.05,
+        pace: Pace | None = None,
+    ) -> None:
         self.outbox = MemoryOutbox(MemoryDisk(), 1_000_000, "boot")
         self.uplink = MemoryUplink()
         system_clock = SystemClock(clock)
         delivery = Delivery(self.outbox, system_clock, TIMERS, random.Random(1))
         commands = Commands(sources, Memory(memory)) if memory else None
         self.agent = Agent(
-            sources, delivery, self.uplink, system_clock, timers=TIMERS, commands=commands, flush_s=0.05, drain_s=0.1
+            sources,
+            delivery,
+            self.uplink,
+            system_clock,
+            timers=TIMERS,
+            commands=commands,
+            pace=pace,
+            flush_s=flush_s,
+            drain_s=0.1,
         )
         self.stopping = asyncio.Event()
 
@@ -189,6 +206,66 @@ async def test_a_birth_that_nobody_heard_is_said_again_until_an_ack_comes() -> N
         assert (again.bt, again.n) == (first.bt, first.n)
         give_credit(link)
         await until(lambda: not any(task.get_name() == "birth" for task in asyncio.all_tasks()))
+
+
+async def test_where_rows_wait_for_long_births_are_the_signs_of_life() -> None:
+    """Heartbeats wait with the others: none is committed by itself, and all of them are there."""
+    box, env = ScriptedSource("box", [(1.0, 1.0)], stream="sys"), ScriptedSource("env-1", [(21.0,)])
+    box.interval_s = env.interval_s = 0.1
+    bench = Bench(box, env, flush_s=1.5)
+    async with bench.running() as link:
+        first = await next_state(link)
+        assert (first.flush_s, first.stretch) == (1.5, None)
+        give_credit(link)
+        births, beats = list[State](), dict[int, Batch]()
+        while len(beats) < 2:
+            channel, payload, _ = await link.sent.get()
+            if channel == topics.STATE:
+                births.append(State.decode(payload))
+            elif (batch := decode(payload)).source == "box":
+                beats[batch.number] = batch
+        assert len(births) >= 3
+        assert {(birth.bt, birth.n, birth.why) for birth in births} == {(first.bt, first.n, first.why)}
+        at_once, later = beats.values()
+        assert len(at_once.rows) == 1, "the first of a run"
+        assert 1000 <= later.rows[-1][0] - later.rows[0][0] <= 2500
+
+
+async def test_rows_that_a_heartbeat_commits_anyway_do_not_go_a_moment_before_it() -> None:
+    """As often as heartbeats are due, one commit takes all: each is written to the card."""
+    heartbeat_s = TIMERS.heartbeat_s
+    box, env = ScriptedSource("box", [(1.0, 1.0)], stream="sys"), ScriptedSource("env-1", [(21.0,)])
+    box.interval_s, env.interval_s, box.timeout_s = 10.0, heartbeat_s / 3, 5.0
+    bench = Bench(box, env, flush_s=heartbeat_s)
+    async with bench.running() as link:
+        give_credit(link)
+        numbers: dict[str, set[int]] = {"box": set(), "env-1": set()}
+        while len(numbers["box"]) < 8:
+            batch = await next_batch(link)
+            numbers[batch.source].add(batch.number)
+    assert len(numbers["env-1"]) <= len(numbers["box"]) + 1
+
+
+async def test_a_low_battery_stretches_the_periods_and_the_gateway_is_told() -> None:
+    ups, env = FakeSource("ups-1", ("n", "supply_v"), interval_s=0.01, rest=(12.8,)), ScriptedSource("env-1", [(21.0,)])
+    pace = BatteryPace(PowerSettings(source="ups-1", levels=(PowerLevel(below=12, stretch=100),)))
+    bench = Bench(ups, env, pace=pace)
+    async with bench.running() as link:
+        assert (await next_state(link)).stretch is None
+        give_credit(link)
+        sampling = bench.agent.samplings[1]
+        await until(lambda: sampling.readings >= 5)
+        ups.rest = (11.5,)
+        while (await next_state(link)).stretch != 100:
+            pass
+        await until(lambda: sampling.due_ms - bench.agent.clock.mono_ms() > 500)
+        read, told = sampling.readings, ups.number
+        await until(lambda: ups.number >= told + 10)
+        assert sampling.readings == read
+        ups.rest = (12.5,)
+        while (await next_state(link)).stretch is not None:
+            pass
+        await until(lambda: sampling.readings >= read + 5)
 
 
 async def test_a_stop_commits_what_is_pending_and_says_good_bye() -> None:

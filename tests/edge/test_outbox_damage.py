@@ -12,11 +12,13 @@ from typing import Final
 
 import pytest
 
-from edge.outbox_schema import PAGE_BYTES
+from edge.outbox import SqliteOutbox
+from edge.outbox_schema import LAYOUT
 from edge.ports import Draft
 from kewang.wire.ack import Ack
 from tests.edge.outbox_files import (
     ANCHOR_MS,
+    PLENTY_BYTES,
     ROOTS,
     batch,
     dated,
@@ -24,6 +26,10 @@ from tests.edge.outbox_files import (
     everything,
     fill,
 )
+
+PAGE_BYTES: Final = LAYOUT.page_bytes
+BLOCK_BYTES: Final = 1024
+"""What a card loses at once, at least."""
 
 
 def cut(path: Path, rng: random.Random) -> None:
@@ -34,16 +40,21 @@ def zero_pages(path: Path, rng: random.Random) -> None:
     """Some pages read as zeros, as an SD card's lost blocks do."""
     with path.open("r+b") as file:
         for _ in range(3):
-            file.seek(PAGE_BYTES * rng.randrange(ROOTS, path.stat().st_size // PAGE_BYTES))
-            file.write(bytes(PAGE_BYTES))
+            file.seek(a_block(path, rng))
+            file.write(bytes(BLOCK_BYTES))
+
+
+def a_block(path: Path, rng: random.Random) -> int:
+    """Where one begins, behind the roots."""
+    return BLOCK_BYTES * rng.randrange(-(-ROOTS * PAGE_BYTES // BLOCK_BYTES), path.stat().st_size // BLOCK_BYTES)
 
 
 def zero_head(path: Path, rng: random.Random) -> None:
     """The first page, which says where everything is, and another."""
     with path.open("r+b") as file:
         file.write(bytes(PAGE_BYTES))
-        file.seek(PAGE_BYTES * rng.randrange(ROOTS, path.stat().st_size // PAGE_BYTES))
-        file.write(bytes(PAGE_BYTES))
+        file.seek(a_block(path, rng))
+        file.write(bytes(BLOCK_BYTES))
 
 
 def flip_bits(path: Path, rng: random.Random) -> None:
@@ -63,7 +74,7 @@ def test_a_damaged_file_never_stops_the_box(
     outbox = dated(path)
     drafts = {}
     for index in range(300):
-        (entry,) = outbox.commit([env(index * 1000, rows=1 + index % 7)])
+        (entry,) = outbox.commit([env(index * 1000, rows=2 + index % 7)])
         drafts[entry.order] = outbox.body(entry.order)
     outbox.close()
     damage(path, random.Random(seed))
@@ -95,7 +106,7 @@ def test_salvage_takes_over_marks_rewind_and_dates(tmp_path: Path) -> None:
     assert outbox.apply(Ack(rw=10, rf=ANCHOR_MS), {}) is not None
     assert everything(outbox) == entries
     (after,) = outbox.commit([env(599_000)])
-    assert batch(outbox, after).t0_ms == ANCHOR_MS + 599_002 + 1000
+    assert batch(outbox, after).t0_ms == ANCHOR_MS + 599_030
     outbox.close()
 
 
@@ -112,12 +123,13 @@ def test_half_a_file_is_half_saved(tmp_path: Path) -> None:
 
 
 def test_a_wide_hole_costs_what_was_in_it(tmp_path: Path) -> None:
-    """As many batches are saved as can be read one by one."""
+    """As many batches are saved as can be read one by one, and of the others those that are whole and listed."""
     path = tmp_path / "outbox.db"
     outbox = dated(path)
     orders = [
         entry.order for start in range(30) for entry in outbox.commit([env(start * 100_000 + n) for n in range(100)])
     ]
+    bodies = [outbox.body(order) or b"?" for order in orders]
     outbox.close()
     pages = path.stat().st_size // PAGE_BYTES
     with path.open("r+b") as file:
@@ -125,9 +137,64 @@ def test_a_wide_hole_costs_what_was_in_it(tmp_path: Path) -> None:
         file.write(bytes(PAGE_BYTES * (pages // 5)))
     with closing(sqlite3.connect(path)) as db:
         readable = sum(is_readable(db, order) for order in orders)
+    left = path.read_bytes()
     outbox = dated(path)
-    assert len(everything(outbox)) == readable
+    assert readable <= len(everything(outbox)) <= sum(body in left for body in bodies)
     assert 1000 < readable < 3000 - 300
+    outbox.close()
+
+
+def lose_the_way_to_the_bodies(path: Path) -> None:
+    """Zero the root page of their table: what lies below it stays where it is."""
+    with closing(sqlite3.connect(path)) as db:
+        (root,) = db.execute("SELECT rootpage FROM sqlite_master WHERE name = 'body'").fetchone()
+    with path.open("r+b") as file:
+        file.seek(PAGE_BYTES * (root - 1))
+        file.write(bytes(PAGE_BYTES))
+
+
+@pytest.mark.parametrize("packs", [False, True])
+def test_bodies_that_nothing_leads_to_are_found_in_their_pages(tmp_path: Path, packs: bool) -> None:
+    """Long ones too, which lie in chains of pages; marks, dates and tallies are as they were."""
+    path = tmp_path / "outbox.db"
+    outbox = SqliteOutbox(path, PLENTY_BYTES, "boot-1", packs=packs)
+    outbox.date(ANCHOR_MS, 2)
+    entries = [
+        entry
+        for n in range(300)
+        for entry in outbox.commit([env(n * 100_000, rows=(3, 40, 400)[n % 3 if n < 90 else 0])])
+    ]
+    bodies = {entry.order: outbox.body(entry.order) for entry in entries}
+    assert max(len(body or b"") for body in bodies.values()) > 8 * PAGE_BYTES
+    assert outbox.apply(Ack(ok=((outbox.run, 1, 100),), gt=ANCHOR_MS), {}) is not None
+    before = outbox.status()
+    outbox.close()
+    lose_the_way_to_the_bodies(path)
+    outbox = dated(path)
+    assert outbox.status() == before
+    assert outbox.apply(Ack(rw=10, rf=0), {}) is not None
+    assert {entry.order: outbox.body(entry.order) for entry in everything(outbox)} == bodies
+    outbox.close()
+
+
+def test_what_has_left_the_ring_does_not_come_back_from_free_pages(tmp_path: Path) -> None:
+    """Dropped, stored and gone, or not dated yet: their bytes lie there still, and are sound."""
+    path, budget_bytes = tmp_path / "outbox.db", 40_000
+    outbox = SqliteOutbox(path, budget_bytes, "boot-1")
+    for index in range(60):
+        outbox.commit([env(index * 1000)])
+    outbox.date(ANCHOR_MS, 2)
+    for index in range(60, 400):
+        entries = outbox.commit([env(index * 1000)])
+        if index % 3:
+            outbox.apply(Ack(ok=((outbox.run, entries[0].number, entries[0].number),), gt=ANCHOR_MS), {})
+    bodies, before = {entry.order: outbox.body(entry.order) for entry in everything(outbox)}, outbox.status()
+    assert before.dropped_rows > 100
+    outbox.close()
+    lose_the_way_to_the_bodies(path)
+    outbox = SqliteOutbox(path, budget_bytes, "boot-1")
+    assert {entry.order: outbox.body(entry.order) for entry in everything(outbox)} == bodies
+    assert outbox.status() == before
     outbox.close()
 
 

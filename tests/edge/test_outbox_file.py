@@ -67,7 +67,7 @@ def test_a_disk_that_lost_the_last_transaction_gives_no_name_and_no_date_twice(t
     (sent,) = outbox.commit([env(1000)])
     lost = batch(outbox, sent)
     outbox.close()
-    outbox = dated(before / "outbox.db")
+    outbox = dated(before / "outbox.db", boot="boot-2")
     (after,) = outbox.commit([env(1000)])
     found = batch(outbox, after)
     assert (found.run, found.number) != (lost.run, lost.number)
@@ -98,7 +98,7 @@ def test_the_file_of_a_newer_version_is_refused_and_kept(tmp_path: Path) -> None
     fill(path, 3)
     with closing(sqlite3.connect(path)) as db:
         db.execute(f"PRAGMA user_version = {SCHEMA + 1}")
-        db.execute("UPDATE meta SET value = ? WHERE key = 'schema'", (SCHEMA + 1,))
+        db.execute("UPDATE meta SET value = ? WHERE key IN ('schema', 'reader')", (SCHEMA + 1,))
         db.commit()
     kept = path.read_bytes()
     with pytest.raises(OutboxTooNew, match="newer Kewang"):

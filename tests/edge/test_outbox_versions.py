@@ -14,7 +14,7 @@ from kewang.wire.ack import Ack
 from tests.edge.outbox_files import ANCHOR_MS, PLENTY_BYTES, batch, env, everything
 
 OUTBOXES = Path(__file__).with_name("outboxes")
-HELD = {1: (22, 10, 2, 2)}
+HELD = {1: (22, 10, 2, 2), 2: (22, 10, 2, 2)}
 """Of each released schema's fixture: batches open, stored, quarantined, refused. A released file never changes."""
 
 
@@ -69,7 +69,7 @@ def newer(path: Path, reader: int) -> None:
             f"""CREATE TABLE next (ord INTEGER PRIMARY KEY, more TEXT NOT NULL);
             INSERT INTO next SELECT ord, 'kept' FROM batch;
             CREATE INDEX next_more ON next (more); CREATE INDEX batch_source ON batch (source);
-            INSERT INTO meta VALUES ('reader', {reader}), ('next', 7);
+            INSERT OR REPLACE INTO meta VALUES ('reader', {reader}), ('next', 7);
             UPDATE meta SET value = {SCHEMA + 1} WHERE key = 'schema'; PRAGMA user_version = {SCHEMA + 1};"""
         )
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from edge.settings import EdgeSettings, build_sources, read_settings
+from edge.settings import EdgeSettings, Rhythm, build_sources, read_settings
 from edge.sources import driver, installed
 from edge.sources.box import BoxSettings
 from edge.sources.modbus import ModbusTcpSettings
@@ -67,6 +67,13 @@ name = "env-1"
 host = "10.0.0.5"
 """
 
+POWER = """
+device = "abc"
+[power]
+source = "box"
+levels = [{ below = 12.4, stretch = 2 }, { below = 12.0, stretch = 5 }]
+"""
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
@@ -119,6 +126,28 @@ def test_a_flag_beats_the_environment_beats_the_file(folder: Path, monkeypatch: 
     assert (found.broker.host, found.broker.port) == ("from-flag", 1885)
 
 
+@pytest.mark.parametrize(
+    ("section", "rhythm"),
+    [
+        ("", Rhythm(10, 30, sparing=False)),
+        ('profile = "cellular"', Rhythm(30, 90, sparing=True)),
+        ('profile = "card"', Rhythm(300, 300, sparing=True)),
+        ('profile = "card"\nflush_s = 60\nflush_rows = 7', Rhythm(60, 7, sparing=True)),
+    ],
+)
+def test_a_profile_says_how_often_readings_go_to_the_disk(folder: Path, section: str, rhythm: Rhythm) -> None:
+    assert read(folder, f'device = "abc"\n[outbox]\n{section}\n').outbox.rhythm == rhythm
+
+
+def test_a_battery_that_the_office_no_longer_lists_silences_nobody(folder: Path) -> None:
+    (folder / "identity").mkdir(mode=0o700)
+    (folder / "root.pem").write_text("")
+    enrolment = f'[enrolment]\nurl = "https://office:8444"\nca_file = "{folder / "root.pem"}"\nfolder = "identity"\n'
+    found = read(folder, POWER.replace('"box"', '"ups-1"') + enrolment)
+    assert found.power is not None
+    assert found.power.source == "ups-1"
+
+
 def test_an_empty_tls_section_is_tls(folder: Path) -> None:
     assert read(folder, 'device = "abc"\n').broker.tls is None
     assert read(folder, 'device = "abc"\n[broker.tls]\n').broker.tls is not None
@@ -133,6 +162,13 @@ def test_an_empty_tls_section_is_tls(folder: Path) -> None:
         ('device = "abc"\n[broker]\nprot = 1', "unknown key 'broker.prot'; did you mean 'port'?"),
         ('device = "abc"\n[broker]\nport = "x"', "broker.port: Input should be a valid integer"),
         ('device = "abc"\nclock = "sun"', "clock: Input should be 'kernel'"),
+        ('device = "abc"\n[outbox]\nprofile = "sd"', "outbox.profile: Input should be 'wired', 'cellular' or 'card'"),
+        ('device = "abc"\n[power]\nsource = "box"', "power.levels: Field required"),
+        ('device = "abc"\n[power]\nsource = "box"\nlevels = []', "power.levels: "),
+        (POWER.replace('"box"', '"bok"'), "power.source: no source 'bok' (there are none)"),
+        (POWER.replace("12.0", "12.4"), "power.levels: each level must begin below the one before it and stretch more"),
+        (POWER.replace("5", "2"), "power.levels: each level must begin below the one before it and stretch more"),
+        (POWER.replace("5", "0.5"), "power.levels.1.stretch: Input should be greater than 1"),
         ('device = "abc"\n[broker]\npassword_file = "none"', "none: No such file or directory: put the file there"),
         ('device = "abc"\n[broker.tls]\nca_file = "none"', "broker.tls.ca_file: "),
         ('device = "abc"\n[broker.tls]\ncert_file = "cert.pem"', "cert_file and key_file go together"),

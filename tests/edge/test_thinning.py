@@ -30,7 +30,7 @@ from tests.fakes import MemoryStore
 from tests.outbox_places import ANCHOR_MS, OnDisk, batch, everything, heartbeat, store
 
 MINUTE_MS = 60_000
-BUDGET_BYTES = 30_000
+BUDGET_BYTES = 34_000
 METRIC_NAMES = ("temp_c", "rh_pct")
 
 
@@ -126,7 +126,7 @@ def test_a_full_ring_thins_and_drops_nothing(place: OnDisk, dated: bool) -> None
 
 @pytest.mark.parametrize("dated", [True, False])
 def test_what_is_thinned_is_declared(place: OnDisk, dated: bool) -> None:
-    life = Life(place, dated=dated, budget_bytes=22_000)
+    life = Life(place, dated=dated, budget_bytes=25_000)
     life.live(minutes=110)
     life.outbox.date(ANCHOR_MS, 2)
     stated, status = life.stated(), life.outbox.status()

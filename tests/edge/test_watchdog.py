@@ -70,7 +70,7 @@ def agent_at(now_ms: int) -> tuple[Agent, ManualClock]:
     """An agent that has just been made."""
     agent, clock = Bench(ScriptedSource("env-1", [(21.0,)])).agent, ManualClock(mono_ms=now_ms)
     agent.clock = clock
-    agent.flushed_ms = agent.connecting_ms = agent.samplings[0].tried_ms = now_ms
+    agent.flushed_ms = agent.connecting_ms = agent.samplings[0].due_ms = now_ms
     return agent, clock
 
 
@@ -95,7 +95,7 @@ def test_a_loop_that_stands_still_is_noticed(stands: str, limit_s: float, told: 
 def go_on(agent: Agent, now_ms: int, but: str) -> None:
     """All loops went round just now, but for one."""
     if but != "read":
-        agent.samplings[0].tried_ms = now_ms
+        agent.samplings[0].due_ms = now_ms
     if but != "flush":
         agent.flushed_ms = now_ms
     if but != "connect":
@@ -107,5 +107,5 @@ async def test_a_running_agent_goes_round() -> None:
     agent = bench.agent
     began_ms = agent.flushed_ms
     async with bench.running():
-        await until(lambda: min(agent.flushed_ms, agent.samplings[0].tried_ms, agent.connecting_ms) > began_ms)
+        await until(lambda: min(agent.flushed_ms, agent.samplings[0].due_ms, agent.connecting_ms) > began_ms)
         assert stuck(agent) == ""

@@ -50,6 +50,11 @@ async def served(app: FastAPI, stopping: asyncio.Event, port: int = 0) -> AsyncI
         await task
 
 
+def plain_client(address: str) -> httpx.AsyncClient:
+    """For a server of ours without TLS: it spares the 30 ms that reading the system's trust anchors takes."""
+    return httpx.AsyncClient(base_url=address, timeout=LIMIT_S, verify=False)
+
+
 @dataclass
 class Served:
     """A console that is being served, and the parts behind it."""
@@ -85,5 +90,5 @@ async def console(
     facts = TownFacts(known=known or {})
     stopping = asyncio.Event()
     app = create_app(store, facts, GatewayMetrics(), SystemClock(), options, stopping, access, incidents)
-    async with served(app, stopping, port) as address, httpx.AsyncClient(base_url=address, timeout=LIMIT_S) as client:
+    async with served(app, stopping, port) as address, plain_client(address) as client:
         yield Served(store, facts, client, address)

@@ -3,9 +3,14 @@
 import re
 from dataclasses import replace
 
+import pytest
+
+from gateway.console.cameras import Newest
+from gateway.console.overview import sites_of
 from gateway.ports import Misconfigured, Refused, SeriesId, Store, Table
 from gateway.quarantine import quarantine_tables
 from kewang.wire.placement import Place, Placement
+from kewang.wire.state import State
 from tests.fakes import MemoryStore
 from tests.gateway import town
 from tests.gateway.serving import QUICK, console, now_ms
@@ -51,6 +56,32 @@ async def test_figures_are_the_stores(store: Store) -> None:
     for device in devices:
         for source in (one for one in device["sources"] if one["stream"] == "env"):
             assert source["readings"] == newest[device["device"], source["source"]].fields
+
+
+@pytest.mark.parametrize(
+    ("said", "condition"),
+    [
+        (None, "silent"),
+        ({}, "silent"),
+        ({"flush_s": 1500.0}, "silent"),
+        ({"flush_s": 3600.0}, "ok"),
+        ({"stretch": 10.0}, "silent"),
+    ],
+)
+async def test_a_device_whose_rows_wait_is_not_called_silent_for_it(
+    said: dict[str, float] | None, condition: str
+) -> None:
+    """Its birth says so; nobody's silence is excused by another's word."""
+    store, now = MemoryStore(), now_ms()
+    await town.settle(store, now)
+    newest = [Newest(point) for point in await store.newest("env")]
+    births = {"passo-02": State(st="on", bt="b", n=1, flush_s=86_400.0)}
+    if said is not None:
+        births["passo-01"] = State.model_validate({"st": "on", "bt": "a", "n": 1} | said)
+    sites = sites_of(newest, (), {}, town.placements(), births.get, now, QUICK)
+    found = {device.name: device for site in sites for device in site.devices}
+    assert found["passo-01"].condition == condition
+    assert not any(source.silent for source in found["passo-01"].sources if condition == "ok")
 
 
 async def test_a_missing_reading_is_said_aloud(store: Store) -> None:

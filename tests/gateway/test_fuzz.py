@@ -22,7 +22,7 @@ def test_a_decoder_that_breaks_is_found_out() -> None:
             raise KeyError("k")
         return decode(payload)
 
-    result = in_process(3000, 1, careless)
+    result = in_process(1000, 1, careless)
     assert "KeyError" in result["failed"][0]
     assert "seed 1" in result["failed"][0]
 
@@ -34,7 +34,7 @@ def test_a_decoder_that_keeps_what_it_reads_is_found_out() -> None:
         kept.append(bytearray(100_000))
         return decode(payload)
 
-    result = in_process(2000, 1, hoarding)
+    result = in_process(1000, 1, hoarding)
     assert "grew" in result["failed"][0]
 
 

@@ -249,6 +249,14 @@ def test_the_onlooker_hears_births_and_the_end_of_the_last_one() -> None:
     assert desk.told.all[1:] == [("left", DEVICE, False), ("left", DEVICE, True)]
 
 
+def test_a_birth_that_is_said_again_is_a_sign_of_life_and_no_return() -> None:
+    desk = Desk()
+    for payload in (birth(number=1), birth(number=1), birth(number=2), birth(number=2)):
+        desk.take("s", payload)
+    assert [each[2] for each in desk.told.all] == ["power", None, "power", None]
+    assert desk.registry.devices[DEVICE].heard_ms == desk.clock.mono_ms()
+
+
 @pytest.mark.parametrize(("ago_ms", "told"), [(0, True), (299_000, True), (301_000, False), (-301_000, False)])
 def test_the_onlooker_is_told_values_of_now_alone(ago_ms: int, told: bool) -> None:
     desk = Desk()

@@ -28,7 +28,7 @@ from provisioning.inventory import Actor, Inventory, open_inventory
 from provisioning.pictures import stored
 from provisioning.web.app import create_web
 from provisioning.web.options import WebOptions
-from tests.gateway.serving import LIMIT_S, served
+from tests.gateway.serving import plain_client, served
 from tests.provisioning.gateway_server import TOKEN, GatewayServer
 
 OFFICE = Actor.cli("test")
@@ -221,7 +221,7 @@ async def town(
             app = create_web(inventory, chosen, api)
             async with (
                 served(app, asyncio.Event(), port) as address,
-                httpx.AsyncClient(base_url=address, timeout=LIMIT_S) as client,
+                plain_client(address) as client,
             ):
                 yield Town(inventory, gateway, Boxes(inventory, gateway), address, client)
     finally:

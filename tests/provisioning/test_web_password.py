@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import httpx
 import pytest
 from sqlalchemy import func, select
 
@@ -15,6 +14,7 @@ from provisioning.acts.rows import person_row
 from provisioning.inventory import Audit, LoginSession
 from provisioning.refusals import Refused
 from tests.chromium import chromium
+from tests.gateway.serving import plain_client
 from tests.provisioning.market import OFFICE, PASSWORD, Town
 from tests.provisioning.walk import Phone
 
@@ -169,5 +169,5 @@ async def test_on_a_phone(market: Town, tmp_path: Path, language: str) -> None:
         assert await phone.fits() == []
         await phone.tap("a.go")
         await tab.until("location.pathname === '/t/' && document.readyState === 'complete'")
-    async with httpx.AsyncClient(base_url=market.address) as market.client:
+    async with plain_client(market.address) as market.client:
         assert (await market.log_in("rudi", NEW)).status_code == 303

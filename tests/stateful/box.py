@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from edge.agent import Agent
@@ -18,7 +18,6 @@ from tests.virtual_time import WALL_MS
 
 FLUSH_S = 2.0
 SAMPLE_S = 1.3
-"""Not the 1 s that a new run leaves free: the rows that a lying disk lost must not lie exactly there."""
 MakeDelivery = Callable[[Outbox, Clock, Timers, random.Random], Delivery]
 
 
@@ -80,7 +79,6 @@ class Build:
     budget_bytes: int = 50_000_000
     outbox: type[WatchedOutbox] = WatchedOutbox
     delivery: MakeDelivery = Delivery
-    run_gap_s: float = 1.0
 
 
 class Box:
@@ -116,9 +114,8 @@ class Box:
         if self.on or self.clock is None:
             return
         loop, build = asyncio.get_running_loop(), self.build
-        judged = replace(build.timers, run_gap_s=build.run_gap_s)
         boot = f"{self.name}-{self._boots}"
-        self.outbox = build.outbox(self.disk, build.budget_bytes, boot, judged, loop.time)
+        self.outbox = build.outbox(self.disk, build.budget_bytes, boot, build.timers, loop.time)
         delivery = build.delivery(self.outbox, self.clock, build.timers, self.habits.rng)
         heartbeat_s = build.timers.heartbeat_s
         sources = [

@@ -67,11 +67,6 @@ class Disk:
         self.held = {}
         self.leave(Snapshot())
 
-    def states(self) -> dict[int, int]:
-        """Order -> state of every batch in the file."""
-        with closing(sqlite3.connect(self.path)) as db:
-            return dict(db.execute("SELECT ord, state FROM batch"))
-
     def thinned(self, order: int) -> tuple[Reading, ...]:
         """The rows of a thinned batch. What a row stands for grows each time it is thinned: so it gets a new name."""
         with closing(sqlite3.connect(self.path)) as db:
@@ -114,7 +109,7 @@ class WatchedOutbox:
         return self.inner.sendable
 
     def commit(self, drafts: Sequence[Draft], *, unsent: bool = False) -> list[Entry]:
-        before = self.disk.states() if self.bounded else {}
+        before = self.states() if self.bounded else {}
         entries = self.inner.commit(drafts, unsent=unsent)
         truth = self.disk.truth
         for entry, draft in zip(entries, drafts, strict=True):
@@ -126,8 +121,12 @@ class WatchedOutbox:
         self.disk.synced()
         return entries
 
+    def states(self) -> dict[int, int]:
+        """Order -> state of every batch, as the box knows it: marks that wait for a commit too."""
+        return dict(self.inner._db.execute("SELECT ord, state FROM batch"))
+
     def _note_gone(self, before: dict[int, int]) -> None:
-        excuses, now = self.disk.truth.excuses, self.disk.states()
+        excuses, now = self.disk.truth.excuses, self.states()
         for order in now.keys() - before.keys():
             self.disk.held[order] = self.disk.thinned(order)
             self.disk.truth.thinned_batches += 1

@@ -73,6 +73,33 @@ def test_one_that_became_several_is_the_same_over_a_restart() -> None:
     assert story(told) == [("resolved", "sources", "device m1")]
 
 
+def test_a_device_whose_rows_wait_is_waited_for() -> None:
+    """Its profile was changed while we knew it: ten rows of each source come every five minutes now."""
+    watch = well()
+    played(watch, spread(2, 10.0, 2000.0), 0.0, 2000.0)
+    watch.paced("m1", 300.0, 1.0)
+    assert not played(watch, spread(2, 300.0, 8000.0, from_s=2100.0), 2000.0, 8000.0)
+    (told,) = [each for each in played(watch, [], 8000.0, 10_000.0) if each.what == "opened"]
+    assert told.incident.since_s + 900 <= told.at_s
+
+
+def test_without_its_word_the_same_rows_would_alert() -> None:
+    watch = well()
+    played(watch, spread(2, 10.0, 2000.0), 0.0, 2000.0)
+    assert played(watch, spread(2, 300.0, 8000.0, from_s=2100.0), 2000.0, 8000.0)
+
+
+def test_a_device_that_spares_its_battery_is_given_longer_and_taken_at_its_old_word_afterwards() -> None:
+    watch = well()
+    played(watch, spread(2, 60.0, 2000.0), 0.0, 2000.0)
+    watch.paced("m1", 0.0, 10.0)
+    assert not played(watch, spread(2, 600.0, 20_000.0, from_s=2000.0), 2000.0, 20_000.0)
+    watch.paced("m1", 0.0, 1.0)
+    assert not played(watch, spread(2, 60.0, 22_000.0, from_s=20_000.0), 20_000.0, 22_000.0)
+    (told,) = [each for each in played(watch, [], 22_000.0, 22_500.0) if each.what == "opened"]
+    assert told.at_s <= 22_000 + 180 + 90
+
+
 def listing(*sources: str) -> Place:
     """A place with these sources."""
     return at("mardika").model_copy(update={"sources": sources})
