@@ -10,6 +10,8 @@ from typing import Any, TypeVar, cast
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
+from edge.dating import DIGITS, apart_ms
+from kewang.wire.names import BOX_SOURCE
 from tests.stateful import oracles
 from tests.stateful.network import Memory
 from tests.stateful.world import Setup, World, with_build
@@ -41,6 +43,7 @@ setups = st.builds(
 budgets = st.sampled_from([50_000_000, 50_000_000, 60_000, 20_000])
 pauses = st.floats(0.01, 30.0)
 errors_ms = st.sampled_from([0, 0, 100_000, 3_600_000, -3_600_000])
+HEARTBEATS_GRID_S = DIGITS * apart_ms(BOX_SOURCE) / 1000
 
 
 def fault(name: str, **given: st.SearchStrategy[Any]) -> Callable[[Rule], Rule]:
@@ -163,8 +166,9 @@ class Line(RuleBasedStateMachine):
         """Writes fail though reads go on: the gateway gives no credit."""
         self.world.database.choke(self.world.loop.time() + for_s)
 
-    @fault("recreate", down_s=st.floats(0.1, 5), trusted=st.booleans())
+    @fault("recreate", down_s=st.floats(HEARTBEATS_GRID_S, 5), trusted=st.booleans())
     def replace_the_card(self, down_s: float, trusted: bool) -> None:
+        """What the old one gave nobody knows: one that dates a heartbeat within the same half second meets it."""
         box = self.world.boxes[0]
         self.world.do(box.cut_power(lying=False))
         box.disk.throw_away()
