@@ -22,7 +22,7 @@ UNSENT_BYTES: Final = 16 * 1024 * 1024
 UNANSWERED: Final = 1000
 """Messages of ours that the broker has not acknowledged yet; who publishes more waits."""
 ANSWER_S: Final = 10.0
-"""The broker answers CONNECT and SUBSCRIBE within so long."""
+"""The broker answers CONNECT and SUBSCRIBE within so long, and takes some of what we publish."""
 _NUMBERS: Final = 0xFFFF
 
 
@@ -48,6 +48,7 @@ class MqttConnection(asyncio.Protocol):
         self._cutter, self._transport = packets.Cutter(), asyncio.Transport()
         self._queue: deque[Message] = deque()
         self._answer: asyncio.Future[bytes] = self._loop.create_future()
+        self._expected = (0, b"")
         self._news, self._room = asyncio.Event(), asyncio.Event()
         self._out: list[bytes] = []
         self._unanswered: set[int] = set()
@@ -55,7 +56,7 @@ class MqttConnection(asyncio.Protocol):
         self._bytes = 0
         self._beat: asyncio.TimerHandle | None = None
         self.lost: str | None = None
-        self.dropped = 0
+        self.skipped = 0
         """Messages larger than any of ours."""
 
     @classmethod
@@ -68,7 +69,7 @@ class MqttConnection(asyncio.Protocol):
         except TimeoutError:
             raise SubscriptionLost("no answer") from None
         try:
-            code = (await self._answered("CONNECT", self._hello()))[1]
+            code = (await self._answered("CONNECT", self._hello(), packets.CONNACK))[1]
             if code:
                 raise SubscriptionLost(f"the broker refuses: {packets.REFUSED.get(code, f'code {code}')}")
         except BaseException:
@@ -85,7 +86,9 @@ class MqttConnection(asyncio.Protocol):
 
     async def subscribe(self, filters: Sequence[tuple[str, int]]) -> None:
         """Hear what matches `filters`, each with its QoS. Raises SubscriptionLost, also if the broker refuses one."""
-        codes = (await self._answered("SUBSCRIBE", packets.subscribe(self._next(), filters)))[2:]
+        number = self._next()
+        packet = packets.subscribe(number, filters)
+        codes = (await self._answered("SUBSCRIBE", packet, packets.SUBACK, number.to_bytes(2, "big")))[2:]
         refused = [name for (name, _), code in zip(filters, codes, strict=False) if code > 2]
         if refused or len(codes) != len(filters):
             raise SubscriptionLost(f"the broker refuses to let us hear {', '.join(refused) or 'some topics'}")
@@ -94,7 +97,10 @@ class MqttConnection(asyncio.Protocol):
         """At QoS 1; returns when it is on its way. Raises SubscriptionLost."""
         while self.lost is None and (self._paused or len(self._unanswered) >= UNANSWERED):
             self._room.clear()
-            await self._room.wait()
+            try:
+                await asyncio.wait_for(self._room.wait(), ANSWER_S)
+            except TimeoutError:
+                self._abort("the broker takes nothing that we publish")
         if self.lost is not None:
             raise SubscriptionLost(self.lost)
         number = self._next()
@@ -148,8 +154,8 @@ class MqttConnection(asyncio.Protocol):
                 elif kind == packets.PUBACK and len(rest) == 2:
                     self._unanswered.discard(rest[0] << 8 | rest[1])
                     self._room.set()
-                elif kind in (packets.CONNACK, packets.SUBACK) and len(rest) > 1 and not self._answer.done():
-                    self._answer.set_result(rest)
+                elif kind in (packets.CONNACK, packets.SUBACK):
+                    self._answered_by(kind, rest)
         except packets.BadPacket as error:
             self._abort(f"the broker does not speak MQTT 3.1.1: {error}")
         if self._queue:
@@ -166,15 +172,25 @@ class MqttConnection(asyncio.Protocol):
             self._queue.append(Message(topic, payload, bool(first & 1)))
             self._bytes += len(payload)
         else:
-            self.dropped += 1
+            self.skipped += 1
 
     def _has_enough(self) -> bool:
         return len(self._queue) >= QUEUED_MESSAGES or self._bytes >= QUEUED_BYTES
 
     # ---- its own work
 
-    async def _answered(self, asked: str, packet: bytes) -> bytes:
-        self._answer = self._loop.create_future()
+    def _answered_by(self, kind: int, rest: bytes) -> None:
+        """CONNACK or SUBACK came. Raises BadPacket unless it is what we wait for."""
+        expected, number = self._expected
+        if kind != expected or len(rest) < 2 or not rest.startswith(number) or self._answer.done():
+            raise packets.BadPacket("an answer to nothing that we asked")
+        self._answer.set_result(rest)
+
+    async def _answered(self, asked: str, packet: bytes, kind: int, number: bytes = b"") -> bytes:
+        """What follows the length of the answer, a packet of this kind and number. Raises SubscriptionLost."""
+        if self.lost is not None:
+            raise SubscriptionLost(self.lost)
+        self._answer, self._expected = self._loop.create_future(), (kind, number)
         self._send(packet)
         try:
             async with asyncio.timeout(ANSWER_S):

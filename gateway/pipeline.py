@@ -68,7 +68,7 @@ class Pipeline:
         self.late = LateMarks(store, clock, gateway)
         self.report = Report(gateway, store, self.registry, self.metrics, self.health, clock, onlooker is not None)
         self.queue = WorkQueue(queue_batches)
-        self._told_of_clock = False
+        self._told_of_clock, self._skipped = False, 0
         self.stopping = False
 
     async def run(self, stopping: asyncio.Event) -> None:
@@ -181,6 +181,9 @@ class Pipeline:
         self.metrics.queue(len(self.queue))
         self.metrics.devices(len(self.registry.devices))
         self.metrics.devices_ahead(self.acks.devices_ahead)
+        if self.subscription.skipped > self._skipped:
+            self.metrics.dropped("size", self.subscription.skipped - self._skipped)
+            self._skipped = self.subscription.skipped
         if self.subscription.connected != self.metrics.broker_connected:
             self.metrics.broker(self.subscription.connected)
         if not self.clock.synchronised() and not self._told_of_clock:

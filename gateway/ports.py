@@ -245,6 +245,10 @@ class Subscription(Protocol):
     @property
     def connected(self) -> bool: ...
 
+    @property
+    def skipped(self) -> int:
+        """How many messages were too large to be one of ours, since the start."""
+
     def messages(self) -> AsyncGenerator[Message, None]:
         """Connect, subscribe and yield until SubscriptionLost; calling it again connects again. It holds back no
         message of a slow consumer for ever: what does not fit its bounded queue is dropped (and counted)."""

@@ -39,11 +39,17 @@ class MqttSubscription:
         self._channels = channels
         self._keepalive_s = max(1, int(keepalive_s))
         self._connection: MqttConnection | None = None
+        self._skipped = 0
 
     @property
     def connected(self) -> bool:
         """Whether the broker has us."""
         return self._connection is not None
+
+    @property
+    def skipped(self) -> int:
+        """How many messages were too large to be one of ours, since the start."""
+        return self._skipped + (self._connection.skipped if self._connection else 0)
 
     async def messages(self) -> AsyncGenerator[Message, None]:
         """Connect, subscribe, and yield what comes. Raises SubscriptionLost."""
@@ -63,6 +69,7 @@ class MqttSubscription:
         finally:
             self._connection = None
             if connection is not None:
+                self._skipped += connection.skipped
                 connection.close()
 
     async def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:

@@ -339,6 +339,7 @@ class ScriptedSubscription:
     def __init__(self) -> None:
         self.published: list[tuple[str, bytes, bool]] = []
         self.connects = 0
+        self.skipped = 0
         self.refusing = False
         self._incoming: asyncio.Queue[Message | None] | None = None
 

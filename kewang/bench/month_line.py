@@ -104,6 +104,7 @@ class GatewayEnd:
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
         self.heard: asyncio.Queue[Message | None] = asyncio.Queue()
+        self.skipped = 0
 
     @property
     def connected(self) -> bool:

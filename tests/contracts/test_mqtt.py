@@ -1,6 +1,8 @@
 """The two MQTT seams, `Uplink` of the edge and `Subscription` of the gateway, against real brokers of three makes."""
 
 import asyncio
+import json
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
@@ -9,10 +11,14 @@ import pytest
 
 from edge.ports import Incoming, LinkDown
 from edge.uplink import MqttLink, MqttUplink
+from gateway import mqtt_client
+from gateway.mqtt_client import Broker as MqttBroker
+from gateway.mqtt_client import MqttConnection
+from gateway.mqtt_packets import MAX_PACKET_BYTES
 from gateway.ports import Message, SubscriptionLost
 from gateway.subscription import MqttSubscription
 from kewang.bench.parts import Broker, Mosquitto
-from kewang.bench.process import Part, free_port
+from kewang.bench.process import Part, find_program, free_port
 from kewang.runtime.broker import BrokerSettings
 from kewang.wire import topics
 from kewang.wire.state import GatewayState, State
@@ -177,3 +183,70 @@ async def test_credentials(running: Callable[[Part], Part], tmp_path: Path) -> N
     with pytest.raises(LinkDown, match="chmod 600"):
         async with uplink(settings).connect(WILL):
             pass
+
+
+def security(folder: Path, refused: str) -> dict[str, object]:
+    """Mosquitto's options so that nobody may subscribe to `refused`; its list of access can't say that."""
+    installed = find_program("mosquitto").parents[1]
+    (plugin,) = (
+        one for usr in (".", "root/usr") for one in installed.glob(f"{usr}/lib/*/mosquitto_dynamic_security.so")
+    )
+    rule = {"acltype": "subscribeLiteral", "topic": refused, "allow": False}
+    rules = {
+        "defaultACLAccess": dict.fromkeys(("publishClientSend", "publishClientReceive", "subscribe"), True),
+        "roles": [{"rolename": "deaf", "acls": [rule]}],
+        "groups": [{"groupname": "all", "roles": [{"rolename": "deaf"}]}],
+        "anonymousGroup": "all",
+    }
+    folder.mkdir()
+    file = folder / "security.json"
+    file.write_text(json.dumps(rules))
+    return {"plugin": plugin, "plugin_opt_config_file": file}
+
+
+async def test_a_refused_subscription_is_told(running: Callable[[Part], Part], tmp_path: Path) -> None:
+    (refused, *_), granted = topics.filters([topics.PLACEMENT]), topics.filters([topics.STATE])
+    broker = Mosquitto(tmp_path / "broker", options=security(tmp_path / "rules", refused))
+    running(broker)
+    async with asyncio.timeout(LIMIT_S):
+        with pytest.raises(SubscriptionLost, match=f"refuses to let us hear {re.escape(refused)}$"):
+            async with aclosing(MqttSubscription(at(broker), "gw1", topics.SHARDS, 5).messages()) as messages:
+                await anext(messages)
+        connection = await MqttConnection.connected(MqttBroker("127.0.0.1", broker.port, "gw2", 5))
+        try:
+            await connection.subscribe([(one, 1) for one in granted])
+        finally:
+            connection.close()
+
+
+async def test_more_than_may_be_unanswered_is_published_all_the_same(
+    mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mqtt_client, "UNANSWERED", 5)
+    async with gateway(at(mosquitto)) as (subscription, received), asyncio.timeout(LIMIT_S):
+        for number in range(200):
+            await subscription.publish(topics.build(DEVICE, "d/env"), b"%d" % number)
+        assert [int((await received.get()).payload) for _ in range(200)] == list(range(200))
+
+
+async def test_a_broker_that_stops_taking_what_the_gateway_says_is_left(
+    mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mqtt_client, "UNANSWERED", 5)
+    monkeypatch.setattr(mqtt_client, "ANSWER_S", 1.0)
+    async with gateway(at(mosquitto)) as (subscription, _), asyncio.timeout(LIMIT_S):
+        mosquitto.freeze()
+        try:
+            with pytest.raises(SubscriptionLost, match="takes nothing that we publish"):
+                for _ in range(6):
+                    await subscription.publish(topics.build(DEVICE, topics.ACK), b"{ack}")
+        finally:
+            mosquitto.thaw()
+
+
+async def test_what_is_larger_than_any_message_of_ours_is_counted_and_the_next_is_heard(any_broker: Broker) -> None:
+    async with gateway(at(any_broker)) as (subscription, received), asyncio.timeout(LIMIT_S):
+        await subscription.publish(topics.build(DEVICE, "d/env"), bytes(MAX_PACKET_BYTES))
+        await subscription.publish(topics.build(DEVICE, "d/env"), b"{batch}")
+        assert (await received.get()).payload == b"{batch}"
+        assert subscription.skipped == 1

@@ -10,7 +10,7 @@ import pytest
 
 from gateway import mqtt_client
 from gateway.mqtt_client import Broker, MqttConnection
-from gateway.mqtt_packets import publish
+from gateway.mqtt_packets import MAX_PACKET_BYTES, publish
 from gateway.ports import SubscriptionLost
 
 LIMIT_S = 60.0
@@ -79,3 +79,38 @@ async def test_large_messages_fill_the_queue_sooner(monkeypatch: pytest.MonkeyPa
         assert taken * len(PAYLOAD) < 2_000_000
         while taken < 300:
             taken += len(await connection.next(1000))
+
+
+async def answering(packets: bytes, writer: asyncio.StreamWriter) -> None:
+    await asyncio.sleep(0.1)
+    writer.write(packets)
+
+
+async def nothing(writer: asyncio.StreamWriter) -> None:
+    writer.transport.resume_reading()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    "answer", [b"\x90\x03\x00\x63\x01", b"\x90\x01\x00", b"\x20\x02\x00\x00"], ids=["number", "short", "connack"]
+)
+async def test_an_answer_to_nothing_that_we_asked_ends_the_connection(answer: bytes) -> None:
+    async with connected(partial(answering, answer)) as connection:
+        with pytest.raises(SubscriptionLost, match="nothing that we asked"):
+            await connection.subscribe([("a", 0)])
+
+
+async def test_a_broker_that_acknowledges_nothing_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mqtt_client, "UNANSWERED", 3)
+    monkeypatch.setattr(mqtt_client, "ANSWER_S", 0.3)
+    async with connected(nothing) as connection:
+        for _ in range(3):
+            await connection.publish("a", b"")
+        with pytest.raises(SubscriptionLost, match="takes nothing"):
+            await connection.publish("a", b"")
+
+
+async def test_what_is_too_large_is_counted_and_the_next_message_is_heard() -> None:
+    large = publish("a", bytes(MAX_PACKET_BYTES), 7)
+    async with connected(partial(pour, large + publish("b", b"", 8), 1)) as connection:
+        assert [message.topic for message in await connection.next(10)] == ["b"]
+        assert connection.skipped == 1

@@ -182,6 +182,14 @@ async def test_what_does_not_fit_the_queue_is_dropped_and_credit_falls_as_it_fil
 
 
 @in_virtual_time
+async def test_messages_too_large_for_us_are_told_as_dropped() -> None:
+    async with running(fresh()) as (pipeline, ear):
+        for skipped in (2, 5):
+            ear.skipped = skipped
+            await until(lambda: pipeline.metrics.snapshot().get("dropped_size") == skipped)  # noqa: B023
+
+
+@in_virtual_time
 async def test_acks_of_a_device_are_a_second_apart() -> None:
     store, told = fresh(), list[float]()
     async with running(store) as (_, ear):

@@ -180,6 +180,7 @@ class GatewayEnd:
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
         self._heard: asyncio.Queue[Message | None] | None = None
+        self.skipped = 0
 
     @property
     def connected(self) -> bool:
