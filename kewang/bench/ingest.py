@@ -8,11 +8,12 @@ import http.client
 import itertools
 import json
 import math
+import os
 import threading
 import time
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,6 +24,8 @@ from firmware_sim.truth import DEFAULT_METRICS, Truth
 from gateway.line_protocol import encode
 from gateway.ports import Table, Value
 from gateway.settings import StoreSettings
+from kewang.bench import ingest_steps as steps
+from kewang.bench.cpu import cost
 from kewang.bench.envelope import envelope
 from kewang.bench.line import DATABASE, FleetRun, Line, prepare
 from kewang.bench.parts import Influxd
@@ -50,7 +53,8 @@ class IngestPlan:
     """Sizes. `window`: batches of a device that may be unnamed at one time."""
 
     devices: int = 800
-    batches: int = 50
+    batches: int = 100
+    """Of a device: so many that filling the queue, and the second in which the last ack waits, count little."""
     rows: int = 30
     window: int = 25
     unbatched: int = 30
@@ -106,22 +110,22 @@ def measure(plan: IngestPlan, limits: Limits | None = None) -> dict[str, Any]:
     started_s = time.monotonic()
     with Line("influxd", {"queue_batches": QUEUE_BATCHES, "ingest_processes": plan.processes}) as line:
         assert line.influxd is not None
+        line.rest()
         run = line.run_pour(plan.fleet(), _LIMIT_S)
         time.sleep(_TOLD_S)
         writes = line.gateway.signals()["write_seconds_count"]
         wrong = compare(line.influxd.url, run, plan)
         rows_per_write = max(plan.rows, round(run.report.rows_named / writes))
         single = line.run_pour(plan.unbatched_fleet(), _LIMIT_S)
-    raw_per_s = raw_push(
-        list(bodies(run, plan, rows_per_write)), plan.readings, plan.processes * StoreSettings().writers
-    )
-    figures = _figures(plan, run, raw_per_s) | {
+    raw = raw_push(list(bodies(run, plan, rows_per_write)), plan.readings, plan.processes * StoreSettings().writers)
+    figures = _figures(plan, run, raw) | {
         "unbatched_messages_per_s": round(single.rows_per_s),
         "unbatched_cpu_us_per_message": round(single.gateway_cpu_us, 1),
         "lost": wrong.lost,
         "rows_per_write": rows_per_write,
         "devices": plan.devices,
         "processes": plan.processes,
+        "steps_us": steps.table(steps.measure()),
         "resent": run.report.resent,
         "peers": [],
     }
@@ -138,11 +142,43 @@ def measure(plan: IngestPlan, limits: Limits | None = None) -> dict[str, Any]:
     )
 
 
-def _figures(plan: IngestPlan, run: FleetRun, raw_per_s: float) -> dict[str, Any]:
+def measure_steps(plan: IngestPlan) -> dict[str, Any]:
+    """The table of steps alone: no other part is needed."""
+    started_s = time.monotonic()
+    figures = {"steps_us": steps.table(steps.measure())}
+    return envelope("bench ingest", seed=plan.seed, parts=["msgspec"], started_s=started_s, figures=figures)
+
+
+@dataclass(frozen=True, slots=True)
+class RawPush:
+    """Readings a second, and processor time of a reading in us: of influxd, and of who pushed."""
+
+    rows_per_s: float
+    store_cpu_us: float
+    pusher_cpu_us: float
+
+
+def ratio_by_cpu(run: FleetRun, raw: RawPush, processes: int) -> float:
+    """The ratio of a machine whose cores have nothing else to do, each kept busy all the time.
+
+    A reading takes the line as long as all its processor time divided by the cores, or as its dearest process that has
+    one core alone; others on the machine lengthen the time of a run, and this much less.
+    """
+    cores = len(os.sched_getaffinity(0))
+    spent_us = run.gateway_cpu_us + run.store_cpu_us + run.broker_cpu_us + run.publisher_cpu_us
+    single_us = max(run.gateway_cpu_us / min(processes, cores), run.broker_cpu_us, run.publisher_cpu_us)
+    raw_us = max((raw.store_cpu_us + raw.pusher_cpu_us) / cores, raw.pusher_cpu_us)
+    return raw_us / max(spent_us / cores, single_us)
+
+
+def _figures(plan: IngestPlan, run: FleetRun, raw: RawPush) -> dict[str, Any]:
     return {
-        "ratio": round(run.rows_per_s / raw_per_s, 3),
+        "ratio": round(run.rows_per_s / raw.rows_per_s, 3),
+        "ratio_by_cpu": round(ratio_by_cpu(run, raw, plan.processes), 3),
         "readings_per_s": round(run.rows_per_s),
-        "raw_readings_per_s": round(raw_per_s),
+        "raw_readings_per_s": round(raw.rows_per_s),
+        "raw_store_cpu_us_per_reading": round(raw.store_cpu_us, 2),
+        "raw_pusher_cpu_us_per_reading": round(raw.pusher_cpu_us, 2),
         "fields_per_s": round(run.rows_per_s * len(DEFAULT_METRICS)),
         "gateway_cpu_us_per_reading": round(run.gateway_cpu_us, 2),
         "store_cpu_us_per_reading": round(run.store_cpu_us, 2),
@@ -231,40 +267,52 @@ def _table(truth: Truth, device: str, batch: int, t0_ms: int, rows: int) -> Tabl
     return Table("env", (("device", device), ("source", SOURCE)), DEFAULT_METRICS, dated)
 
 
-def raw_push(bodies: Sequence[bytes], readings: int, connections: int) -> float:
-    """Readings a second that a fresh influxd takes. Raises PartFailed if it refuses one."""
+def raw_push(bodies: Sequence[bytes], readings: int, connections: int) -> RawPush:
+    """Into a fresh influxd. Raises PartFailed unless it took every body."""
     with TemporaryDirectory(prefix="kewang-bench-") as folder, Influxd(Path(folder)) as influxd:
         prepare(f"influx1+{influxd.url}/{DATABASE}")
-        push = _Push(influxd, bodies)
+        push = Push(influxd, bodies)
         threads = [threading.Thread(target=push.work, name=f"push-{n}") for n in range(connections)]
-        began_s = time.monotonic()
+        began_s, store_s, own_s = time.monotonic(), cost(influxd).cpu_s, time.process_time()
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        if push.refused:
-            raise PartFailed(f"the raw push was refused: {push.refused}")
-        return readings / (time.monotonic() - began_s)
+        if push.refused or push.taken != len(bodies):
+            raise PartFailed(f"of the raw push {push.taken} of {len(bodies)} writes were taken: {push.refused}")
+        spent_s, store_s, own_s = time.monotonic() - began_s, cost(influxd).cpu_s - store_s, time.process_time() - own_s
+        return RawPush(readings / spent_s, 1e6 * store_s / readings, 1e6 * own_s / readings)
 
 
-class _Push:
-    """Bodies on their way; each thread takes the next one."""
+class Push:
+    """Bodies on their way; each thread takes the next one. `taken`: how many were; `refused`: why one was not."""
 
-    def __init__(self, influxd: Influxd, bodies: Sequence[bytes]) -> None:
+    def __init__(self, influxd: Influxd, bodies: Iterable[bytes]) -> None:
         self._influxd, self._bodies, self._lock = influxd, iter(bodies), threading.Lock()
+        self.taken = 0
         self.refused: str | None = None
 
     def work(self) -> None:
-        """Push until none is left or one is refused."""
+        """Push until none is left or one is not taken."""
         connection = http.client.HTTPConnection(self._influxd.host, self._influxd.port, timeout=_LIMIT_S)
-        while self.refused is None:
-            with self._lock:
-                body = next(self._bodies, None)
-            if body is None:
-                break
-            connection.request("POST", f"/write?db={DATABASE}&rp={_POLICY}&precision=ms", body)
-            answer = connection.getresponse()
-            said = answer.read()
-            if answer.status != http.client.NO_CONTENT:
-                self.refused = f"{answer.status} {said!r}"
-        connection.close()
+        try:
+            while self.refused is None and (body := self._next()) is not None:
+                self._push(connection, body)
+        except (OSError, http.client.HTTPException) as error:
+            self.refused = repr(error)
+        finally:
+            connection.close()
+
+    def _next(self) -> bytes | None:
+        with self._lock:
+            return next(self._bodies, None)
+
+    def _push(self, connection: http.client.HTTPConnection, body: bytes) -> None:
+        connection.request("POST", f"/write?db={DATABASE}&rp={_POLICY}&precision=ms", body)
+        answer = connection.getresponse()
+        said = answer.read()
+        if answer.status != http.client.NO_CONTENT:
+            self.refused = f"{answer.status} {said!r}"
+            return
+        with self._lock:
+            self.taken += 1

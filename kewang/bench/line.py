@@ -5,6 +5,7 @@ import re
 import shutil
 import tempfile
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -29,7 +30,9 @@ DATABASE: Final = "kewang"
 BROKER_OPTIONS: Final = {"max_inflight_messages": 1000, "max_queued_messages": 100_000}
 """Mosquitto holds what is on its way to the gateway; with its own 20 and 1000 it would throttle and drop here."""
 
-
+_REST_S: Final = 60
+_IDLE: Final = 0.1
+"""Of a core."""
 _PROCESS: Final = re.compile(r'{process="[^"]*"}')
 """The only label of what has no other."""
 
@@ -128,6 +131,18 @@ class Line:
         began: list[float] = []
         pour = Pour(self.broker_settings, plan, lambda: began.extend(self.cpu_s()))
         return measured(self, pour.run(limit_s), began, pour.t0_ms, pour.cpu_s)
+
+    def rest(self) -> None:
+        """Until gateway and database are done with what they do at their start (the ledger looks at the last day), that
+        it is not taken for what readings cost. Raises PartFailed."""
+        before = self.cpu_s()
+        for _ in range(_REST_S):
+            time.sleep(1)
+            now = self.cpu_s()
+            if all(now_s - then_s < _IDLE for now_s, then_s in zip(now, before, strict=True)):
+                return
+            before = now
+        raise PartFailed(f"gateway and database are still busy {_REST_S} s after their start")
 
     def cpu_s(self) -> list[float]:
         """Of gateway, database (0 when it is in the gateway) and broker, until now."""
