@@ -9,9 +9,8 @@ from pathlib import Path
 
 from kewang.bench.programs import HOST
 from kewang.runtime.broker import BrokerSettings
+from kewang.runtime.program import logged_from
 from provisioning import placements
-
-logging.getLogger("provisioning.placements").setLevel(logging.ERROR)  # here brokers are killed on purpose
 
 
 class PlacementKeeper:
@@ -36,7 +35,8 @@ class PlacementKeeper:
             self._thread.join()
 
     def _run(self) -> None:
-        asyncio.run(self._keep())
+        with logged_from(logging.ERROR, "provisioning.placements"):  # here brokers are killed on purpose
+            asyncio.run(self._keep())
 
     async def _keep(self) -> None:
         self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()

@@ -19,6 +19,7 @@ from kewang.bench.month_line import Box, Broker, Gateway, timers_for
 from kewang.bench.month_story import Story
 from kewang.bench.month_truth import Found, Journal, compare, totals, unexplained
 from kewang.bench.virtual_time import WALL_MS, VirtualLoop
+from kewang.runtime.program import logged_from
 
 DAYS: Final = 30
 _DRAIN_S: Final = 6 * 3600
@@ -42,10 +43,10 @@ class MonthPlan:
 def measure(plan: MonthPlan, say: Callable[[str], None]) -> dict[str, Any]:
     """Live the month. `say` hears what happens."""
     started_s = time.monotonic()
-    logging.getLogger().setLevel(logging.CRITICAL)
     random.seed(plan.seed)
     room = tempfile.TemporaryDirectory(prefix="kewang-month-", dir=_fast_folder())
-    with room as folder, asyncio.Runner(loop_factory=VirtualLoop) as runner:
+    # Cuts and kills are on purpose: what the programs say of them is told below.
+    with logged_from(logging.CRITICAL), room as folder, asyncio.Runner(loop_factory=VirtualLoop) as runner:
         life = runner.run(_live(plan, Path(folder), say))
     return envelope(
         "bench month",

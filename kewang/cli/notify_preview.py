@@ -18,6 +18,7 @@ import typer
 
 from kewang.cli.common import FOUND, UNREACHABLE, USAGE, AsJson, Config, fail, print_json, settings_errors
 from kewang.cli.notify_settings import NotifyFile, incident_settings, notify_settings
+from kewang.runtime.program import logged_from
 
 if TYPE_CHECKING:
     from gateway.notify.routes import NotifySettings
@@ -98,16 +99,12 @@ def _previewed(incidents: "IncidentSettings", settings: "NotifySettings", span: 
         fail(f"{path} is not there: is that the settings file of the gateway, and has it run yet?", UNREACHABLE)
     with settings_errors():
         kinds = words_of(load_rules(incidents.rules))
-    log = logging.getLogger("gateway.notify")
-    level = log.level
-    log.setLevel(logging.CRITICAL)  # what it would log is told below
+    unlogged = logged_from(logging.CRITICAL, "gateway.notify")  # what it would log is told below
     try:
-        with closing(Chronicle(path, read_only=True)) as chronicle, tempfile.TemporaryDirectory() as folder:
+        with unlogged, closing(Chronicle(path, read_only=True)) as chronicle, tempfile.TemporaryDirectory() as folder:
             return previewed(chronicle, settings, kinds, Path(folder), span)
     except (OSError, sqlite3.Error, OutboxRefused) as error:
         fail(f"{path}: {error}: may this user read it? Try as the user that the gateway runs as", UNREACHABLE)
-    finally:
-        log.setLevel(level)
 
 
 def _compared(incidents: "IncidentSettings", found: "Preview", span: tuple[float, float]) -> "Lines":

@@ -7,7 +7,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 
 
 def set_up_logging(verbose: bool = False, who: str = "") -> None:
@@ -17,6 +17,19 @@ def set_up_logging(verbose: bool = False, who: str = "") -> None:
         level=logging.DEBUG if verbose else logging.INFO,
         format=f"%(asctime)s %(levelname)-7s {who and f'{who} '}%(name)s: %(message)s",
     )
+
+
+@contextlib.contextmanager
+def logged_from(level: int, name: str = "") -> Iterator[None]:
+    """While it lasts, the logger `name` (all that have no level of their own, if empty) says only what is at least of
+    this level."""
+    log = logging.getLogger(name)
+    before = log.level
+    log.setLevel(level)
+    try:
+        yield
+    finally:
+        log.setLevel(before)
 
 
 def collect_rarely() -> None:
