@@ -10,11 +10,19 @@ from tests.cli import commands
 from tests.cli.warm import Warm
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="session")
 def warm() -> Iterator[Warm]:
-    """The tests of this folder start some hundred commands; those of others start each from nothing."""
-    with Warm() as commands.warm:
-        yield commands.warm
+    """One for all modules of this folder that a worker gets."""
+    with Warm() as started:
+        yield started
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick(warm: Warm) -> Iterator[None]:
+    """The tests of this folder start some hundred commands; those of others, in the same worker, start each from
+    nothing: `ps` shows them."""
+    commands.warm = warm
+    yield
     commands.warm = None
 
 
