@@ -134,6 +134,6 @@ RULES = {
     "a boot has a digit of its own": RuleOff(
         "power", "I5", outbox=SameDigitForEver, fixed={"trusted": True, "error_ms": 100_000}, seed=6
     ),
-    "a date is kept before it is sent": RuleOff("power link", "I5", outbox=SendsBeforeTheDateIsKept, seed=9),
+    "a date is kept before it is sent": RuleOff("power choke", "I5", outbox=SendsBeforeTheDateIsKept),
     "live readings pass the backlog": RuleOff("link", "I6", live_lane=False, fixed={"credit": 1}),
 }

@@ -31,9 +31,13 @@ def line(rule: RuleOff) -> type[Line]:
     return Arranged if rule.seed is None else seed(rule.seed)(Arranged)
 
 
+KEPT = "a date is kept before it is sent"
+SEARCHED = {name: rule for name, rule in RULES.items() if name != KEPT}
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("rule", RULES.values(), ids=RULES.keys())
+@pytest.mark.parametrize("rule", SEARCHED.values(), ids=SEARCHED.keys())
 def test_without_the_rule_the_oracles_notice(rule: RuleOff) -> None:
     with pytest.raises(AssertionError, match=rule.noticed):
         run_state_machine_as_test(line(rule), settings=search)
@@ -89,5 +93,30 @@ def forget_twice(rule: RuleOff) -> None:
         story.cut_power(down_s=down_s, error_ms=error_ms, lying=lying, trusted=trusted)
     try:
         story.pass_time(seconds=22.6664349905738)
+    finally:
+        story.teardown()
+
+
+def test_a_disk_that_forgets_the_date_by_which_a_heartbeat_went() -> None:
+    """Without credit nothing else is committed before it goes. With credit the marks of what goes are, and such stories
+    are so few since that the search needs luck: here is one."""
+    forget_the_date(RULES[KEPT].kept())
+
+
+def test_with_a_date_that_is_sent_before_it_is_kept_a_reading_has_two() -> None:
+    with pytest.raises(AssertionError, match="I5 one reading, two identities"):
+        forget_the_date(RULES[KEPT])
+
+
+def forget_the_date(rule: RuleOff) -> None:
+    story = line(rule)()
+    story.begin(budget_bytes=50_000_000, setup=Setup(seed=0, error_ms=0))
+    story.choke(for_s=30.0)
+    story.pass_time(seconds=6.0)
+    story.cut_power(down_s=5.3, error_ms=0, lying=False, trusted=False)
+    story.pass_time(seconds=6.5)
+    story.cut_power(down_s=0.3, error_ms=0, lying=True, trusted=False)
+    try:
+        story.pass_time(seconds=20.0)
     finally:
         story.teardown()
