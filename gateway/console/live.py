@@ -52,9 +52,14 @@ class Overview:
         return replace(self, trouble=why)
 
     def stale(self, longest_s: float) -> bool:
-        """Whether the newest reading is older than `longest_s`, or the store was not read for so long."""
+        """Whether the newest reading is older than `longest_s`, or the store was not read for so long.
+
+        Where every device that speaks keeps rows back, the newest may be older by the shortest of their waits.
+        """
         oldest_ms = self.now_ms - longest_s * 1000
-        return self.read_ms < oldest_ms or (self.newest_ms is not None and self.newest_ms < oldest_ms)
+        speaking = (d.waits_s for site in self.sites for d in site.devices if d.condition == "ok")
+        waited_ms = 1000 * min(speaking, default=0.0)
+        return self.read_ms < oldest_ms or (self.newest_ms is not None and self.newest_ms < oldest_ms - waited_ms)
 
 
 @dataclass(slots=True)

@@ -87,7 +87,7 @@ class Marks:
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """One device. `last_ms`: date of its newest point of the last day."""
+    """One device. `last_ms`: date of its newest point of the last day; `waits_s`: how long it keeps rows back."""
 
     name: str
     place: Place | None
@@ -95,6 +95,7 @@ class Device:
     last_ms: int | None
     sources: tuple[Source, ...]
     marks: Marks = Marks()
+    waits_s: float = 0.0
 
     @property
     def troubled(self) -> bool:
@@ -175,7 +176,7 @@ def sites_of(
         by_device[row.point.series.device].append(row)
     heard = {*heard_before, *by_device}
     devices = [
-        _device(name, by_device[name], placements.get(name), now_ms, _patient(options, birth(name)))
+        _device(name, by_device[name], placements.get(name), now_ms, options, birth(name))
         if name in heard
         else Device(name, _place(placements.get(name), now_ms), "never", None, ())
         for name in sorted(heard | set(placements))
@@ -184,11 +185,8 @@ def sites_of(
     return _by_site([replace(device, marks=marks.get(device.name, Marks())) for device in devices])
 
 
-def _patient(options: Options, birth: State | None) -> Options:
+def _patient(options: Options, flush_s: float, stretch: float) -> Options:
     """With a device whose rows wait, or which reads its sources more rarely, patience lasts so much longer."""
-    if birth is None or birth.flush_s is birth.stretch is None:
-        return options
-    flush_s, stretch = birth.flush_s or 0.0, birth.stretch or 1.0
     silent_s, source_silent_s = options.silent_s + flush_s, options.source_silent_s * stretch + flush_s
     return replace(options, silent_s=silent_s, source_silent_s=source_silent_s)
 
@@ -200,11 +198,16 @@ def _by_site(devices: list[Device]) -> tuple[Site, ...]:
     return tuple(sorted(sites, key=lambda site: (site.name is None, not site.devices[0].troubled, site.name)))
 
 
-def _device(name: str, rows: Sequence[Newest], placement: Placement | None, now_ms: int, options: Options) -> Device:
+def _device(
+    name: str, rows: Sequence[Newest], placement: Placement | None, now_ms: int, options: Options, birth: State | None
+) -> Device:
+    flush_s, stretch = (birth.flush_s or 0.0, birth.stretch or 1.0) if birth else (0.0, 1.0)
+    options = _patient(options, flush_s, stretch)
     last_ms = max((row.point.date_ms for row in rows), default=None)
     speaks = last_ms is not None and now_ms - last_ms <= options.silent_s * 1000
     sources = tuple(_source(row, speaks, now_ms, options) for row in sorted(rows, key=lambda r: r.point.series))
-    return Device(name, _place(placement, now_ms), "ok" if speaks else "silent", last_ms, sources)
+    condition: Condition = "ok" if speaks else "silent"
+    return Device(name, _place(placement, now_ms), condition, last_ms, sources, waits_s=flush_s)
 
 
 def _place(placement: Placement | None, now_ms: int) -> Place | None:

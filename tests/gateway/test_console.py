@@ -6,9 +6,11 @@ from dataclasses import replace
 import pytest
 
 from gateway.console.cameras import Newest
+from gateway.console.live import Overview
 from gateway.console.overview import sites_of
 from gateway.ports import Misconfigured, Refused, SeriesId, Store, Table
 from gateway.quarantine import quarantine_tables
+from kewang.wire.names import STREAMS
 from kewang.wire.placement import Place, Placement
 from kewang.wire.state import State
 from tests.fakes import MemoryStore
@@ -114,6 +116,24 @@ async def test_old_data_is_called_stale(store: Store) -> None:
         assert "DATA BASI</strong>\n  <span>Tidak ada bacaan baru" in await shown.text("/")
     async with console(store, replace(QUICK, stale_s=7200)) as shown:
         assert "Tidak ada bacaan baru" not in await shown.text("/")
+
+
+@pytest.mark.parametrize(
+    ("age_s", "kept_back", "is_stale"),
+    [(61, "nobody", True), (61, "all but one", True), (61, "all that speak", False), (361, "all that speak", True)],
+)
+async def test_where_every_box_keeps_its_rows_back_readings_may_be_older(
+    age_s: int, kept_back: str, is_stale: bool
+) -> None:
+    """As in a city of `card`: nobody has to set anything. The silent box does not say so."""
+    store, now = MemoryStore(), now_ms()
+    await town.settle(store, now - 1000 * age_s)
+    newest = [Newest(point) for stream in STREAMS for point in await store.newest(stream)]
+    speaking = [box for box in town.TOWN if not box.silent_for_min]
+    waiting = {"nobody": [], "all but one": speaking[1:], "all that speak": speaking}[kept_back]
+    births = {box.name: State(st="on", bt="b", n=1, flush_s=300.0) for box in waiting}
+    sites = sites_of(newest, (), {}, town.placements(), births.get, now, QUICK)
+    assert Overview(now, now, None, sites).stale(QUICK.stale_s) is is_stale
 
 
 async def test_the_language_is_remembered_and_others_are_refused_politely() -> None:
