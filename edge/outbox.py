@@ -43,8 +43,8 @@ _ROOM_AGAIN_BYTES: Final = 16 * 1024 * 1024
 class SqliteOutbox:
     """ports.Outbox in the file at `path`, for one boot (`boot` names it, so that monotonic times compare).
 
-    `budget_bytes` is what batches may take; beside it come the log (1 MiB), a reserve for the day the disk is full
-    (2 MiB) and small tables. Raises OutboxBusy, OutboxTooNew, OutboxFull. A damaged file is set aside and what can be
+    `budget_bytes` is what batches may take; beside it come the log (2 MiB), a reserve for the day the disk is full
+    (4 MiB) and small tables. Raises OutboxBusy, OutboxTooNew, OutboxFull. A damaged file is set aside and what can be
     read of it taken over.
     """
 

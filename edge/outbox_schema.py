@@ -22,8 +22,9 @@ READER: Final = 1
 PACKED_READER: Final = 2
 """The same of a file with deflated bodies in it."""
 _APPLICATION: Final = 0x4B574F42
-WAL_BYTES: Final = 1024 * 1024
-"""The write-ahead log is written back into the file when it is this long."""
+WAL_BYTES: Final = 2 * 1024 * 1024
+"""The write-ahead log is written back into the file when it is this long: a page that changes in every commit is then
+written back once for all of them."""
 _LOCK_WAIT_S: Final = 5.0
 _CELL_BYTES: Final = 20
 _ROW_BYTES: Final = 120
@@ -127,8 +128,8 @@ def trouble(error: sqlite3.Error) -> Trouble:
 
 def connect(path: Path, layout: Layout = LAYOUT, *, alone: bool = False) -> sqlite3.Connection:
     """A connection with our settings; a new file gets this layout. A commit is one fsync of the write-ahead log, which
-    stays near 1 MiB. `alone`: nobody else can read the file meanwhile; what readers share with each other is a file of
-    its own that the system writes to the card again and again."""
+    stays near WAL_BYTES. `alone`: nobody else can read the file meanwhile; what readers share with each other is a file
+    of its own that the system writes to the card again and again."""
     db = sqlite3.connect(path, isolation_level=None, timeout=_LOCK_WAIT_S, check_same_thread=False)
     db.text_factory = _text
     try:

@@ -90,6 +90,10 @@ class Line:
             raise
         return self
 
+    def mounted(self, folder: Path) -> None:
+        """A disk is mounted there: it must not outlive us."""
+        self._guard.mounted(folder)
+
     def _wait_until_ready(self) -> None:
         """Until the gateway has the broker and knows the rewinds."""
         try:

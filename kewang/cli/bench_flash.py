@@ -17,8 +17,8 @@ def flash(
 ) -> None:
     """Bytes written to the card for a reading, syncs a minute and memory, by profile: ten sensors every 10 s.
 
-    At most 800 bytes with `cellular` (30 s), 120 with `card` (5 min), 10 syncs a minute, 60 MB. Takes eight minutes;
-    root counts the syncs, on a file system of its own behind a loop device.
+    At most 800 bytes with `cellular` (30 s), 120 with `card` (5 min), 10 syncs a minute, 60 MB. Takes a quarter of an
+    hour; root counts what reaches the card, a file system of its own behind a loop device.
 
     Example: kewang bench flash --json
     """
