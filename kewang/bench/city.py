@@ -20,6 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
+from edge.settings import Profile
 from firmware_sim.journal import read_journal
 from firmware_sim.layout import map_file
 from kewang.bench.cameras_served import CamerasProgram, painted_cameras
@@ -72,6 +73,8 @@ class CityPlan:
     language: str = "id"
     faster: float = 1.0
     interval_s: float = 1.0
+    profile: Profile = "wired"
+    """Of every outbox; how often it commits `flush_s` says."""
     flush_s: float = 2.0
     box_interval_s: float = 10.0
     budget_mb: float = 64
@@ -258,10 +261,12 @@ class City:
     def drain(self, limit_s: float) -> bool:
         """Let no board give out more and wait until the outboxes wait for nothing; whether they got there in time.
 
-        A heartbeat more, so that the last readings are tallied in the database too.
+        A heartbeat more, so that the last readings are tallied in the database too: with `card` it waits for the next
+        commit, as they did.
         """
         self.boards.hush()
-        quiet_s = time.monotonic() + self.plan.flush_s + self.plan.box_interval_s + COMMIT_MS / 1000
+        flushes = 2 if self.plan.profile == "card" else 1
+        quiet_s = time.monotonic() + flushes * self.plan.flush_s + self.plan.box_interval_s + COMMIT_MS / 1000
         try:
             wait_for(lambda: time.monotonic() > quiet_s and self.open_rows() == 0, limit_s)
         except TimeoutError:
@@ -354,6 +359,7 @@ class City:
             attached,
             clock=device.clock,
             faster=plan.faster,
+            profile=plan.profile,
             flush_s=plan.flush_s,
             budget_mb=plan.budget_mb,
             box_interval_s=plan.box_interval_s,

@@ -12,11 +12,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from edge.settings import Profile
 from kewang.bench.buses import percentile
 from kewang.bench.chaos import Books
 from kewang.bench.city import CityPlan, Device
 from kewang.bench.envelope import envelope
-from kewang.bench.powercuts_box import Acks, CutCity, Power, lives
+from kewang.bench.powercuts_box import Acks, CutCity, Life, Power, lives
 from kewang.bench.powercuts_disk import private_mounts
 from kewang.bench.process import wait_for
 from kewang.bench.truth import Truth, summed
@@ -25,7 +26,9 @@ LAYER: Final = "ext4 on a loop device, shut down by EXT4_IOC_SHUTDOWN (NOLOGFLUS
 SABOTAGES: Final = ("none", "sync-off", "tag")
 BOXES: Final = {"pasar-1": "trusted", "kali-1": "untrusted"}
 """Name -> clock."""
-FLUSH_S: Final = 1.0
+FLUSH_S: Final[dict[Profile, float]] = {"wired": 1.0, "cellular": 1.0, "card": 3.0}
+"""By profile. With `card` it is longer than heartbeats are apart, as in the field."""
+FULL_MB: Final = 1.0
 _FASTER: Final = 15.0
 _DRAIN_S: Final = 120.0
 _LEDGER_S: Final = 30.0
@@ -34,13 +37,28 @@ _TELL_EVERY: Final = 25
 
 @dataclass(frozen=True, slots=True)
 class PowercutsPlan:
-    """What the caller wants. `sabotage`: `sync-off`, the agents' disks lie; `tag`, a spoilt gateway stores twice."""
+    """What the caller wants. `sabotage`: `sync-off`, the agents' disks lie; `tag`, a spoilt gateway stores twice.
+
+    `full`: the boxes' rings are full of what is stored, so that room has to be made for what comes.
+    """
 
     cuts: int = 150
     seed: int = 1
     sabotage: str = "none"
     start_limit_ms: float = 1500.0
     """From the start of an agent to its first commit."""
+    profile: Profile = "wired"
+    full: bool = False
+
+    @property
+    def flush_s(self) -> float:
+        """How often an agent commits."""
+        return FLUSH_S[self.profile]
+
+    @property
+    def story(self) -> list[Life]:
+        """What happens."""
+        return list(lives(self.seed, list(BOXES), self.cuts, self.flush_s))
 
 
 @dataclass(slots=True)
@@ -68,8 +86,8 @@ def measure(plan: PowercutsPlan, say: Callable[[str], None]) -> dict[str, Any]:
         with acks.listening(city.broker.port):
             power = Power(city, acks)
             for name in BOXES:
-                power.install(name)
-            for number, life in enumerate(lives(plan.seed, list(BOXES), plan.cuts), 1):
+                power.install(name, full=plan.full)
+            for number, life in enumerate(plan.story, 1):
                 power.live(life)
                 if number % _TELL_EVERY == 0:
                     say(f"{number} cuts, slowest start {max(power.starts_ms, default=0):.0f} ms")
@@ -85,7 +103,9 @@ def _city_plan(plan: PowercutsPlan) -> CityPlan:
         broker="mosquitto",
         faster=_FASTER,
         interval_s=0.1,
-        flush_s=FLUSH_S,
+        profile=plan.profile,
+        flush_s=plan.flush_s,
+        budget_mb=FULL_MB if plan.full else 64,
         box_interval_s=1.0,
         keepalive_s=5,
         linked=True,
@@ -119,8 +139,7 @@ def _conclude(city: CutCity, power: Power) -> Outcome:
 
 
 def _result(plan: PowercutsPlan, outcome: Outcome, started_s: float) -> dict[str, Any]:
-    story, starts = list(lives(plan.seed, list(BOXES), plan.cuts)), _spread(outcome.power.starts_ms)
-    failed = list(outcome.failed)
+    story, starts, failed = plan.story, _spread(outcome.power.starts_ms), list(outcome.failed)
     if outcome.damaged:
         failed.append(f"{outcome.damaged} outboxes were set aside as damaged: a cut damages nothing")
     if starts["max"] > plan.start_limit_ms:
@@ -131,7 +150,9 @@ def _result(plan: PowercutsPlan, outcome: Outcome, started_s: float) -> dict[str
         "cuts": plan.cuts,
         "moments": dict(sorted(Counter(life.moment.value for life in story).items())),
         "without_link": sum(not life.linked for life in story),
-        "flush_s": FLUSH_S,
+        "profile": plan.profile,
+        "full_ring": plan.full,
+        "flush_s": plan.flush_s,
         **outcome.truth.figures(),
         "damaged_outboxes": outcome.damaged,
         "file_system_repairs": outcome.repairs,

@@ -12,13 +12,15 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
+from edge.settings import PROFILES
 from edge.status import NotRunning, ask, socket_path
 from kewang.bench.city import SOURCE, City, CityPlan
 from kewang.bench.cpu import cost
+from kewang.bench.flash import fill, rewind_of
 from kewang.bench.powercuts_disk import Boots, ForgetfulDisk
 from kewang.bench.process import READY_LIMIT_S, PartFailed, wait_for
 from kewang.bench.programs import HOST, EdgeProgram
-from kewang.bench.stored import RUNNING_NUMBER
+from kewang.bench.stored import RUNNING_NUMBER, SqliteDatabase
 from kewang.bench.truth import Ending
 
 _ASK_EVERY_S: Final = 0.1
@@ -26,7 +28,9 @@ _START_POLL_S: Final = 0.01
 _LOOK_S: Final = 0.0002
 _STARTING_S: Final = 1.2
 """A cut within the start comes this long after it at most."""
-_MOMENT_LIMIT_S: Final = 3.0
+_MOMENT_LIMIT_S: Final = 5.0
+_BEFORE: Final = [f"before-{number}" for number in range(10)]
+"""Sources that a box had in the weeks before."""
 
 
 class Moment(StrEnum):
@@ -52,14 +56,15 @@ class Life:
     late_s: float
 
 
-def lives(seed: int, boxes: Sequence[str], count: int) -> Iterator[Life]:
-    """The story of a seed: the boxes in turn. Without a link nothing is stored: what is lost then is lost for good."""
+def lives(seed: int, boxes: Sequence[str], count: int, flush_s: float = 1.0) -> Iterator[Life]:
+    """The story of a seed: the boxes in turn, each life a few commits long. Without a link nothing is stored: what is
+    lost then is lost for good."""
     rng = random.Random(f"powercuts-{seed}")
     for number in range(count):
         linked = rng.random() < 0.5
         moment = rng.choice([each for each in Moment if linked or each is not Moment.ACK])
         late_s = rng.uniform(0, _STARTING_S if moment is Moment.START else 0.005)
-        wait_s = 0.0 if moment is Moment.START else rng.uniform(0.2, 2.5)
+        wait_s = 0.0 if moment is Moment.START else rng.uniform(0.2, 2.5 * flush_s)
         yield Life(boxes[number % len(boxes)], moment, linked, wait_s, late_s)
 
 
@@ -201,6 +206,23 @@ class CutCity(City):
         self.endings.append(Ending(name, began_ms, time.time_ns() // 1_000_000, True, number))
         disk.unmount()
 
+    def fill(self, name: str) -> None:
+        """The ring of a new box becomes one that is full of stored batches. The gateway must run."""
+        disk, edge = self.forgetful[name], self.edges[name]
+        assert isinstance(self.database, SqliteDatabase)
+        disk.mount()
+        rewind = rewind_of(self.database, self.gateway)
+        fill(edge.outbox, PROFILES[self.plan.profile], _BEFORE, rewind, self.plan.budget_mb)
+        disk.unmount()
+
+    def open_rows(self) -> int:
+        """Rows that wait in outboxes now, as the agents say; -1 if one can't be asked. Nobody may read beside them."""
+        try:
+            reports = [ask(socket_path(edge.outbox)) for edge in self.edges.values()]
+        except NotRunning:
+            return -1
+        return sum(int(report["outbox"]["held_rows"]) for report in reports)
+
     @property
     def damaged(self) -> int:
         """Outbox files that the agents set aside as damaged. All disks are mounted."""
@@ -217,11 +239,17 @@ class Power:
         self.starts_ms: list[float] = []
         self.starts_cpu_ms: list[float] = []
 
-    def install(self, name: str) -> None:
-        """A box is dated once before it is left alone: without any date its readings would be of the year 2000."""
+    def install(self, name: str, *, full: bool = False) -> None:
+        """A box is dated once before it is left alone: without any date its readings would be of the year 2000. `full`:
+        of stored batches of weeks before."""
         self._city.cut([name], False)
+        if full:
+            self._city.fill(name)
         self._city.power_on(name)
-        wait_for(lambda: self._city.cut_edge(name).told().dated, READY_LIMIT_S)
+        try:
+            wait_for(lambda: self._city.cut_edge(name).told().dated, READY_LIMIT_S)
+        except TimeoutError:
+            raise PartFailed(f"{name} is not dated:\n{self._city.edges[name].log_tail()}") from None
         self._city.edges[name].stop()
         self._city.forgetful[name].unmount()
 

@@ -25,6 +25,8 @@ _NOLOGFLUSH: Final = 2
 _CLONE_NEWNS: Final = 0x00020000
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 _SIZE_MB: Final = 128
+_OPTIONS: Final = "loop,noatime,lazytime,commit=3600"
+"""As docs, a Raspberry Pi, says: what nobody syncs is not written for an hour."""
 _LIMIT_S: Final = 20.0
 _REPAIRED: Final = 1
 _PROGRAMS: Final = ("mount", "umount", "unshare", "e2fsck", "mkfs.ext4")
@@ -92,7 +94,7 @@ class ForgetfulDisk:
     def mount(self) -> None:
         """As at a boot: check, replay the journal, mount."""
         self.repairs += _do("e2fsck", "-p", str(self.image), well=(0, _REPAIRED)) == _REPAIRED
-        _do("mount", "-o", "loop", str(self.image), str(self.folder))
+        _do("mount", "-o", _OPTIONS, str(self.image), str(self.folder))
 
     def cut(self) -> None:
         """The power goes: what is not synced is forgotten, and nothing can be written any more.

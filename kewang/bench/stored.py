@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+from edge.outbox_bodies import unpacked
+
 RUNNING_NUMBER: Final = "sim_n"
 STREAM: Final = "env"
 _FLAG_ENDING: Final = "_flag"
@@ -233,8 +235,8 @@ def outbox_rows(file: Path) -> list[Held]:
     return [row for state, text in _of_copy(file, query, (STREAM,)) for row in _rows_of(text, state)]
 
 
-def _rows_of(text: bytes, state: int) -> list[Held]:
-    body = json.loads(text)
+def _rows_of(kept: bytes, state: int) -> list[Held]:
+    body = json.loads(unpacked(kept))
     if RUNNING_NUMBER not in body["k"]:
         return []
     column = body["k"].index(RUNNING_NUMBER) + 1

@@ -12,6 +12,8 @@ def powercuts(
     sabotage: Annotated[
         str, typer.Option(help="none, sync-off (the boxes' disks lie) or tag (a spoilt gateway): to be found out.")
     ] = "none",
+    profile: Annotated[str, typer.Option(help="Of the boxes' outboxes: wired, cellular or card.")] = "wired",
+    full: Annotated[bool, typer.Option("--full", help="Their rings are full of what is stored.")] = False,
     seed: Annotated[int, typer.Option("--seed", help="Seed of everything that is drawn.")] = 1,
     as_json: AsJson = False,
 ) -> None:
@@ -23,12 +25,17 @@ def powercuts(
 
     Example: kewang bench powercuts --cuts 500 --json
     """
+    from edge.settings import PROFILES
     from kewang.bench.envelope import emit
     from kewang.bench.powercuts import SABOTAGES, PowercutsPlan, measure
     from kewang.cli.bench import part_errors
 
     if sabotage not in SABOTAGES:
         raise typer.BadParameter(f"{sabotage!r} is none of {', '.join(SABOTAGES)}", param_hint="--sabotage")
+    chosen = next((name for name in PROFILES if name == profile), None)
+    if chosen is None:
+        raise typer.BadParameter(f"{profile!r} is none of {', '.join(PROFILES)}", param_hint="--profile")
+    plan = PowercutsPlan(cuts, seed, sabotage, profile=chosen, full=full)
     with part_errors():
-        result = measure(PowercutsPlan(cuts, seed, sabotage), lambda text: typer.echo(text, err=True))
+        result = measure(plan, lambda text: typer.echo(text, err=True))
     emit(result, as_json)

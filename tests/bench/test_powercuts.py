@@ -54,7 +54,7 @@ for life, _ in enumerate(sys.stdin, 1):
     try:
         outbox.date(1_785_000_000_000 + 1_000_000 * life, 2)
         for number in range(500):
-            rows = tuple((1000 * number + row, (29.5, 78.2, 14.1)) for row in range(200))
+            rows = tuple((1000 * number + row, (29.5, 78.2, 14.1)) for row in range(400))
             (entry,) = outbox.commit([Draft("env", "env-1", ("temp_c", "rh_pct", "pm25_ugm3"), rows)])
             if number % 3:
                 print(entry.order, flush=True)
@@ -246,6 +246,22 @@ def test_a_story_is_fixed_by_its_seed_and_has_every_moment() -> None:
     assert min(Counter(life.moment for life in story).values()) > 50
     assert all(life.linked for life in story if life.moment is Moment.ACK)
     assert 200 < sum(life.linked for life in story) < 300
+
+
+def test_the_lives_of_a_profile_that_commits_rarely_are_longer() -> None:
+    usual, long = (list(lives(1, ["a"], 100, flush_s)) for flush_s in (1.0, 3.0))
+    assert [life.moment for life in usual] == [life.moment for life in long]
+    assert max(life.wait_s for life in long) > 2.5 > max(life.wait_s for life in usual)
+
+
+@pytest.mark.slow
+def test_with_card_and_a_full_ring_cuts_take_nothing_that_was_committed(may_cut: None) -> None:
+    """Deflated, nobody reading along, room made in lots, heartbeats that wait; the disk as a Raspberry Pi mounts it."""
+    plan = PowercutsPlan(cuts=2, seed=1, start_limit_ms=60_000, profile="card", full=True)
+    result = alone(lambda: measure(plan, print))
+    assert result["failed"] == []
+    assert (result["lost"], result["duplicates"], result["wrong"]) == (0, 0, 0)
+    assert result["readings_stored"] > 0
 
 
 @pytest.mark.slow
