@@ -235,6 +235,9 @@ def fill(outbox: Path, rhythm: Rhythm, sources: Sequence[str], rewind: int, budg
             held.apply(Ack(rw=rewind, ok=((last.run, 1, last.number),)), {})
         for end in ("", "-wal"):
             shutil.copyfile(making.with_name(making.name + end), outbox.with_name(outbox.name + end))
+    with outbox.with_name(outbox.name + "-wal").open("ab") as log:
+        # After its first turn it never grows again: that would cost the file system's journal with each commit.
+        log.write(bytes(max(0, WAL_BYTES - log.tell())))
     shutil.rmtree(making.parent)
     os.sync()
 

@@ -250,7 +250,7 @@ class Power:
             wait_for(lambda: self._city.cut_edge(name).told().dated, READY_LIMIT_S)
         except TimeoutError:
             raise PartFailed(f"{name} is not dated:\n{self._city.edges[name].log_tail()}") from None
-        self._city.edges[name].stop()
+        self._city.end_edge(name, kill=False)
         self._city.forgetful[name].unmount()
 
     def live(self, life: Life) -> None:

@@ -10,7 +10,7 @@ from kewang.cli.common import AsJson
 def flash(
     profiles: Annotated[str, typer.Option(help="Profiles to measure, by commas.")] = "wired,cellular,card",
     faster: Annotated[
-        float, typer.Option(min=1, max=50, help="So many times as quick as in the field; 1 takes hours.")
+        float, typer.Option(min=1, max=100, help="So many times as quick as in the field; 1 takes hours.")
     ] = 50.0,
     turns: Annotated[float, typer.Option(min=0.05, help="Turns of the write-ahead log; less than 1 flatters.")] = 1.0,
     as_json: AsJson = False,
