@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Puts real parts for the tests into .parts/bin: Mosquitto, InfluxDB 1, NATS, PostgreSQL, HAProxy, restic and OpenSSH, unpacked from Debian's packages so that no
+# Puts real parts for the tests into .parts/bin: Mosquitto, InfluxDB 1, NATS, PostgreSQL, HAProxy, restic, OpenSSH and tcc, unpacked from Debian's packages so that no
 # daemon starts and nothing on the machine changes. Chromium and GStreamer's RTSP server cannot be unpacked; as root they are installed.
 # Cameras that others wrote in Python get a venv of their own, .parts/cameras. Repeatable.
 set -euo pipefail
@@ -22,6 +22,8 @@ have postgres || compgen -G "/usr/lib/postgresql/*/bin/postgres" >/dev/null || p
 have restic || packages+=(restic)
 have sshd || packages+=(openssh-server)
 have ssh || packages+=(openssh-client)
+# Makes the library that stands in for a kernel's clock (kewang/bench/field_machine.py).
+have tcc || packages+=(tcc)
 # Nothing of it is started: it judges our units.
 have systemd-analyze || packages+=(systemd)
 chromium=have
@@ -39,7 +41,7 @@ film=have
 [ -s .parts/film/vtest.avi ] || film=missing
 [ "$chromium $gstreamer $cameras $film ${#packages[@]}" != "have have have have 0" ] || exit 0
 
-command -v apt-get >/dev/null || fail "only Debian's packages are known here. Put mosquitto, influxd, nats-server, haproxy, postgres, restic, sshd, ssh, systemd-analyze and chromium on PATH yourself."
+command -v apt-get >/dev/null || fail "only Debian's packages are known here. Put mosquitto, influxd, nats-server, haproxy, postgres, restic, sshd, ssh, systemd-analyze, tcc and chromium on PATH yourself."
 
 refresh_lists() {
   is_root || fail "the package lists are empty or old. Run: sudo apt-get update"
@@ -75,7 +77,7 @@ unpack() {
   trap 'rm -rf "$downloads"' RETURN
   fetch "$downloads" "$@" || { refresh_lists && fetch "$downloads" "$@"; } || fail "could not fetch $* from Debian's packages"
   for deb in "$downloads"/*.deb; do dpkg -x "$deb" .parts/root; done
-  for program in mosquitto mosquitto_passwd influxd nats-server haproxy postgres initdb restic sshd ssh ssh-keygen systemd-analyze; do
+  for program in mosquitto mosquitto_passwd influxd nats-server haproxy postgres initdb restic sshd ssh ssh-keygen systemd-analyze tcc; do
     for folder in usr/sbin usr/bin usr/lib/postgresql/15/bin; do [ ! -x ".parts/root/$folder/$program" ] || wrap "$folder/$program"; done
   done
 }

@@ -201,9 +201,13 @@ class City:
         """Kill an agent, or stop it by SIGTERM; either is written down, for what it could not commit."""
         edge = self.edges[name]
         if edge.is_running:
-            began_ms = time.time_ns() // 1_000_000
+            began_ms = self.now_ms()
             edge.kill9() if kill else edge.stop()
-            self.endings.append(Ending(name, began_ms, time.time_ns() // 1_000_000, kill))
+            self.endings.append(Ending(name, began_ms, self.now_ms(), kill))
+
+    def now_ms(self) -> int:
+        """Unix ms by the clock of the boards' journals."""
+        return time.time_ns() // 1_000_000
 
     def revive(self) -> list[Part]:
         """Start again what was ended by others, as systemd would; which. What an agent could not keep is written down.
@@ -278,8 +282,11 @@ class City:
         with ThreadPoolExecutor(16, "stop") as pool:
             list(pool.map(lambda name: self.end_edge(name, kill=False), self.edges))
 
-    def truth(self, well_dated: frozenset[str] = frozenset()) -> dict[Series, Truth]:
-        """Of each board: its journal against database and outbox. The agents must be stopped, the database running."""
+    def truth(self, well_dated: frozenset[str] = frozenset(), flush_s: float | None = None) -> dict[Series, Truth]:
+        """Of each board: its journal against database and outbox. The agents must be stopped, the database running.
+
+        `flush_s`: how long a reading may be in memory only, if a busy machine makes that longer than planned.
+        """
         held = {name: outbox_rows(edge.outbox) for name, edge in self.edges.items()}
         return compare(
             Evidence(
@@ -289,7 +296,7 @@ class City:
                 dropped=self._dropped(),
                 endings=self.endings,
                 excused=self.excused,
-                flush_s=self.plan.flush_s,
+                flush_s=self.plan.flush_s if flush_s is None else flush_s,
                 well_dated=well_dated,
             )
         )

@@ -35,6 +35,7 @@ BENCHES: Final = {
     "attacks": ("rows", "attempts", "refused", "controls", "controls_passed"),
     "chaos": ("seeds_ok", "lost", "duplicates", "wrong"),
     "powercuts": ("cuts", "lost", "duplicates", "wrong", "start_ms"),
+    "field": ("wrong_dates", "lost", "duplicates", "behind_ms", "ahead_ms"),
     "upgrade": ("outcomes", "lost", "duplicates", "wrong"),
 }
 """Name -> the figures of its line."""

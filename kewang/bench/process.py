@@ -18,7 +18,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import ClassVar, Final, Self
+from typing import ClassVar, Final, Protocol, Self
 
 from kewang.bench.guard import Guard
 
@@ -151,6 +151,13 @@ def _end_by_sigterm_in_order() -> None:
         signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
+class Host(Protocol):
+    """A machine that a program can be made to believe to run on."""
+
+    def command(self, words: Sequence[str]) -> Sequence[str]:
+        """The same command line, on it. The process stays the same."""
+
+
 class Part(ABC):
     """A real program in its own folder. `start` returns when it answers; `stop` when it is gone.
 
@@ -161,6 +168,8 @@ class Part(ABC):
     stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
     guard: Guard | None = None
     """Told of the process, so that it does not outlive us."""
+    machine: Host | None = None
+    """None: this one."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -196,10 +205,11 @@ class Part(ABC):
             return
         self._ended()
         _end_by_sigterm_in_order()
+        command = self.machine.command(self.command()) if self.machine else self.command()
         with self.log_path.open("ab") as log:
             # A session of its own: Ctrl-C in a terminal reaches the demo alone, which then stops its parts in order.
             self._process = subprocess.Popen(
-                self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
         if self.guard:
             self.guard.started(self._process.pid)

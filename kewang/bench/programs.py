@@ -25,6 +25,7 @@ class GatewayProgram(Part):
     """
 
     name = "gateway"
+    clock = "trusted"
 
     def __init__(
         self,
@@ -56,7 +57,7 @@ class GatewayProgram(Part):
         """What the settings file says."""
         return {
             "id": "gw-city",
-            "clock": "trusted",
+            "clock": self.clock,
             **({"ingest_processes": self.processes} if self.processes > 1 else {}),
             "broker": {"host": HOST, "port": self.broker_port},
             "store": {"url": self.store_url},

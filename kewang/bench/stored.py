@@ -20,6 +20,7 @@ from edge.outbox_bodies import unpacked
 RUNNING_NUMBER: Final = "sim_n"
 STREAM: Final = "env"
 _FLAG_ENDING: Final = "_flag"
+SYNCHRONISED: Final = 2
 _LIMIT_S: Final = 30.0
 _OPEN: Final = 0
 _STORED: Final = 101
@@ -39,6 +40,8 @@ class StoredPoint:
     tags: tuple[tuple[str, str], ...]
     reason: str | None = None
     """Why it is in quarantine; None for a stored one."""
+    quality: int = SYNCHRONISED
+    """Of its date, see protocol.md."""
 
 
 class Database(Protocol):
@@ -165,12 +168,13 @@ def _point(measurement: str, tags: Mapping[str, str], date_ms: int, fields: Mapp
         reason = str(values.get("reason"))
         values = _refused_values(values)
     number = values.pop(RUNNING_NUMBER, None)
-    values.pop("tq", None)
+    told = values.pop("tq", None)
+    quality = SYNCHRONISED if told is None else int(told)
     if number is not None:
         own = {key: value for key, value in tags.items() if key != "stream"}
         named = tags.get("device", ""), tags.get("source", "")
         values = {name: value for name, value in values.items() if not name.endswith(_FLAG_ENDING)}
-        yield StoredPoint(*named, int(number), date_ms, values, tuple(sorted(own.items())), reason)
+        yield StoredPoint(*named, int(number), date_ms, values, tuple(sorted(own.items())), reason, quality)
 
 
 def _refused_values(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -178,7 +182,7 @@ def _refused_values(fields: Mapping[str, Any]) -> dict[str, Any]:
         row = json.loads(f"{fields.get('row') or ''}{fields.get('row_more') or ''}")
     except ValueError:
         return {}
-    return dict(zip(row["k"], row["r"], strict=False))
+    return {**dict(zip(row["k"], row["r"], strict=False)), "tq": row.get("tq")}
 
 
 def _highest_dropped(

@@ -9,6 +9,7 @@ import typer
 
 from kewang.cli.bench_alerts import alerts
 from kewang.cli.bench_buses import buses
+from kewang.cli.bench_field import field
 from kewang.cli.bench_flash import flash
 from kewang.cli.bench_ingest import ingest
 from kewang.cli.bench_month import month
@@ -271,6 +272,7 @@ app.command()(trust)
 app.command()(month)
 app.command()(buses)
 app.command()(powercuts)
+app.command()(field)
 app.command()(flash)
 app.command()(rollups)
 app.command()(upgrade)
