@@ -10,7 +10,7 @@ from firmware_sim.faults import Fault
 from kewang.bench.city import SOURCE, City, CityPlan
 from kewang.bench.field_machine import Machine, build_library
 from kewang.bench.process import PartFailed, wait_for
-from kewang.bench.stored import STREAM
+from kewang.bench.stored import STREAM, outbox_open
 
 READINGS: Final = 8
 """So many are committed, at least, before the story goes on."""
@@ -78,11 +78,12 @@ class Box:
         self.city.cut([self.name], False)
 
     def hush(self, *, over: bool = False) -> None:
-        """The sensor gives nothing out any more, and what it gave is committed; or that is over."""
+        """The sensor gives nothing out any more, and what it gave is stored; or that is over."""
         self.city.boards.switch(self.city.with_board.index(self.name), None if over else Fault.EXCEPTION)
         if not over:
             self.waits(lambda: self._board().get("error") is not None, "hushed")
             self.waits(lambda: self._board().get("pending_rows") == 0, "committed")
+            self.waits(lambda: outbox_open(self.city.edges[self.name].outbox) == 0, "stored")
 
     def reads(self, more: int = READINGS) -> None:
         """Until so many more readings are committed."""
