@@ -16,9 +16,10 @@ from typing import Any, Final
 from firmware_sim.journal import read_journal
 from kewang.bench.city import SOURCE, CityPlan, Device
 from kewang.bench.envelope import envelope
+from kewang.bench.field_books import Books
 from kewang.bench.field_city import Box, FieldCity
 from kewang.bench.field_stories import CALENDAR, NOW, STORIES, Kind, Story, seconds_to
-from kewang.bench.field_truth import Books, Dates, judge
+from kewang.bench.field_truth import Dates, judge
 from kewang.bench.process import PartFailed, wait_for
 from kewang.bench.truth import Truth, summed
 
@@ -116,7 +117,7 @@ def _conclude(city: FieldCity, stories: Mapping[str, Story], outcome: Outcome) -
         outcome.failed.append(f"{city.open_rows()} readings still wait in outboxes after {_DRAIN_S:g} s")
     books = Books(city.house.url, city.now_ms())
     with suppress(TimeoutError):
-        wait_for(books.balance, _LEDGER_S)
+        wait_for(lambda: books.balance(city.journals()), _LEDGER_S)
     city.stop_edges()
     truths = city.truth(flush_s=_BUSY_FLUSH_S)
     disagreements = books.disagreements(truths)

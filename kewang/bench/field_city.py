@@ -8,6 +8,7 @@ from typing import Any, Final
 from edge.status import NotRunning, ask, socket_path
 from firmware_sim.faults import Fault
 from kewang.bench.city import SOURCE, City, CityPlan
+from kewang.bench.field_books import Books
 from kewang.bench.field_machine import Machine, build_library
 from kewang.bench.process import PartFailed, wait_for
 from kewang.bench.stored import STREAM, outbox_open
@@ -78,12 +79,14 @@ class Box:
         self.city.cut([self.name], False)
 
     def hush(self, *, over: bool = False) -> None:
-        """The sensor gives nothing out any more, and what it gave is stored; or that is over."""
+        """The sensor gives nothing out any more, and what it gave is stored and tallied; or that is over."""
         self.city.boards.switch(self.city.with_board.index(self.name), None if over else Fault.EXCEPTION)
         if not over:
             self.waits(lambda: self._board().get("error") is not None, "hushed")
             self.waits(lambda: self._board().get("pending_rows") == 0, "committed")
             self.waits(lambda: outbox_open(self.city.edges[self.name].outbox) == 0, "stored")
+            books = Books(self.city.house.url, self.city.now_ms())
+            self.waits(lambda: books.balance([(self.name, SOURCE)]), "tallied")
 
     def reads(self, more: int = READINGS) -> None:
         """Until so many more readings are committed."""

@@ -146,6 +146,7 @@ def nobody(box: Box) -> None:
 def calendar(box: Box) -> None:
     """The turn of a year with a leap second, and both sides of a 29th of February, the world over."""
     box.on(box.city.server.offset_s, kept=True)
+    box.reads()
     for midnight in (_NEW_YEAR, datetime(2028, 2, 29, tzinfo=UTC), datetime(2028, 3, 1, tzinfo=UTC)):
         box.hush()
         ahead_s = seconds_to(midnight) - _BEFORE_MIDNIGHT_S

@@ -1,6 +1,5 @@
 """Are the dates right? What boards gave out and when, by their journals, against the dates in the database."""
 
-import asyncio
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,12 +8,8 @@ from itertools import pairwise
 from typing import Final
 
 from firmware_sim.journal import Given
-from gateway.ledger import SourceLedger, ledger
-from gateway.ports import Misconfigured, RetryLater
-from gateway.stores import open_store
 from kewang.bench.field_stories import CHAINED, LIE_S, Kind, Story
 from kewang.bench.stored import StoredPoint
-from kewang.bench.truth import Truth
 from kewang.wire.batch import MIN_DATE_MS
 
 _NEAR_MS: Final = 15_000
@@ -97,43 +92,3 @@ def _disorder(chained: Sequence[StoredPoint], others: Iterable[StoredPoint]) -> 
     if any(point.date_ms <= last.date_ms for point in others if point.number > last.number):
         found.append("a chained date is not before those known after")
     return found
-
-
-class Books:
-    """The ledger by the gateway's own code, of `now_ms` and of the beginning of 2000."""
-
-    def __init__(self, store_url: str, now_ms: int) -> None:
-        self._url = store_url
-        self._spans = ((MIN_DATE_MS, MIN_DATE_MS + _DAY_MS), (now_ms - 90 * _DAY_MS, now_ms + _DAY_MS))
-
-    def balance(self) -> bool:
-        """Whether all that was made is found now, and the other way round."""
-        try:
-            return all(stated[0] == stated[1] for stated in self._stated().values())
-        except (RetryLater, Misconfigured):
-            return False
-
-    def disagreements(self, truths: Mapping[tuple[str, str], Truth]) -> list[str]:
-        """Where the database's own account of a board differs from the truth."""
-        stated, found = self._stated(), []
-        for series, truth in truths.items():
-            true = truth.produced, truth.stored + truth.quarantined, 0, 0
-            if (mine := stated.get(series)) != true:
-                found.append(f"{series[0]}: made, found, missing, dropped {mine} in the ledger, in truth {true}")
-        return found
-
-    def _stated(self) -> dict[tuple[str, str], tuple[int, ...]]:
-        """(made, found, missing, dropped) of each source."""
-        stated: dict[tuple[str, str], tuple[int, ...]] = {}
-        for each in asyncio.run(self._read()):
-            before = stated.get((each.device, each.source), (0, 0, 0, 0))
-            mine = each.made, each.found, each.missing, each.dropped
-            stated[each.device, each.source] = tuple(map(sum, zip(before, mine, strict=True)))
-        return stated
-
-    async def _read(self) -> list[SourceLedger]:
-        store = open_store(self._url)
-        try:
-            return [each for from_ms, to_ms in self._spans for each in await ledger(store, from_ms, to_ms)]
-        finally:
-            await store.close()
