@@ -90,12 +90,16 @@ class Delivery:
 
     def tick(self) -> None:
         """Take the date from the machine's clock while that is synchronised; call it now and then."""
+        wall_ms = self._believed_ms()
+        if wall_ms is not None:
+            self._date(wall_ms - self._clock.mono_ms(), _SYNCHRONISED)
+
+    def _believed_ms(self) -> int | None:
+        """Unix ms by the machine's clock; None while that is not synchronised, or says what no reading can be dated."""
         if not self._clock.synchronised():
-            return
-        now_ms = self._clock.mono_ms()
+            return None
         wall_ms = self._clock.wall_ms()
-        if MIN_DATE_MS <= wall_ms <= MAX_DATE_MS:
-            self._date(wall_ms - now_ms, _SYNCHRONISED)
+        return wall_ms if MIN_DATE_MS <= wall_ms <= MAX_DATE_MS else None
 
     def _date(self, anchor_ms: int, quality: int) -> None:
         """Date the boot; once it has a date, correct it only by more than `correction_s` or by a better clock."""
@@ -141,7 +145,7 @@ class Delivery:
 
     def _take_time(self, ack: Ack) -> None:
         """Date the boot by an ack that answers a fresh message of this run: at most that much behind the truth."""
-        if ack.gt is None or ack.re is None or ack.re[0] != self.run or self._clock.synchronised():
+        if ack.gt is None or ack.re is None or ack.re[0] != self.run or self._believed_ms() is not None:
             return
         now_ms = self._clock.mono_ms()
         age_ms = now_ms - self._started_ms - ack.re[1]

@@ -308,11 +308,13 @@ def test_only_a_correction_above_ten_seconds_is_taken() -> None:
     assert device.outbox.anchor_ms == NOW_MS - 40_000, "with the last digit that the boot has"
 
 
-def test_a_machine_clock_outside_all_reason_is_not_believed() -> None:
+def test_a_machine_clock_outside_all_reason_is_not_believed_and_does_not_bar_the_gateway() -> None:
     device = Device(synchronised=False)
     device.clock.trusted, device.clock.offset_ms = True, 0
     device.delivery.tick()
     assert device.outbox.anchor_ms is None
+    device.ack(gt=NOW_MS, re=(device.outbox.run, 0))
+    assert device.outbox.anchor_ms == NOW_MS - 50_000
 
 
 def test_the_pump_may_sleep_until_something_is_due() -> None:
