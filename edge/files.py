@@ -3,18 +3,27 @@
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+
+EXT4_JOURNAL_S: Final = 5.0
+"""What ext4 does without the option."""
 
 
-def replace_json(path: Path, value: Any) -> None:
-    """Write `value` as JSON in place of what is there. Raises OSError."""
+def replace_bytes(path: Path, content: bytes, mode: int = 0o666) -> None:
+    """Write `content` in place of what is there; `mode` as `open` takes it. Raises OSError."""
     new = path.with_name(f"{path.name}.new")
-    with new.open("w") as file:
-        json.dump(value, file, separators=(",", ":"))
+    new.unlink(missing_ok=True)
+    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+        file.write(content)
         file.flush()
         os.fsync(file.fileno())
     new.replace(path)
     sync_folder(path.parent)
+
+
+def replace_json(path: Path, value: Any) -> None:
+    """Write `value` as JSON in place of what is there. Raises OSError."""
+    replace_bytes(path, json.dumps(value, separators=(",", ":")).encode())
 
 
 def replace_link(link: Path, target: Path) -> None:
@@ -33,3 +42,17 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def journal_s(folder: Path) -> float | None:
+    """How long ext4 keeps its own journal back before it writes it to the card (mount option `commit`); None: the
+    folder is not on ext4, or its mount is not to be found. Source: proc_pid_mountinfo(5), ext4(5)."""
+    device = folder.stat().st_dev
+    number = f"{os.major(device)}:{os.minor(device)}"
+    for line in Path("/proc/thread-self/mountinfo").read_text().splitlines():
+        mount, _, system = line.partition(" - ")
+        kind, _, options = (*system.split(" ", 2), "", "")[:3]
+        if mount.split(" ")[2] == number and kind == "ext4":
+            given = dict(each.partition("=")[::2] for each in options.split(","))
+            return float(given.get("commit", EXT4_JOURNAL_S))
+    return None

@@ -1,13 +1,16 @@
 """The agent put together from its settings; the only module of the edge that knows the concrete classes."""
 
 import asyncio
+import logging
 import os
 import random
 from pathlib import Path
+from typing import Final
 
 from edge.agent import Agent
 from edge.commands import Commands, Memory
 from edge.delivery import Delivery
+from edge.files import journal_s
 from edge.outbox import SqliteOutbox
 from edge.power import BatteryPace
 from edge.settings import EdgeSettings, Start, build_sources, read_settings, read_start
@@ -19,6 +22,12 @@ from edge.watchdog import Watchdog, notify, stuck
 from kewang import __version__
 from kewang.runtime.clock import boot_id
 from kewang.wire.state import Why
+from kewang.wire.timers import Timers
+
+log = logging.getLogger(__name__)
+
+SPARING_JOURNAL_S: Final = 600.0
+"""A journal that waits for at least so long costs next to nothing."""
 
 
 async def serve(
@@ -34,17 +43,8 @@ async def serve(
     """
     timers = settings.protocol_times()
     clock = settings.system_clock()
-    settings.outbox.path.parent.mkdir(parents=True, exist_ok=True)
     rhythm = settings.outbox.rhythm
-    outbox = SqliteOutbox(
-        settings.outbox.path,
-        settings.outbox.budget_bytes,
-        boot_id(),
-        timers=timers,
-        packs=rhythm.sparing,
-        # Who guards a trial reads along.
-        alone=rhythm.sparing and TRIAL not in os.environ,
-    )
+    outbox = _outbox(settings, timers)
     others = [upkeep] if upkeep else []
     dated = clock.synchronised if settings.enrolment else lambda: True
     try:
@@ -79,6 +79,28 @@ async def serve(
         if watchdog:
             watchdog.stuck = str
         outbox.close()
+
+
+def _outbox(settings: EdgeSettings, timers: Timers) -> SqliteOutbox:
+    folder, sparing = settings.outbox.path.parent, settings.outbox.rhythm.sparing
+    folder.mkdir(parents=True, exist_ok=True)
+    waits_s = journal_s(folder) if sparing else None
+    if waits_s is not None and waits_s < SPARING_JOURNAL_S:
+        log.warning(
+            "%s is on ext4 that writes its journal every %g s, 12 KB after each commit: mount it with commit=3600 "
+            "(docs/en/raspberry-pi.md)",
+            folder,
+            waits_s,
+        )
+    return SqliteOutbox(
+        settings.outbox.path,
+        settings.outbox.budget_bytes,
+        boot_id(),
+        timers=timers,
+        packs=sparing,
+        # Who guards a trial reads along.
+        alone=sparing and TRIAL not in os.environ,
+    )
 
 
 async def run(file: Path, stopping: asyncio.Event) -> None:

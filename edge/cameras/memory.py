@@ -2,12 +2,11 @@
 
 import logging
 import math
-import os
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from edge.cameras.health import CameraHealth, DamagedMemory
+from edge.files import replace_bytes
 
 log = logging.getLogger(__name__)
 
@@ -44,23 +43,11 @@ class Memory:
             return
         self._kept_s = now_s if math.isfinite(now_s) else self._kept_s
         try:
-            _replace(self._path, health.dump())
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            replace_bytes(self._path, health.dump(), 0o600)
         except OSError as error:
             if not self._told:
                 log.warning("%s can't be written, a restart will learn the camera's view anew: %s", self._path, error)
             self._told = True
         else:
             self._told = False
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """After a power cut the file is the old one or the new one. Only its owner can read it. Raises OSError."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    new = path.with_name(f"{path.name}.new")
-    with suppress(FileNotFoundError):
-        new.unlink()
-    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)

@@ -4,7 +4,7 @@
 day 0       installed: time and link are there
 0.3 .. 7.3  no network time, the battery of its clock is empty; power cuts; from day 5 on no link either
 7.3         both are back: from the year 2000, or 2066, to now
-12 .. 17    no link; the ring is full after a day; power cuts
+12 .. 17    no link; the ring fills; power cuts
 20, 22      network time that is wrong for an hour: ahead by 100 s, behind by an hour
 always      power cuts, the gateway is killed
 30          sensors off; what is held arrives

@@ -17,6 +17,7 @@ from typing import TypeVar
 
 import pytest
 
+from edge.files import EXT4_JOURNAL_S, journal_s
 from edge.outbox import SqliteOutbox
 from kewang.bench.powercuts import PowercutsPlan, measure
 from kewang.bench.powercuts_box import Moment, lives
@@ -138,6 +139,18 @@ def test_what_was_synced_stays_and_the_rest_is_forgotten(may_cut: None, tmp_path
         assert not (folder / "written").exists() or not (folder / "written").read_text()
         cuttable.disk.unmount()
         assert not loops_of(cuttable.disk.image)
+
+    alone(story)
+
+
+def test_how_long_ext4_keeps_its_journal_back_is_read_from_the_mount(may_cut: None, tmp_path: Path) -> None:
+    def story() -> None:
+        cuttable = Cuttable(tmp_path)
+        folder = cuttable.disk.folder
+        assert journal_s(folder) == 3600  # as docs, a Raspberry Pi, says
+        subprocess.run(["mount", "-o", "remount,commit=0", folder], check=True)  # ext4: 0 is its default
+        assert journal_s(folder) == EXT4_JOURNAL_S
+        assert journal_s(Path("/proc")) is None
 
     alone(story)
 
