@@ -98,7 +98,8 @@ class MqttConnection(asyncio.Protocol):
         while self.lost is None and (self._paused or len(self._unanswered) >= UNANSWERED):
             self._room.clear()
             try:
-                await asyncio.wait_for(self._room.wait(), ANSWER_S)
+                async with asyncio.timeout(ANSWER_S):
+                    await self._room.wait()
             except TimeoutError:
                 self._abort("the broker takes nothing that we publish")
         if self.lost is not None:
