@@ -346,7 +346,10 @@ def read_start(file: Path) -> Start:
 def build_sources(
     settings: EdgeSettings, *, outbox_bytes: Gauge = lambda: None, sources_failing: Gauge = lambda: None
 ) -> list[Source]:
-    """All sources of the box, its own first. `outbox_bytes`, `sources_failing`: what only the agent knows."""
+    """All sources of the box, its own first. `outbox_bytes`, `sources_failing`: what only the agent knows.
+
+    Raises SettingsError if the source of `power` does not read its metric.
+    """
     clock = settings.system_clock()
     box = Box(
         settings.box(),
@@ -361,7 +364,21 @@ def build_sources(
         built = [driver(source.driver)(source) for source in others]
     finally:
         surroundings.reset(token)
-    return [box, *_assessed(settings, built)]
+    sources = [box, *_assessed(settings, built)]
+    _check_power(settings, sources)
+    return sources
+
+
+def _check_power(settings: EdgeSettings, sources: Sequence[Source]) -> None:
+    """Refuse a battery that its source says nothing of. As above, the office must not stop the box by it."""
+    power = settings.power
+    source = next((each for each in sources if power and each.name == power.source), None)
+    if power is None or source is None or power.metric in source.metrics:
+        return
+    told = f"power.metric: source {source.name} reads no {power.metric}: it reads {', '.join(source.metrics)}"
+    if settings.enrolment is None:
+        raise SettingsError(told)
+    log.warning("%s", told)
 
 
 def _assessed(settings: EdgeSettings, sources: Sequence[Source]) -> list[Source]:

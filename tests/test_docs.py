@@ -303,7 +303,10 @@ def test_headings_and_fences_are_well_formed() -> None:
 
 
 COMMENTED = {
-    "edge": {"broker.tls.cert_file", "broker.tls.key_file"},
+    "edge": {
+        *("broker.tls.cert_file", "broker.tls.key_file", "outbox.flush_s", "outbox.flush_rows"),
+        *("power.source", "power.metric", "power.levels"),
+    },
     "gateway": {
         *("broker.tls.cert_file", "broker.tls.key_file"),
         *("console.service_token_file", "console.session_key_file", "console.login_url"),

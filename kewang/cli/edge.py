@@ -1,13 +1,16 @@
 """`kewang edge`: run the agent, check its settings, see how it is doing."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from kewang.cli import edge_camera, edge_enrol, edge_sensors, edge_upgrade
 from kewang.cli.common import FOUND, UNREACHABLE, AsJson, Check, Verbose, fail, print_json, settings_errors
 from kewang.runtime.program import run_until_signalled, set_up_logging
+
+if TYPE_CHECKING:
+    from edge.settings import OutboxSettings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="The agent on a device.")
 app.add_typer(edge_camera.app, name="camera")
@@ -25,14 +28,15 @@ def run(config: NeededConfig, check: Check = False, verbose: Verbose = False) ->
     """Run the agent until SIGTERM or Ctrl-C. `--check` only validates the settings."""
     from edge.ports import OutboxBusy, OutboxFull, OutboxTooNew
     from edge.service import run as serve
-    from edge.settings import read_settings, read_start
+    from edge.settings import build_sources, read_settings, read_start
 
     set_up_logging(verbose)
     with settings_errors():
-        if check or read_start(config).enrolment is None:
-            read_settings(config)
         if check:
+            build_sources(read_settings(config))
             return
+        if read_start(config).enrolment is None:
+            read_settings(config)
         try:
             code = run_until_signalled(lambda stopping: serve(config, stopping))
         except (OutboxBusy, OutboxFull, OutboxTooNew) as error:
@@ -69,7 +73,25 @@ def check(config: NeededConfig, as_json: AsJson = False) -> None:
                 f"  {power.source} {power.metric} below {level.below:g}: at {level.stretch:g} times these periods"
             )
     typer.echo(f"profile {settings.outbox.profile}: a power cut takes the readings of the last {rhythm.flush_s:g} s")
+    for line in _overridden(settings.outbox):
+        typer.echo(f"  {line}")
     typer.echo(f"drivers installed: {', '.join(installed())}")
+
+
+def _overridden(outbox: "OutboxSettings") -> list[str]:
+    """What the settings say against a profile that they name."""
+    from edge.settings import PROFILES
+
+    profile = PROFILES[outbox.profile]
+    times = [
+        ("flush_s", outbox.flush_s, profile.flush_s, "s"),
+        ("flush_rows", outbox.flush_rows, profile.flush_rows, "rows"),
+    ]
+    return [
+        f"{key} = {own:g} overrides {outbox.profile} ({given:g} {unit}): take it out"
+        for key, own, given, unit in times
+        if "profile" in outbox.model_fields_set and own not in (None, given)
+    ]
 
 
 @app.command()

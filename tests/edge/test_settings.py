@@ -148,6 +148,19 @@ def test_a_battery_that_the_office_no_longer_lists_silences_nobody(folder: Path)
     assert found.power.source == "ups-1"
 
 
+def test_a_battery_of_which_its_source_says_nothing_is_refused(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A box of the office goes on: there the source may have been changed."""
+    text = POWER.replace('"box"', '"env-1"') + MODBUS.partition("\n")[2].partition("\n")[2]
+    text += 'map = "maps/market.toml"\n'
+    with pytest.raises(SettingsError, match=r"power.metric: source env-1 reads no supply_v: it reads sim_n, temp_c, "):
+        build_sources(read(folder, text))
+    build_sources(read(folder, text.replace("levels", 'metric = "rh_pct"\nlevels')))
+    (folder / "identity").mkdir(mode=0o700)
+    enrolment = f'[enrolment]\nurl = "https://office:8444"\nca_file = "{folder / "ca.pem"}"\nfolder = "identity"\n'
+    assert len(build_sources(read(folder, text + enrolment))) == 2
+    assert "power.metric: source env-1 reads no supply_v" in caplog.text
+
+
 def test_an_empty_tls_section_is_tls(folder: Path) -> None:
     assert read(folder, 'device = "abc"\n').broker.tls is None
     assert read(folder, 'device = "abc"\n[broker.tls]\n').broker.tls is not None
