@@ -9,9 +9,13 @@ from typer.testing import CliRunner
 
 from docs.generate import CONTRACT
 from kewang.bench.parts import Mosquitto
+from kewang.bench.process import wait_for
+from kewang.bench.record import Recorder
+from kewang.cli.broker import broker_settings
 from kewang.cli.contract import app
 from kewang.wire.contract.files import files
-from kewang.wire.topics import build
+from kewang.wire.contract.judge import findings
+from kewang.wire.topics import build, everything_of
 
 SAID = CONTRACT / "conversations" / "first-contact.jsonl"
 
@@ -56,6 +60,29 @@ def test_what_is_said_is_recorded(mosquitto: Mosquitto, tmp_path: Path) -> None:
     assert len(file.read_text().splitlines()) == 2
     assert CliRunner().invoke(app, ["check", str(file)]).exit_code == 0
     assert CliRunner().invoke(app, [*words, "Not A Device"]).exit_code == 2
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_an_ack_for_what_was_sent_before_the_recording_is_well(
+    before: bool, mosquitto: Mosquitto, tmp_path: Path
+) -> None:
+    """A device that was born while we listened and did not send it: a fault, as ever."""
+    birth, ack = b'{"st":"on","bt":"4f1e0c9a77d2","n":1,"up":3,"rw":0}', b'{"rw":1,"cr":8,"ok":[["4f1e0c9a77d2",1,2]]}'
+
+    def say(channel: str, payload: bytes) -> None:
+        topic, retain = build("kali-3", channel), channel == "s"
+        single(topic, payload, qos=1, retain=retain, hostname=mosquitto.host, port=mosquitto.port)
+
+    say("s", birth if before else b"")
+    recorder = Recorder({})
+    with recorder.listening(broker_settings(mosquitto.url, None, None, None), everything_of("kali-3")):
+        if not before:
+            say("s", birth)
+        say("a", ack)
+        wait_for(lambda: len(recorder.messages) == 2, 10)
+    assert [said.retain for said in recorder.messages] == [True, False]
+    found = findings(recorder.conversation().text())
+    assert ["which the device has not sent" in each.text for each in found] == [True] * (not before), found
 
 
 @pytest.mark.parametrize("where", ["mqtt://127.0.0.1:1", "nonsense"])

@@ -4,8 +4,8 @@
     {"ms": 12, "topic": "kewang/1/4/kali-1/s", "qos": 1, "retain": true, "payload": {...}, "base64": "eyJzd..."}
     {"ms": 950, "event": "the gateway is killed"}
 
-`ms` counts from `began_ms` (Unix ms). `base64` is the payload byte for byte, `payload` the same for people, inflated;
-it is left out of what is no JSON object.
+`ms` counts from `began_ms` (Unix ms); -1: the broker had it before, retained. `base64` is the payload byte for byte,
+`payload` the same for people, inflated; it is left out of what is no JSON object.
 """
 
 import base64

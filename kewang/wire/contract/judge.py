@@ -49,7 +49,7 @@ class _Judge:
     def __init__(self) -> None:
         self._contents: dict[_Name, bytes] = {}
         self._born: set[tuple[str, str]] = set()
-        """(device, run) whose first birth is in the recording: all that they sent is in it too."""
+        """(device, run) that were born during the recording: all that they sent is in it too."""
 
     def about(self, said: Said) -> Iterator[tuple[bool, str]]:
         """(whether it is a fault, sentence) for each finding."""
@@ -73,7 +73,7 @@ class _Judge:
             yield from self._ack(device, decode_ack(said.payload))
         else:
             state = State.decode(said.payload)
-            if state.st == "on" and state.n == 1:
+            if state.st == "on" and state.n == 1 and said.ms >= 0:
                 self._born.add((device, state.bt))
 
     def _batch(self, device: str, batch: Batch) -> Iterator[tuple[bool, str]]:
