@@ -11,7 +11,7 @@ from typing import Final
 from edge.files import sync_folder
 from edge.outbox_salvage import salvage
 from edge.outbox_schema import SCHEMA, WAL_BYTES, Trouble, check_totals, connect, create, meta, schema_of, trouble
-from edge.ports import OutboxBusy, OutboxTooNew
+from edge.ports import OutboxBusy, OutboxFull, OutboxTooNew
 
 _log = logging.getLogger("edge.outbox")
 _KEPT_DAMAGED: Final = 2
@@ -20,9 +20,9 @@ _BESIDE: Final = ("-wal", "-shm")
 
 
 def lock(path: Path) -> int:
-    """Hold `<path>.lock` until the returned descriptor is closed. Raises OutboxBusy if another process does."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    """Hold `<path>.lock` until the returned descriptor is closed. Raises OutboxBusy if another process does,
+    OutboxFull if the outbox can't be written."""
+    descriptor = _open_lock(path)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -34,6 +34,23 @@ def lock(path: Path) -> int:
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
     return descriptor
+
+
+def _open_lock(path: Path) -> int:
+    folder = path.parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        if all(os.access(each, os.W_OK, effective_ids=True) for each in (folder, path) if each.exists()):
+            return descriptor
+        os.close(descriptor)
+        raise PermissionError
+    except PermissionError:
+        told = f"`sudo chown -R kewang: {folder}`, or start the agent as the user that owns it"
+        raise OutboxFull(f"outbox {path} can't be written: {told}") from None
+    except OSError as error:
+        told = "correct outbox.path, or check that this disk has room and is mounted writable"
+        raise OutboxFull(f"outbox {path} can't be written: {error.strerror}: {told}") from None
 
 
 class Reserve:

@@ -83,16 +83,7 @@ async def serve(
 
 def _outbox(settings: EdgeSettings, timers: Timers) -> SqliteOutbox:
     folder, sparing = settings.outbox.path.parent, settings.outbox.rhythm.sparing
-    folder.mkdir(parents=True, exist_ok=True)
-    waits_s = journal_s(folder) if sparing else None
-    if waits_s is not None and waits_s < SPARING_JOURNAL_S:
-        log.warning(
-            "%s is on ext4 that writes its journal every %g s, 12 KB after each commit: mount it with commit=3600 "
-            "(docs/en/raspberry-pi.md)",
-            folder,
-            waits_s,
-        )
-    return SqliteOutbox(
+    outbox = SqliteOutbox(
         settings.outbox.path,
         settings.outbox.budget_bytes,
         boot_id(),
@@ -101,6 +92,15 @@ def _outbox(settings: EdgeSettings, timers: Timers) -> SqliteOutbox:
         # Who guards a trial reads along.
         alone=sparing and TRIAL not in os.environ,
     )
+    waits_s = journal_s(folder) if sparing else None
+    if waits_s is not None and waits_s < SPARING_JOURNAL_S:
+        log.warning(
+            "%s is on ext4 that writes its journal every %g s, 12 KB after each commit: mount it with commit=3600 "
+            "(docs/en/raspberry-pi.md)",
+            folder,
+            waits_s,
+        )
+    return outbox
 
 
 async def run(file: Path, stopping: asyncio.Event) -> None:

@@ -22,6 +22,7 @@ from tests.edge.outbox_files import (
     fill,
     start,
 )
+from tests.unprivileged import unprivileged
 
 COMMITTING = """
 import sys
@@ -220,3 +221,26 @@ def test_what_nothing_refers_to_is_forgotten(tmp_path: Path) -> None:
         runs, anchors = (db.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in ("run", "anchor"))
     assert runs < 10
     assert anchors < 10
+
+
+@pytest.mark.parametrize("others", ["the folder", "its lock", "the file", "the folder above"])
+def test_an_outbox_of_another_user_is_refused_with_the_command_that_mends_it(tmp_path: Path, others: str) -> None:
+    """Left behind by an agent that somebody ran once as root."""
+    path = tmp_path / "kewang" / "outbox.db"
+    if others != "the folder above":
+        dated(path).close()
+    refused = {
+        "the folder": path.parent,
+        "its lock": path.with_name("outbox.db.lock"),
+        "the file": path,
+        "the folder above": tmp_path,
+    }
+    told = f"can't be written: `sudo chown -R kewang: {path.parent}`"
+    with unprivileged(refused[others]), pytest.raises(OutboxFull, match=told):
+        SqliteOutbox(path, PLENTY_BYTES, "boot-1")
+
+
+def test_a_place_where_no_outbox_can_be_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OutboxFull, match=r"can't be written: (Not a directory|File exists): correct outbox.path"):
+        SqliteOutbox(tmp_path / "file" / "outbox.db", PLENTY_BYTES, "boot-1")
