@@ -67,3 +67,9 @@ def test_it_is_short_and_needs_nothing_but_paho() -> None:
     assert len(PROGRAM.read_text().splitlines()) <= 120
     imported = [line.split()[1] for line in PROGRAM.read_text().splitlines() if line.startswith(("import ", "from "))]
     assert {each.partition(".")[0] for each in imported} <= sys.stdlib_module_names | {"paho"}
+
+
+def test_without_its_words_it_says_how_it_is_called() -> None:
+    told = subprocess.run([sys.executable, "-I", str(PROGRAM)], capture_output=True, text=True, check=False, timeout=30)
+    assert (told.returncode, told.stderr.count("\n")) == (1, 1)
+    assert told.stderr.strip().endswith("own_edge.py HOST PORT DEVICE FILE")

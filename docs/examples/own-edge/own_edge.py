@@ -12,6 +12,8 @@ from types import SimpleNamespace
 
 import paho.mqtt.client as mqtt
 
+if len(sys.argv) != 5:
+    sys.exit(__doc__)
 HOST, PORT, DEVICE, FILE = sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4]
 EVERY_S, RESEND_S, RESEND_MAX_S, CREDIT_LIFE_S, KEPT = 2.0, 30.0, 600.0, 120.0, 10_000
 TOPIC = f"kewang/1/{hashlib.sha256(DEVICE.encode()).hexdigest()[0]}/{DEVICE}/"
