@@ -18,12 +18,21 @@ from typing import Any, Final, NoReturn
 import typer
 from rich.console import Console
 from rich.markup import escape
+from rich.padding import Padding
 from rich.table import Table
 
 import kewang
 from kewang.bench.process import MissingPart, find_program
 
 SCHEMA: Final = 1
+_MEANING: Final = {
+    "unflushed": "in an agent's memory when it was ended",
+    "excused": "on a disk that the bench destroyed",
+    "dropped_declared": "by a device whose queue was full",
+    "in_outbox": "still on a device's disk",
+}
+"""Of names that many commands share, for people."""
+_ENDLESS: Final = 10_000
 _VERSION = re.compile(r"\d+\.\d+(?:\.\d+)?[^\s,]*")
 _ASK: Final = {
     "mosquitto": "-h",
@@ -109,12 +118,14 @@ def _show(result: Mapping[str, Any]) -> None:
     table.add_column()
     for key, value in result.items():
         if key not in ("ok", "failed", "schema") and not _is_long(value):
-            table.add_row(key, _in_words(value))
+            table.add_row(
+                key, f"{_in_words(value)}  ({_MEANING[key]})" if value and key in _MEANING else _in_words(value)
+            )
     console = Console(highlight=False)
     console.print(table)
     for key, value in result.items():
         if key != "failed" and _is_long(value):
-            console.print(_rows_table(key, value))
+            _show_rows(console, key, value)
     for reason in result["failed"]:
         console.print(f"FAILED: {reason}", style="bold red", markup=False)
     console.print("ok" if result["ok"] else "not ok", style="bold green" if result["ok"] else "bold red")
@@ -122,6 +133,17 @@ def _show(result: Mapping[str, Any]) -> None:
 
 def _is_long(value: Any) -> bool:
     return isinstance(value, list) and bool(value) and all(isinstance(each, Mapping) for each in value)
+
+
+def _show_rows(console: Console, title: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """A table; where its columns do not fit, a paragraph for each row."""
+    table = _rows_table(title, rows)
+    if console.measure(table, options=console.options.update(max_width=_ENDLESS)).minimum <= console.width:
+        console.print(table)
+        return
+    console.print(title, style="italic")
+    for row in rows:
+        console.print(Padding(_in_words(row), (0, 0, 0, 2)))
 
 
 def _rows_table(title: str, rows: Sequence[Mapping[str, Any]]) -> Table:

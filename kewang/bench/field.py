@@ -77,7 +77,7 @@ def _live(plan: FieldPlan, stories: Mapping[str, Story], offset_s: float, say: C
             stories[name].live(Box(city, name, outcome.failed))
         except PartFailed as error:
             outcome.failed.append(str(error))
-        say(f"{name}: lived")
+        say(f"{name}: over")
 
     try:
         city.server.check()

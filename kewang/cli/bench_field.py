@@ -19,7 +19,8 @@ def field(
 
     Real agents, broker, gateway and database; each box runs on a machine whose clock, boots and time service the bench
     holds. Nothing may be lost or stored twice, no date be wrong, and what can't be dated must be told. Stories:
-    no-time, epoch, future, steps, cuts, carton, lies, nobody, calendar. Needs root. Sabotaged it must exit 1.
+    no-time, epoch, future, steps, cuts, carton, lies, nobody, calendar (what each does, and the figures:
+    docs/dev/field-figures.md). Needs root. Sabotaged it must exit 1.
 
     Example: kewang bench field --only future,cuts --json
     """

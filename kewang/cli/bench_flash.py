@@ -12,7 +12,10 @@ def flash(
     faster: Annotated[
         float, typer.Option(min=1, max=100, help="So many times as quick as in the field; 1 takes hours.")
     ] = 50.0,
-    turns: Annotated[float, typer.Option(min=0.05, help="Turns of the write-ahead log; less than 1 flatters.")] = 1.0,
+    turns: Annotated[
+        float,
+        typer.Option(min=0.05, help="How often the log of the queue fills and is emptied. Below 1: too few bytes."),
+    ] = 1.0,
     as_json: AsJson = False,
 ) -> None:
     """Bytes written to the card for a reading, syncs a minute and memory, by profile: ten sensors every 10 s.

@@ -13,7 +13,9 @@ def powercuts(
         str, typer.Option(help="none, sync-off (the boxes' disks lie) or tag (a spoilt gateway): to be found out.")
     ] = "none",
     profile: Annotated[str, typer.Option(help="Of the boxes' outboxes: wired, cellular or card.")] = "wired",
-    full: Annotated[bool, typer.Option("--full", help="Their rings are full of what is stored.")] = False,
+    full: Annotated[
+        bool, typer.Option("--full", help="The boxes' queues begin full of readings that are stored, as after weeks.")
+    ] = False,
     seed: Annotated[int, typer.Option("--seed", help="Seed of everything that is drawn.")] = 1,
     as_json: AsJson = False,
 ) -> None:
