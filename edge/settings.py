@@ -168,7 +168,7 @@ def _source(item: Any) -> SourceSettings:
         return item
     name = item.get("driver") if isinstance(item, dict) else None
     if not isinstance(name, str):
-        raise problem('a source needs driver = "...": `kewang edge check` lists the installed ones')
+        raise problem('a source needs driver = "..." under [[sources]]: `kewang edge check` lists the installed ones')
     try:
         model = driver(name).Settings
     except SettingsError as error:

@@ -37,13 +37,12 @@ class ModbusSettings(SourceSettings):
     def _mapped(self) -> Self:
         if (self.map is None) == (not self.registers):
             raise problem('give the register map either as map = "file.toml" or as [[sources.registers]], one of them')
-        for name in self.register_map().metrics:
-            stream = BY_NAME[name].stream
-            if stream != self.stream:
-                raise problem(
-                    f"metric {name!r} is of stream {stream!r}, this source of {self.stream!r}: use two sources"
-                )
         metrics = self.register_map().metrics
+        streams = {name: BY_NAME[name].stream for name in metrics}
+        for name, stream in streams.items():
+            if stream != self.stream:
+                step = "use two sources" if len(set(streams.values())) > 1 else f'add stream = "{stream}"'
+                raise problem(f"metric {name!r} is of stream {stream!r}, this source of {self.stream!r}: {step}")
         if self.level and ("distance_cm" not in metrics or self.level.metric in metrics):
             raise problem(f"level makes {self.level.metric} of distance_cm: the map needs the one and not the other")
         return self

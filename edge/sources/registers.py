@@ -36,9 +36,9 @@ _FORMATS: Final = {
 
 
 def known_metric(name: str) -> str:
-    """`name`, if the catalogue has it; else a validation error that names the nearest one."""
+    """`name`, if the catalogue has it; else a validation error that names the nearest one, or where all are."""
     if name not in BY_NAME:
-        raise problem(f"unknown metric {name!r}{nearest(name, BY_NAME)}")
+        raise problem(f"unknown metric {name!r}{nearest(name, BY_NAME) or '; names: docs/en/metrics.md'}")
     return name
 
 

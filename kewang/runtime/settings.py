@@ -6,14 +6,18 @@ Secrets are paths of files that others can't read.
 
 import difflib
 import os
+import re
 import stat
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
+
+_LINE: Final = re.compile(r"at line (\d+)")
+_BARE: Final = re.compile(r"""\s*([\w.-]+)\s*=\s*[^\s"'\[{#]""")
 
 
 class SettingsError(Exception):
@@ -67,12 +71,25 @@ def secret(path: Path) -> str:
 
 
 def _read(file: Path) -> dict[str, Any]:
+    text = ""
     try:
-        return tomllib.loads(file.read_text())
+        text = file.read_text()
+        return tomllib.loads(text)
     except OSError as error:
         raise SettingsError(f"{file}: {error.strerror}: give the path of a settings file") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        if key := _unquoted(text, str(error)):
+            raise SettingsError(f'{file}: not TOML: {error}; text stands in quotes: {key} = "..."') from None
         raise SettingsError(f"{file}: not TOML: {error}") from None
+
+
+def _unquoted(text: str, error: str) -> str | None:
+    """The key in the line that `error` names, if its value begins as no TOML value does. The value is not told: it may
+    be a secret."""
+    at = _LINE.search(error)
+    line = text.splitlines()[int(at[1]) - 1 :][:1] if at else []
+    found = _BARE.match(line[0]) if line else None
+    return found[1] if found else None
 
 
 def _environment(program: str) -> dict[str, str]:
@@ -95,10 +112,13 @@ def _put(values: dict[str, Any], keys: list[str], value: Any) -> None:
 
 def _problem(model: type[BaseModel], values: Any, problem: Any) -> str:
     path = _written(values, problem["loc"])
-    where = ".".join(path)
+    where = _place(values, path)
     if problem["type"] == "extra_forbidden":
         near = difflib.get_close_matches(path[-1], _known(model, path[:-1]), n=1)
         return f"unknown key {where!r}" + (f"; did you mean {near[0]!r}?" if near else "")
+    if problem["type"] == "tuple_type" and isinstance(problem["input"], dict):
+        section = ".".join(part for part in path if not part.isdecimal())
+        return f"{where}: write [[{section}]], with two brackets"
     told = problem["msg"].removeprefix("Value error, ")
     return f"{where}: {told}" if where else told
 
@@ -113,6 +133,20 @@ def _written(values: Any, path: Sequence[str | int]) -> list[str]:
         if known:
             values = values[part]
     return kept
+
+
+def _place(values: Any, path: Sequence[str]) -> str:
+    """`path` as people count: `sources (no. 3, env-1).host`."""
+    place = ""
+    for part in path:
+        if part.isdecimal() and isinstance(values, list) and int(part) < len(values):
+            values = values[int(part)]
+            name = values.get("name") if isinstance(values, dict) else None
+            place += f" (no. {int(part) + 1}{f', {name}' if name else ''})"
+        else:
+            values = values.get(part) if isinstance(values, dict) else None
+            place += f".{part}"
+    return place.removeprefix(".")
 
 
 def _known(model: type[BaseModel], path: list[str]) -> list[str]:

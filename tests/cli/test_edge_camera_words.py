@@ -91,24 +91,30 @@ def test_ours_is_translated_and_foreign_is_quoted(english: str, indonesian: str)
 @pytest.mark.parametrize(
     ("settings", "told"),
     [
-        ("", "sources.0.url: kunci ini wajib ada"),
-        ('url = "rtsp://127.0.0.1/s"\ntimeout_s = 31', "sources.0.timeout_s: harus 30 atau kurang"),
-        ('url = "rtsp://127.0.0.1/s"\ntimeout_s = 0', "sources.0.timeout_s: harus lebih dari 0"),
-        ('url = "rtsp://127.0.0.1/s"\nreach_s = 0', "sources.0.reach_s: harus 0.2 atau lebih"),
-        ('url = "rtsp://127.0.0.1/s"\nreach_s = []', "sources.0.reach_s: harus berupa angka"),
-        ('url = "rtsp://127.0.0.1/s"\nptz = []', "sources.0.ptz: harus true atau false"),
-        ("url = 5", "sources.0.url: harus berupa teks dalam tanda kutip"),
-        ('url = "rtsp://127.0.0.1/s"\nkind = "film"', "sources.0.kind: harus 'auto', 'rtsp',"),
+        ("", "sources (no. 1, cam-1).url: kunci ini wajib ada"),
+        ('url = "rtsp://127.0.0.1/s"\ntimeout_s = 31', "sources (no. 1, cam-1).timeout_s: harus 30 atau kurang"),
+        ('url = "rtsp://127.0.0.1/s"\ntimeout_s = 0', "sources (no. 1, cam-1).timeout_s: harus lebih dari 0"),
+        ('url = "rtsp://127.0.0.1/s"\nreach_s = 0', "sources (no. 1, cam-1).reach_s: harus 0.2 atau lebih"),
+        ('url = "rtsp://127.0.0.1/s"\nreach_s = []', "sources (no. 1, cam-1).reach_s: harus berupa angka"),
+        ('url = "rtsp://127.0.0.1/s"\nptz = []', "sources (no. 1, cam-1).ptz: harus true atau false"),
+        ("url = 5", "sources (no. 1, cam-1).url: harus berupa teks dalam tanda kutip"),
+        ('url = "rtsp://127.0.0.1/s"\nkind = "film"', "sources (no. 1, cam-1).kind: harus 'auto', 'rtsp',"),
         (
             'url = "rtsp://127.0.0.1/s"\nkind = "mjpeg"',
-            'sources.0: kind = "mjpeg" tidak cocok dengan rtsp://: hapus kind',
+            'sources (no. 1, cam-1): kind = "mjpeg" tidak cocok dengan rtsp://: hapus kind',
         ),
-        ('url = "rtsp://a:Rahasia7@127.0.0.1/s"', "sources.0.url: user dan sandi di dalam url akan terlihat di log"),
+        (
+            'url = "rtsp://a:Rahasia7@127.0.0.1/s"',
+            "sources (no. 1, cam-1).url: user dan sandi di dalam url akan terlihat di log",
+        ),
         (
             'url = "rtsp://127.0.0.1/s"\nusr = "a"',
-            "sources.0: kunci 'usr' tidak dikenal; maksudnya 'user'?",
+            "sources (no. 1, cam-1): kunci 'usr' tidak dikenal; maksudnya 'user'?",
         ),
-        ('url = "rtsp://127.0.0.1/s"\nzones = [[[0, 0]]]', "sources.0.zones.0: “Tuple should have at least 3 items"),
+        (
+            'url = "rtsp://127.0.0.1/s"\nzones = [[[0, 0]]]',
+            "sources (no. 1, cam-1).zones (no. 1): “Tuple should have at least 3 items",
+        ),
         ('url = "rtsp://127.0.0.1/s', "bukan TOML: "),
     ],
 )
@@ -126,12 +132,12 @@ def test_english_stays_as_it_is(tmp_path: Path) -> None:
     file = tmp_path / "edge.toml"
     file.write_text(CAMERA)
     done = kewang("edge", "camera", "probe", "cam-1", "--config", str(file), "--lang", "en")
-    assert "sources.0.url: Field required" in done.stderr
+    assert "sources (no. 1, cam-1).url: Field required" in done.stderr
 
 
 def test_several_problems_are_each_translated() -> None:
-    text = "/etc/a: b.toml: sources.0.url: Field required\n/etc/a: b.toml: device: no such: thing"
-    assert problems(text, "id").splitlines()[0] == "/etc/a: b.toml: sources.0.url: kunci ini wajib ada"
+    text = "/etc/a: b.toml: sources (no. 1, cam-1).url: Field required\n/etc/a: b.toml: device: no such: thing"
+    assert problems(text, "id").splitlines()[0] == "/etc/a: b.toml: sources (no. 1, cam-1).url: kunci ini wajib ada"
 
 
 def test_a_cameras_own_words_reach_a_person_in_their_language() -> None:

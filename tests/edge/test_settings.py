@@ -181,27 +181,46 @@ def test_an_empty_tls_section_is_tls(folder: Path) -> None:
         (POWER.replace('"box"', '"bok"'), "power.source: no source 'bok' (there are none)"),
         (POWER.replace("12.0", "12.4"), "power.levels: each level must begin below the one before it and stretch more"),
         (POWER.replace("5", "2"), "power.levels: each level must begin below the one before it and stretch more"),
-        (POWER.replace("5", "0.5"), "power.levels.1.stretch: Input should be greater than 1"),
+        (POWER.replace("5", "0.5"), "power.levels (no. 2).stretch: Input should be greater than 1"),
         ('device = "abc"\n[broker]\npassword_file = "none"', "none: No such file or directory: put the file there"),
         ('device = "abc"\n[broker.tls]\nca_file = "none"', "broker.tls.ca_file: "),
         ('device = "abc"\n[broker.tls]\ncert_file = "cert.pem"', "cert_file and key_file go together"),
-        ('device = "abc"\n[[sources]]\nname = "env-1"', 'sources.0: a source needs driver = "..."'),
-        ('device = "abc"\nsources = [3]', 'sources.0: a source needs driver = "..."'),
+        ('device = "abc"\n[[sources]]\nname = "env-1"', 'sources (no. 1, env-1): a source needs driver = "..."'),
+        ('device = "abc"\nsources = [3]', 'sources (no. 1): a source needs driver = "..."'),
         ('device = "abc"\n[[sources]]\ndriver = "box"\ninterval_s = 60', "less than or equal to 30"),
         ('device = "abc"\n[[sources]]\ndriver = "box"\nname = "me"', "the box is always called 'box'"),
         (MODBUS.replace("modbus-tcp", "modbus-tpc"), "did you mean 'modbus-tcp'? (installed: bme280, box,"),
-        (MODBUS.replace("env-1", "agent"), "sources.0.name: 'agent' is a source of the agent itself"),
-        (MODBUS.replace("env-1", "box"), "sources.0.name: 'box' is a source of the agent itself"),
-        (MODBUS.replace("env-1", "Env"), "sources.0.name: 'Env' is not 1 to 32 characters"),
+        (MODBUS.replace("env-1", "agent"), "sources (no. 1, agent).name: 'agent' is a source of the agent itself"),
+        (MODBUS.replace("env-1", "box"), "sources (no. 1, box).name: 'box' is a source of the agent itself"),
+        (MODBUS.replace("env-1", "Env"), "sources (no. 1, Env).name: 'Env' is not 1 to 32 characters"),
         (MODBUS, "give the register map either as map"),
-        (MODBUS + 'map = "maps/market.toml"\nprot = 1', "sources.0: unknown key 'prot'; did you mean 'port'?"),
-        (MODBUS + 'map = "maps/market.toml"\ninterval_s = "x"', "sources.0.interval_s: Input should be a valid number"),
-        (MODBUS + 'map = "maps/market.toml"\nunit = 256', "sources.0.unit: Input should be less than or equal to 255"),
-        (MODBUS + 'map = "maps/none.toml"', "sources.0.map: "),
+        (
+            MODBUS + 'map = "maps/market.toml"\nprot = 1',
+            "sources (no. 1, env-1): unknown key 'prot'; did you mean 'port'?",
+        ),
+        (
+            MODBUS + 'map = "maps/market.toml"\ninterval_s = "x"',
+            "sources (no. 1, env-1).interval_s: Input should be a valid number",
+        ),
+        (
+            MODBUS + 'map = "maps/market.toml"\nunit = 256',
+            "sources (no. 1, env-1).unit: Input should be less than or equal to 255",
+        ),
+        (MODBUS + 'map = "maps/none.toml"', "sources (no. 1, env-1).map: "),
         (
             MODBUS + 'map = "maps/market.toml"\nstream = "sys"',
-            "metric 'sim_n' is of stream 'env', this source of 'sys'",
+            "metric 'sim_n' is of stream 'env', this source of 'sys': add stream = \"env\"",
         ),
+        (
+            MODBUS + 'registers = [{ metric = "temp_c", address = 0 }, { metric = "supply_v", address = 1 }]',
+            "metric 'supply_v' is of stream 'sys', this source of 'env': use two sources",
+        ),
+        (MODBUS.replace("[[sources]]", "[sources]"), "sources: write [[sources]], with two brackets"),
+        (
+            MODBUS + '[sources.registers]\nmetric = "temp_c"',
+            "sources (no. 1, env-1).registers: write [[sources.registers]], with two brackets",
+        ),
+        (MODBUS + 'map = "maps/market.toml"\n[[sources]]\nname = "a"', "sources (no. 2, a): a source needs driver"),
     ],
 )
 def test_a_mistake_is_told_with_its_key_and_the_next_step(folder: Path, text: str, says: str) -> None:
@@ -220,14 +239,15 @@ def a_register(**keys: object) -> str:
     ("registers", "says"),
     [
         ("", "registers: "),
-        (a_register(metric="temp"), "registers.0.metric: unknown metric 'temp'; did you mean 'temp_c'?"),
-        (a_register(adress=1), "registers.0: unknown key 'adress'; did you mean 'address'?"),
-        (a_register(type="u17"), "registers.0.type: Input should be 'u16'"),
-        (a_register(address=65536), "registers.0.address: Input should be less than or equal to 65535"),
-        (a_register(address=-1), "registers.0.address: Input should be greater than or equal to 0"),
+        (a_register(metric="temp"), "registers (no. 1).metric: unknown metric 'temp'; did you mean 'temp_c'?"),
+        (a_register(metric="temperature"), "unknown metric 'temperature'; names: docs/en/metrics.md"),
+        (a_register(adress=1), "registers (no. 1): unknown key 'adress'; did you mean 'address'?"),
+        (a_register(type="u17"), "registers (no. 1).type: Input should be 'u16'"),
+        (a_register(address=65536), "registers (no. 1).address: Input should be less than or equal to 65535"),
+        (a_register(address=-1), "registers (no. 1).address: Input should be greater than or equal to 0"),
         (a_register(address=65535, type="f32"), "its last register would be 65536"),
         (a_register(scale=0), "a scale of 0 makes every value the same"),
-        (a_register(word_order="middle"), "registers.0.word_order: Input should be 'big' or 'little'"),
+        (a_register(word_order="middle"), "registers (no. 1).word_order: Input should be 'big' or 'little'"),
         (
             a_register(type="f32") + a_register(metric="rh_pct", address=2),
             "holding registers of 'temp_c' (1 to 2) and 'rh_pct' (from 2) overlap",
@@ -342,6 +362,15 @@ def test_a_file_that_can_not_be_read_is_told(tmp_path: Path, text: str | None, s
         file.write_text(text)
     with pytest.raises(SettingsError, match=says):
         read_settings(file)
+
+
+@pytest.mark.parametrize("value", ["kotak-1", "10.20.0.5", "geheim # not told"])
+def test_text_without_quotes_is_told_by_its_key_alone(tmp_path: Path, value: str) -> None:
+    file = tmp_path / "edge.toml"
+    file.write_text(f'clock = "kernel"\ndevice = {value}\n')
+    with pytest.raises(SettingsError, match=r"; text stands in quotes: device = .\.\.\..$") as raised:
+        read_settings(file)
+    assert value not in str(raised.value)
 
 
 def test_every_installed_driver_is_found_and_says_what_its_keys_are() -> None:
