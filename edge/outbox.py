@@ -22,7 +22,7 @@ from edge.outbox_file import RESERVE_BYTES, Reserve, lock, open_file, replace_da
 from edge.outbox_ledger import Ledger
 from edge.outbox_marks import Marks
 from edge.outbox_ring import Orders, Ring
-from edge.outbox_schema import Trouble, add_meta, allow_packed, rewind_of, settle, transaction, trouble
+from edge.outbox_schema import Trouble, add_meta, allow_packed, is_full, rewind_of, settle, transaction, trouble
 from edge.outbox_thin import Thinning
 from edge.ports import Applied, Draft, Entry, OutboxFull, OutboxStatus
 from kewang.wire.ack import Ack
@@ -37,6 +37,7 @@ _MAX_ROWS_BYTES: Final = 60_000
 _VALUE_BYTES: Final = 26
 _PRUNE_EVERY: Final = 256
 _FREED_AT_ONCE: Final = 1024 * 1024
+_FREE_SPACE: Final = "free space on this disk, or check that it is healthy and mounted writable"
 _ROOM_AGAIN_BYTES: Final = 16 * 1024 * 1024
 
 
@@ -67,12 +68,11 @@ class SqliteOutbox:
         self._committed = 0
         self._anchor_waits = False
         self._anchor: tuple[int, int] | None = None
+        self._reserve = Reserve(path)
         self._lock = lock(path)
         try:
             with self._refusals("open"):
-                self._use(open_file(path, alone=alone))
-                self._reserve = Reserve(path)
-                self._reserve.keep()
+                self._open_anew()
                 self._first = self._next = self._next_free()
         except BaseException:
             os.close(self._lock)
@@ -246,23 +246,37 @@ class SqliteOutbox:
         except (sqlite3.Error, OSError) as error:
             if isinstance(error, sqlite3.Error) and trouble(error) is Trouble.OTHER:
                 raise
+            busy = isinstance(error, sqlite3.Error) and trouble(error) is Trouble.BUSY
+            remedy = "end the other program that has it open" if busy else _FREE_SPACE
             raise OutboxFull(
-                f"outbox {self._path}: can't {what}: {error}: free space on this disk, or check that it is healthy "
-                "and mounted writable; nothing committed is lost and the agent tries again"
+                f"outbox {self._path}: can't {what}: {error}: {remedy}; nothing committed is lost and the agent tries "
+                "again"
             ) from error
 
     def _replace_damaged(self) -> None:
-        self._let_go()
-        self._go_on(replace_damaged(self._path, alone=self._alone))
+        self._go_on_with(replace_damaged)
 
     def _open_anew(self) -> None:
         """Also where an exchange of the damaged file did not come to its end."""
+        self._go_on_with(open_file)
+
+    def _go_on_with(self, opened: Callable[..., sqlite3.Connection]) -> None:
+        """An opened file needs some room at once: on a full disk that of the reserve."""
         self._let_go()
-        self._go_on(open_file(self._path, alone=self._alone))
+        try:
+            self._go_on(opened(self._path, alone=self._alone))
+        except (sqlite3.Error, OSError) as error:
+            if not is_full(error) or not self._reserve.give():
+                raise
+            _log.warning("outbox: open: %s: the reserve is given", error)
+            self._let_go()
+            self._go_on(open_file(self._path, alone=self._alone))
+        else:
+            self._reserve.keep()
 
     def _let_go(self) -> None:
         self._broken = True
-        with suppress(sqlite3.Error):
+        with suppress(sqlite3.Error, AttributeError):  # at the start there is none
             self._db.close()
 
     def _go_on(self, db: sqlite3.Connection) -> None:
@@ -285,8 +299,8 @@ class SqliteOutbox:
 
     def _budget_now(self) -> int:
         with suppress(OSError):
-            shrunk = self._budget_bytes < self._wanted_bytes
-            if shrunk and shutil.disk_usage(self._path.parent).free > _ROOM_AGAIN_BYTES:
+            short = self._budget_bytes < self._wanted_bytes or not self._reserve.held
+            if short and shutil.disk_usage(self._path.parent).free > _ROOM_AGAIN_BYTES:
                 self._reserve.keep()
                 return self._wanted_bytes
         return self._budget_bytes

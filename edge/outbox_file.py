@@ -59,18 +59,28 @@ class Reserve:
     def __init__(self, path: Path) -> None:
         self._path = _beside(path, ".reserve")
 
+    @property
+    def held(self) -> bool:
+        """Whether there is any."""
+        return self._path.exists()
+
     def keep(self) -> None:
-        """Have it, if there is room."""
+        """Have it, if there is room; else what there was of it."""
         with suppress(OSError), self._path.open("ab") as file:
+            had_bytes = file.tell()
             try:
                 os.posix_fallocate(file.fileno(), 0, RESERVE_BYTES)
             except OSError:
-                self._path.unlink()
+                file.truncate(had_bytes)
+                if not had_bytes:
+                    self._path.unlink()
 
-    def give(self) -> None:
-        """Let the outbox use it."""
+    def give(self) -> bool:
+        """Let the outbox use it; whether there was any."""
+        held = self.held
         with suppress(OSError):
             self._path.unlink(missing_ok=True)
+        return held
 
 
 def open_file(path: Path, *, alone: bool = False) -> sqlite3.Connection:

@@ -4,6 +4,7 @@
 the ledger must know without reading bodies. A run's batches lie side by side: `ord` = the run's `first` + number - 1.
 """
 
+import errno
 import json
 import sqlite3
 import zlib
@@ -100,7 +101,9 @@ class Trouble(Enum):
     DAMAGED = auto()
     """The file can't be read: set it aside and save what can be saved."""
     REFUSED = auto()
-    """The disk or another program does not let us write now."""
+    """The disk does not let us write now."""
+    BUSY = auto()
+    """Another program has the file."""
     OTHER = auto()
 
 
@@ -111,19 +114,23 @@ _REFUSED = {
     sqlite3.SQLITE_READONLY,
     sqlite3.SQLITE_CANTOPEN,
     sqlite3.SQLITE_PERM,
-    sqlite3.SQLITE_BUSY,
-    sqlite3.SQLITE_LOCKED,
     sqlite3.SQLITE_NOMEM,
-    sqlite3.SQLITE_PROTOCOL,
 }
+_BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL}
 
 
 def trouble(error: sqlite3.Error) -> Trouble:
     """The kind of `error`."""
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
-    if code in _DAMAGED:
-        return Trouble.DAMAGED
-    return Trouble.REFUSED if code in _REFUSED else Trouble.OTHER
+    kinds = ((_DAMAGED, Trouble.DAMAGED), (_REFUSED, Trouble.REFUSED), (_BUSY, Trouble.BUSY))
+    return next((kind for codes, kind in kinds if code in codes), Trouble.OTHER)
+
+
+def is_full(error: sqlite3.Error | OSError) -> bool:
+    """Whether more room on the disk would help."""
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return trouble(error) is Trouble.REFUSED
 
 
 def connect(path: Path, layout: Layout = LAYOUT, *, alone: bool = False) -> sqlite3.Connection:
@@ -194,7 +201,7 @@ def schema_of(db: sqlite3.Connection) -> int | None:
     try:
         return version if meta(db, "schema") == version else None
     except sqlite3.OperationalError as error:
-        if trouble(error) is Trouble.REFUSED:
+        if trouble(error) in (Trouble.REFUSED, Trouble.BUSY):
             raise
         return None
 
