@@ -2,6 +2,7 @@
 
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -46,13 +47,15 @@ def sync_folder(folder: Path) -> None:
 
 def journal_s(folder: Path) -> float | None:
     """How long ext4 keeps its own journal back before it writes it to the card (mount option `commit`); None: the
-    folder is not on ext4, or its mount is not to be found. Source: proc_pid_mountinfo(5), ext4(5)."""
-    device = folder.stat().st_dev
-    number = f"{os.major(device)}:{os.minor(device)}"
-    for line in Path("/proc/thread-self/mountinfo").read_text().splitlines():
-        mount, _, system = line.partition(" - ")
-        kind, _, options = (*system.split(" ", 2), "", "")[:3]
-        if mount.split(" ")[2] == number and kind == "ext4":
-            given = dict(each.partition("=")[::2] for each in options.split(","))
-            return float(given.get("commit", EXT4_JOURNAL_S))
+    folder is not on ext4, or nothing says so. Source: proc_pid_mountinfo(5), ext4(5)."""
+    with suppress(OSError, ValueError):
+        device = folder.stat().st_dev
+        number = f"{os.major(device)}:{os.minor(device)}"
+        # Names of folders may be of any bytes but blanks and newlines.
+        for line in Path("/proc/thread-self/mountinfo").read_bytes().decode(errors="replace").split("\n"):
+            mount, _, system = line.partition(" - ")
+            kind, _, options = (*system.split(" ", 2), "", "")[:3]
+            if kind == "ext4" and mount.split(" ")[2:3] == [number]:
+                given = dict(each.partition("=")[::2] for each in options.split(","))
+                return float(given.get("commit", EXT4_JOURNAL_S))
     return None

@@ -137,6 +137,8 @@ class Intake:
             self._drop("state", error)
             return
         if message.retained:
+            if state.st == "on":
+                self._registry.recall(device, state)
             return
         if state.st != "on":
             if self._registry.is_of_last_birth(device, state):

@@ -64,8 +64,7 @@ class LiveFacts:
         return {name: self._wall_ms(device.heard_ms) for name, device in devices.items() if device.heard_ms is not None}
 
     def birth(self, device: str) -> State | None:
-        known = self._pipeline.registry.devices.get(device)
-        return known.birth if known else None
+        return self._pipeline.registry.birth(device)
 
     def floods(self) -> list[dict[str, int | str]]:
         if self._crew:

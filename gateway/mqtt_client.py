@@ -118,7 +118,7 @@ class MqttConnection(asyncio.Protocol):
         taken = [self._queue.popleft() for _ in range(min(most, len(self._queue)))]
         self._bytes -= sum(len(message.payload) for message in taken)
         if self._full and not self._has_enough():
-            self._full = False
+            self._full, self._heard = False, True  # it was we who did not listen
             self._transport.resume_reading()
         return taken
 
@@ -153,8 +153,7 @@ class MqttConnection(asyncio.Protocol):
                 if kind == packets.PUBLISH:
                     self._published(first, rest, whole)
                 elif kind == packets.PUBACK and len(rest) == 2:
-                    self._unanswered.discard(rest[0] << 8 | rest[1])
-                    self._room.set()
+                    self._taken(rest[0] << 8 | rest[1])
                 elif kind in (packets.CONNACK, packets.SUBACK):
                     self._answered_by(kind, rest)
         except packets.BadPacket as error:
@@ -174,6 +173,11 @@ class MqttConnection(asyncio.Protocol):
             self._bytes += len(payload)
         else:
             self.skipped += 1
+
+    def _taken(self, number: int) -> None:
+        if number in self._unanswered:
+            self._unanswered.remove(number)
+            self._room.set()
 
     def _has_enough(self) -> bool:
         return len(self._queue) >= QUEUED_MESSAGES or self._bytes >= QUEUED_BYTES

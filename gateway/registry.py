@@ -40,6 +40,8 @@ class Registry:
 
     def __init__(self) -> None:
         self.devices: OrderedDict[str, Device] = OrderedDict()
+        self._retained: dict[str, State] = {}
+        """Births that were there before us: what devices said of themselves, no sign of life."""
 
     def device(self, device: str) -> Device:
         """The device called so, made if it is new; the one unheard longest is forgotten when there are too many."""
@@ -72,6 +74,16 @@ class Registry:
         if again:
             known.two_boxes, known.two_boxes_ms = known.two_boxes + 1, known.heard_ms
         return again
+
+    def recall(self, device: str, birth: State) -> None:
+        """A retained birth: a hint at how the device reads and sends until it says so itself."""
+        if len(self._retained) < MAX_DEVICES:
+            self._retained[device] = birth
+
+    def birth(self, device: str) -> State | None:
+        """What it said of itself last, maybe before we began."""
+        known = self.devices.get(device)
+        return (known.birth if known else None) or self._retained.get(device)
 
     def is_of_last_birth(self, device: str, state: State) -> bool:
         """Whether a will or a goodbye counts: it is of the run and the connect that were born last."""

@@ -45,7 +45,7 @@ class Facts(Protocol):
         """Device -> Unix ms at which a message of its own came last, since the start."""
 
     def birth(self, device: str) -> State | None:
-        """What the device said when it connected last, since the start."""
+        """What the device said when it connected last."""
 
     def floods(self) -> list[dict[str, int | str]]:
         """Devices whose messages are dropped because there are far too many: `device since_ms dropped`."""

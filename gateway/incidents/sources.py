@@ -83,8 +83,8 @@ class Sources:
         if one.word == "down":
             one.back = True
             self._agenda.put((device, source), now_s)
-        elif self._pace(device)[1] == 1:
-            gap_s = now_s - one.heard_s
+        elif (stretch := self._pace(device)[1]) == 1 or one.rows < _LEARNED_ROWS:
+            gap_s = (now_s - one.heard_s) / stretch
             if one.rows == 1:
                 one.usual_s = gap_s
             one.usual_s += _WEIGHT * (min(gap_s, _OUTLIER * one.usual_s) - one.usual_s)
@@ -104,7 +104,7 @@ class Sources:
                 continue
             base_s = max(one.heard_s, fit_s(device))
             flush_s, stretch = self._pace(device)
-            usual_s = max(one.usual_s, flush_s) * stretch
+            usual_s = max(one.usual_s * stretch, flush_s)
             over_s = base_s + max(self._rules.source_min_s, self._rules.source_intervals * usual_s)
             word: Word = "down" if (one.word == "down" and not one.back) or over_s <= now_s else "up"
             before, one.word, one.back = one.word, word, False

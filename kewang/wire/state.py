@@ -44,9 +44,9 @@ class State(Message):
     """Birth: version of the configuration in use. Reserved."""
     outbox: OutboxSize | None = None
     """Birth: what waits on the device."""
-    flush_s: Annotated[float, Field(gt=0, le=86_400)] | None = None
+    flush_s: Annotated[float, Field(gt=0, le=3600)] | None = None
     """Birth: rows wait so long (s) on the device before they are sent, longer than two heartbeats are apart."""
-    stretch: Annotated[float, Field(ge=1, le=1000)] | None = None
+    stretch: Annotated[float, Field(ge=1, le=100)] | None = None
     """Birth: sources are read at so many times their usual periods, to save the battery."""
 
 

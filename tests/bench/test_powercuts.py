@@ -151,6 +151,9 @@ def test_how_long_ext4_keeps_its_journal_back_is_read_from_the_mount(may_cut: No
         subprocess.run(["mount", "-o", "remount,commit=0", folder], check=True)  # ext4: 0 is its default
         assert journal_s(folder) == EXT4_JOURNAL_S
         assert journal_s(Path("/proc")) is None
+        (tmp_path / "m\udce9dia\u2028").mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "none", tmp_path / "m\udce9dia\u2028"], check=True)
+        assert journal_s(folder) == EXT4_JOURNAL_S, "a name that is no text stands in the same list"
 
     alone(story)
 

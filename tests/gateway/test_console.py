@@ -77,7 +77,7 @@ async def test_a_device_whose_rows_wait_is_not_called_silent_for_it(
     store, now = MemoryStore(), now_ms()
     await town.settle(store, now)
     newest = [Newest(point) for point in await store.newest("env")]
-    births = {"passo-02": State(st="on", bt="b", n=1, flush_s=86_400.0)}
+    births = {"passo-02": State(st="on", bt="b", n=1, flush_s=3600.0)}
     if said is not None:
         births["passo-01"] = State.model_validate({"st": "on", "bt": "a", "n": 1} | said)
     sites = sites_of(newest, (), {}, town.placements(), births.get, now, QUICK)

@@ -197,10 +197,22 @@ def test_a_birth_is_answered_and_a_retained_one_is_not() -> None:
     desk.take("s", birth.encode(), retained=True)
     assert desk.acks.due(10**9) == []
     assert desk.registry.devices.get(DEVICE) is None
+    assert not desk.told.all
     desk.take("s", birth.encode())
     assert desk.acks.due(10**9) == [DEVICE]
     assert desk.answered() == (RUN, 777)
     assert desk.registry.devices[DEVICE].birth == birth
+
+
+def test_a_retained_birth_says_how_the_device_sends_until_it_does_so_itself() -> None:
+    """A gateway that starts anew would else call a box silent that reads its sources rarely, to save its battery."""
+    desk = Desk()
+    before, now = (State(st="on", bt=RUN, n=n, up=1, stretch=stretch) for n, stretch in ((1, 10.0), (2, None)))
+    desk.take("s", before.encode(), retained=True)
+    assert desk.registry.birth(DEVICE) == before
+    desk.take("s", now.encode())
+    desk.take("s", before.encode(), retained=True)
+    assert desk.registry.birth(DEVICE) == now
 
 
 @pytest.mark.parametrize("st_", ["bye", "off"])

@@ -109,6 +109,23 @@ async def test_a_broker_that_acknowledges_nothing_is_left(monkeypatch: pytest.Mo
             await connection.publish("a", b"")
 
 
+async def acknowledging(number: int, writer: asyncio.StreamWriter) -> None:
+    await nothing(writer)
+    while True:
+        writer.write(b"\x40\x02" + number.to_bytes(2, "big"))
+        await asyncio.sleep(0.05)
+
+
+async def test_acknowledgements_of_what_was_not_published_do_not_make_us_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mqtt_client, "UNANSWERED", 3)
+    monkeypatch.setattr(mqtt_client, "ANSWER_S", 0.3)
+    async with connected(partial(acknowledging, 999)) as connection:
+        for _ in range(3):
+            await connection.publish("a", b"")
+        with pytest.raises(SubscriptionLost, match="takes nothing"):
+            await connection.publish("a", b"")
+
+
 async def test_what_is_too_large_is_counted_and_the_next_message_is_heard() -> None:
     large = publish("a", bytes(MAX_PACKET_BYTES), 7)
     async with connected(partial(pour, large + publish("b", b"", 8), 1)) as connection:

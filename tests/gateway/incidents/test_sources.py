@@ -100,6 +100,14 @@ def test_a_device_that_spares_its_battery_is_given_longer_and_taken_at_its_old_w
     assert told.at_s <= 22_000 + 180 + 90
 
 
+@pytest.mark.parametrize(("count", "stretch"), [(2, 10.0), (1, 4.0)])
+def test_a_device_that_spares_its_battery_from_the_first_word_on_is_well(count: int, stretch: float) -> None:
+    """Nothing is known of its sources: the gateway, or the box, has just started."""
+    watch = well()
+    watch.paced("m1", 0.0, stretch)
+    assert played(watch, spread(count, 60 * stretch, 20_000.0), 0.0, 20_000.0) == []
+
+
 def listing(*sources: str) -> Place:
     """A place with these sources."""
     return at("mardika").model_copy(update={"sources": sources})
