@@ -207,7 +207,7 @@ class Agent:
                 else:
                     await self._on_disk(self.delivery.tick)
             except OutboxFull as error:
-                await backoff.failed(error)
+                await backoff.failed(str(error))
             else:
                 backoff.succeeded()
             self.flushed_ms = self.clock.mono_ms()
@@ -246,7 +246,7 @@ class Agent:
                     await self._talk(self.link)
             except* (LinkDown, OutboxFull) as error:
                 self.link_error = str(error.exceptions[0])
-                await backoff.failed(error.exceptions[0])
+                await backoff.failed(self.link_error)
             finally:
                 self.link = None
 

@@ -1,6 +1,7 @@
 """Uplink over MQTT: the one place of the edge that knows the library."""
 
 import logging
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Final
@@ -38,7 +39,7 @@ class MqttUplink:
                 await client.subscribe([(topics.build(self._device, channel), 1) for channel in topics.DOWN])
                 yield MqttLink(client, self._device)
         except (aiomqtt.MqttError, OSError, SettingsError) as error:
-            raise LinkDown(f"broker {self._broker.host}:{self._broker.port}: {error}") from error
+            raise LinkDown(f"broker {self._broker.host}:{self._broker.port}: {_told(error)}") from error
 
     def _new_client(self, will: bytes) -> aiomqtt.Client:
         broker = self._broker
@@ -84,3 +85,9 @@ class MqttLink:
                     yield Incoming(topic.channel, message.payload, message.retain)
         except aiomqtt.MqttError as error:
             raise LinkDown(str(error)) from error
+
+
+def _told(error: Exception) -> str:
+    """What is wrong, without the system's number, and the first step."""
+    text = re.sub(r"^\[Errno -?\d+\] ", "", str(error))
+    return f"{text}: is the broker running there, is port right?" if text == "Connection refused" else text

@@ -21,12 +21,12 @@ class Backoff:
         """How long to wait after the latest failure: doubled each time, +- 20 %, capped."""
         return min(self.first_s * 2.0 ** min(self.failures - 1, 30), self.longest_s) * random.uniform(0.8, 1.2)
 
-    async def failed(self, error: BaseException, at_least_s: float = 0.0) -> None:
-        """Log the 1st, 2nd, 4th, 8th ... failure and wait before the next try."""
+    async def failed(self, error: BaseException | str, at_least_s: float = 0.0) -> None:
+        """Log the 1st, 2nd, 4th, 8th ... failure and wait before the next try. A text is told as it is."""
         self.failures += 1
         if self.failures & (self.failures - 1) == 0:
-            kind = type(error).__name__
-            self.log.warning("%s failed (%d in a row): %s: %s", self.what, self.failures, kind, error)
+            told = error if isinstance(error, str) else f"{type(error).__name__}: {error}"
+            self.log.warning("%s failed (%d in a row): %s", self.what, self.failures, told)
         await asyncio.sleep(max(at_least_s, self.wait_s()))
 
     def succeeded(self) -> None:

@@ -62,6 +62,7 @@ QUOTED_ELSEWHERE = {"en": ["the clock in the corner"], "id": ["jam di sudut"]}
 
 FOREIGN_TEXTS = {
     *("Connection refused", "timed out", "No route to host", "Not authorized", "Bad user name or password"),
+    *("Name or service not known", "Temporary failure in name resolution", "Connection reset by peer"),
     *(
         "certificate verify failed",
         "401",

@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
+
 from edge.agent import Agent
 from edge.commands import Commands, Memory
 from edge.delivery import Delivery
@@ -283,6 +285,14 @@ async def test_status_is_told_over_a_socket(tmp_path: Path) -> None:
         "name": "env-1", "stream": "env", "last_age_s": 0, "last": {"temp_c": 21.0}, "readings": 1,
         "pending_rows": 0, "shed_rows": 0, "errors": 0, "error": "unplugged",
     }  # fmt: skip
+
+
+async def test_a_lost_link_is_logged_in_words(caplog: pytest.LogCaptureFixture) -> None:
+    bench = Bench(ScriptedSource("env-1", [(21.0,)]))
+    async with bench.running() as link:
+        link.cut()
+        await bench.uplink.links.get()
+    assert f"connecting failed (1 in a row): {bench.agent.link_error}" in caplog.text
 
 
 async def test_an_agent_without_a_place_for_its_socket_works_all_the_same(tmp_path: Path) -> None:
