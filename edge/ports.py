@@ -124,6 +124,9 @@ class Pace(Protocol):
     def stretch_of(self, source: str) -> float:
         """The same of one source; for the box it is not asked."""
 
+    def battery(self) -> tuple[str, float | None]:
+        """The metric that decides, and its last value; None before it was heard."""
+
     def heard(self, source: Source, values: Values) -> bool:
         """A source was read. Whether `stretch` changed by it."""
 

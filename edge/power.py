@@ -17,6 +17,7 @@ class BatteryPace:
 
     def __init__(self, settings: PowerSettings) -> None:
         self._settings, self._level, self._told = settings, 0, False
+        self._last: float | None = None
 
     @property
     def stretch(self) -> float:
@@ -27,6 +28,10 @@ class BatteryPace:
         """See Pace. The source that tells of the battery keeps its period: a battery that recovers is noticed."""
         return 1.0 if source == self._settings.source else self.stretch
 
+    def battery(self) -> tuple[str, float | None]:
+        """See Pace."""
+        return self._settings.metric, self._last
+
     def heard(self, source: Source, values: Values) -> bool:
         """See Pace."""
         if source.name != self._settings.source:
@@ -34,7 +39,7 @@ class BatteryPace:
         value = self._value(source, values)
         before = self._level
         if value is not None:
-            self._level = self._of(value)
+            self._last, self._level = value, self._of(value)
         if self._level != before:
             what = f"{self._settings.metric} {value:g}"
             log.warning("battery: %s: sources are read at %g times their periods", what, self.stretch)

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import random
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +13,7 @@ from edge.commands import Commands, Memory
 from edge.delivery import Delivery
 from edge.files import journal_s
 from edge.outbox import SqliteOutbox
+from edge.ports import Source
 from edge.power import BatteryPace
 from edge.settings import EdgeSettings, Start, build_sources, read_settings, read_start
 from edge.status import answer, socket_path
@@ -66,10 +68,14 @@ async def serve(
             firmware=f"kewang {__version__}",
             why=why,
         )
+        _say_start(settings, sources, agent.delivery)
         if watchdog:
             watchdog.stuck = lambda: stuck(agent)
         async with asyncio.TaskGroup() as group:
-            status = group.create_task(answer(agent, settings.device, socket_path(settings.outbox.path)), name="status")
+            status = group.create_task(
+                answer(agent, settings.device, socket_path(settings.outbox.path), settings.outbox.profile),
+                name="status",
+            )
             keeping = group.create_task(upkeep.run(sources, stopping), name="upkeep") if upkeep else None
             await agent.run(upkeep.leaving if upkeep else stopping)
             status.cancel()
@@ -79,6 +85,14 @@ async def serve(
         if watchdog:
             watchdog.stuck = str
         outbox.close()
+
+
+def _say_start(settings: EdgeSettings, sources: Sequence[Source], delivery: Delivery) -> None:
+    """A start that is well is in the log too, and why readings of a box without time do not come."""
+    names = ", ".join(source.name for source in sources)
+    log.info("device %s reads %s; profile %s", settings.device, names, settings.outbox.profile)
+    if not delivery.dated and not settings.system_clock().synchronised():
+        log.warning("clock not synchronised: readings wait for network time or the gateway's answer")
 
 
 def _outbox(settings: EdgeSettings, timers: Timers) -> SqliteOutbox:

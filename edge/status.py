@@ -44,13 +44,13 @@ def socket_path(outbox: Path) -> Path:
     return outbox.with_suffix(".sock")
 
 
-async def answer(agent: Agent, device: str, path: Path) -> None:
-    """Answer for ever. The socket is for the agent's user (and root) only."""
+async def answer(agent: Agent, device: str, path: Path, profile: str | None = None) -> None:
+    """Answer for ever. The socket is for the agent's user (and root) only. `profile`: that of the outbox."""
 
     async def reply(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError):
             request = await _request(reader)
-            told = await _obey(agent, request) if request else await describe(agent, device)
+            told = await _obey(agent, request) if request else await describe(agent, device, profile)
             writer.write(json.dumps(told).encode())
             await writer.drain()
         writer.close()
@@ -100,7 +100,7 @@ def _listening(path: Path) -> socket.socket:
     return listening
 
 
-async def describe(agent: Agent, device: str) -> dict[str, Any]:
+async def describe(agent: Agent, device: str, profile: str | None = None) -> dict[str, Any]:
     """The whole report, as JSON holds it. Ages in seconds."""
     now_ms = agent.clock.mono_ms()
     outbox: OutboxStatus = await agent.outbox_status()
@@ -114,10 +114,19 @@ async def describe(agent: Agent, device: str) -> dict[str, Any]:
         "last_ack_age_s": None if ack_ms is None else (now_ms - ack_ms) / 1000,
         "credit": agent.delivery.credit,
         "clock": {"synchronised": agent.clock.synchronised(), "dated": agent.delivery.dated},
+        "profile": {"name": profile, "flush_s": agent.flush_s, "flush_rows": agent.flush_rows},
+        "power": _power(agent),
         "outbox": asdict(outbox),
         "commands": _commands(agent),
         "sources": [_source(sampling, now_ms) for sampling in agent.samplings],
     }
+
+
+def _power(agent: Agent) -> dict[str, Any]:
+    if agent.pace is None:
+        return {}
+    metric, value = agent.pace.battery()
+    return {"metric": metric, "value": value, "stretch": agent.pace.stretch}
 
 
 def _commands(agent: Agent) -> dict[str, int]:

@@ -14,6 +14,8 @@ from kewang.runtime.settings import SettingsError
 from kewang.wire import topics
 from kewang.wire.errors import WireError
 
+log = logging.getLogger(__name__)
+
 _QUEUED_MESSAGES: Final = 100
 """Messages for this device that wait for the agent; more are dropped: every ack tells all that matters again."""
 
@@ -29,6 +31,7 @@ class MqttUplink:
         """`dated`: whether the machine's clock can be believed, and with it the dates of the broker's certificate."""
         self._broker, self._dated = broker, dated
         self._device = device
+        self._told = False
         self._keepalive_s = int(keepalive_s)
 
     @asynccontextmanager
@@ -37,9 +40,16 @@ class MqttUplink:
         try:
             async with self._new_client(will) as client:
                 await client.subscribe([(topics.build(self._device, channel), 1) for channel in topics.DOWN])
+                self._say_connected()
                 yield MqttLink(client, self._device)
         except (aiomqtt.MqttError, OSError, SettingsError) as error:
             raise LinkDown(f"broker {self._broker.host}:{self._broker.port}: {_told(error)}") from error
+
+    def _say_connected(self) -> None:
+        """Once: a link that comes and goes is told by its failures."""
+        if not self._told:
+            log.info("connected to %s:%d", self._broker.host, self._broker.port)
+        self._told = True
 
     def _new_client(self, will: bytes) -> aiomqtt.Client:
         broker = self._broker

@@ -123,7 +123,14 @@ def _show(report: dict[str, Any]) -> None:
     dated = "dated" if clock["dated"] else "NOT DATED: waits for network time or the gateway"
     typer.echo(f"clock     {'synchronised' if clock['synchronised'] else 'not synchronised'}, {dated}")
     share = 100 * outbox["used_bytes"] / outbox["budget_bytes"]
-    typer.echo(f"waiting   {outbox['held_rows']} rows in {outbox['open_batches']} batches; outbox {share:.0f} % full")
+    in_memory = sum(source["pending_rows"] for source in report["sources"])
+    # An agent that was not restarted since an upgrade does not tell them.
+    if profile := report.get("profile"):
+        typer.echo(f"profile   {profile['name']}: to the disk every {profile['flush_s']:g} s")
+    if power := report.get("power"):
+        typer.echo(f"power     {_battery(power)}")
+    waiting = f"{outbox['held_rows']} rows in {outbox['open_batches']} batches, {in_memory} rows in memory"
+    typer.echo(f"waiting   {waiting}; outbox {share:.0f} % full")
     typer.echo(f"thinned   {outbox['thinned_rows']} rows")
     typer.echo(f"dropped   {outbox['dropped_rows']} rows; damaged batches {outbox['damaged_batches']}")
     if any(report["commands"].values()):
@@ -132,6 +139,13 @@ def _show(report: dict[str, Any]) -> None:
         values = ", ".join(f"{name} {value:g}" for name, value in source["last"].items() if value is not None)
         trouble = f"  ERROR: {source['error']}" if source["error"] else ""
         typer.echo(f"  {source['name']:<12} {_age(source['last_age_s'])}: {values}{trouble}")
+
+
+def _battery(power: dict[str, Any]) -> str:
+    if power["value"] is None:
+        return f"{power['metric']} not heard yet: every source at its period"
+    pace = f"every source at {power['stretch']:g} times its period" if power["stretch"] > 1 else "periods as set"
+    return f"{power['metric']} {power['value']:g}: {pace}"
 
 
 def _age(age_s: float | None) -> str:

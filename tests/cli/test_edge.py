@@ -1,10 +1,17 @@
-"""`kewang edge check`: what is wrong is told before the box is started, and what a box pays for its profile."""
+"""`kewang edge`: what is wrong is told before a start; how a box that runs is doing, in its log and status."""
 
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.cli.commands import kewang
+from kewang.bench.parts import Mosquitto
+from tests.cli.commands import LIMIT_S, kewang
 
 SENSOR = """
 [[sources]]
@@ -14,6 +21,21 @@ host = "10.0.0.5"
 registers = [{ metric = "temp_c", address = 0 }]
 """
 POWER = '[power]\nsource = "env-1"\nlevels = [{ below = 12.4, stretch = 2 }]\n'
+RESTING = """
+device = "kotak-1"
+clock = "untrusted"
+[broker]
+host = "127.0.0.1"
+port = {port}
+[outbox]
+path = "outbox.db"
+profile = "card"
+[power]
+source = "box"
+metric = "mem_pct"
+levels = [{{ below = 101, stretch = 6 }}]
+"""
+"""The memory of a machine is never so full: saved from the first reading on."""
 
 
 @pytest.mark.parametrize("words", [("check",), ("run", "--check"), ("run",)])
@@ -41,3 +63,42 @@ def test_what_takes_a_profile_its_effect_is_told(tmp_path: Path, outbox: str, sa
     assert done.returncode == 0, done.stderr
     assert all(each in done.stdout for each in says)
     assert ("overrides" in done.stdout) == bool(says)
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A short one: sockets have short names."""
+    with tempfile.TemporaryDirectory(prefix="kw-") as made:
+        yield Path(made)
+
+
+def test_a_box_that_saves_card_and_battery_says_so(folder: Path, tmp_path: Path) -> None:
+    """In its log that it started, connected and has no time; in its status the battery, and what is in memory."""
+    with Mosquitto(tmp_path / "broker") as broker:
+        file = folder / "edge.toml"
+        file.write_text(RESTING.format(port=broker.port))
+        command = [sys.executable, "-c", "from kewang.cli import main; main()", "edge", "run", "-c", str(file)]
+        with (folder / "log").open("w") as log, subprocess.Popen(command, stderr=log) as agent:
+            try:
+                status = until_told(file, "times its period")
+                logged = (folder / "log").read_text()
+            finally:
+                agent.send_signal(signal.SIGTERM)
+    assert "profile   card: to the disk every 300 s" in status
+    assert "power     mem_pct " in status
+    assert ": every source at 6 times its period" in status
+    assert " rows in memory; outbox " in status
+    assert "INFO    edge.service: device kotak-1 reads box; profile card" in logged
+    assert f"INFO    edge.uplink: connected to 127.0.0.1:{broker.port}" in logged
+    assert logged.count("clock not synchronised: readings wait for network time") == 1
+
+
+def until_told(file: Path, text: str) -> str:
+    """The status once it says `text` of an agent that is connected."""
+    end_s = time.monotonic() + LIMIT_S
+    while True:
+        done = kewang("edge", "status", "-c", str(file))
+        if text in done.stdout and "NOT CONNECTED" not in done.stdout:
+            return done.stdout
+        assert time.monotonic() < end_s, done.stdout + done.stderr
+        time.sleep(0.2)

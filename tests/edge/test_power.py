@@ -27,6 +27,7 @@ def stretches(pace: BatteryPace, *volts: float | None) -> list[float]:
 def test_each_level_stretches_more(pace: BatteryPace) -> None:
     assert stretches(pace, 13.1, 12.4, 12.39, 12.1, 11.99, 11.5, 10.0) == [1, 1, 2, 2, 6, 30, 30]
     assert (pace.stretch_of("env-1"), pace.stretch_of("ups-1")) == (30, 1)
+    assert pace.battery() == ("supply_v", 10.0)
 
 
 def test_a_level_ends_a_little_above_where_it_began(pace: BatteryPace) -> None:
