@@ -3,6 +3,8 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 BIN := .venv/bin
+# What the demo says: `make demo lang=en`.
+lang ?= id
 # Much of the suite waits for something: more workers than a small machine has cores.
 WORKERS ?= 5
 # Containers often set it: every one of the suite's thousand processes would compile all of our modules anew.
@@ -22,8 +24,8 @@ venv: .venv/.stamp ## the Python environment, from pinned and hashed packages (q
 parts: ## real broker and database for the tests, unpacked from Debian's packages into .parts
 	@deploy/parts.sh
 
-demo: venv ## simulated boards, edges, a broker and a gateway with its live page; s switches a site off, q ends it
-	@$(BIN)/kewang demo
+demo: venv ## simulated boards, edges, a broker and a gateway with its live page; s switches a site off, q ends it; lang=en: in English
+	@$(BIN)/kewang demo --lang $(lang)
 
 check: venv ## style, types and architecture
 	@$(BIN)/ruff check .

@@ -211,7 +211,9 @@ class Texts:
 def duration(lasted_s: float, language: Language) -> str:
     """`lasted_s` in words, in its largest unit and rounded."""
     known = words(language)
-    minutes = max(1, round(lasted_s / 60))
+    if (seconds := max(1, round(lasted_s))) < 60:
+        return known.ngettext("%(num)s second", "%(num)s seconds", seconds) % {"num": seconds}
+    minutes = round(lasted_s / 60)
     if minutes < 120:
         return known.ngettext("%(num)s minute", "%(num)s minutes", minutes) % {"num": minutes}
     if (hours := round(lasted_s / 3600)) < 48:

@@ -47,6 +47,7 @@ def demo(
     something was; 2: wrong words, or a library is missing; 3: a part is missing.
     """
     from kewang.bench.demo import DemoOptions
+    from kewang.bench.demo_end import show_end
     from kewang.bench.envelope import emit
 
     if (language := as_language(lang)) is None:
@@ -54,7 +55,8 @@ def demo(
     if secure and chaos:
         raise typer.BadParameter("--chaos and --secure do not go together", param_hint="--secure")
     extras.check("demo", but=["amqtt"])
-    emit(_run(DemoOptions(seconds, influx, chaos, devices, port, language, seed, secure, outage)), as_json)
+    options = DemoOptions(seconds, influx, chaos, devices, port, language, seed, secure, outage)
+    emit(_run(options), as_json, lambda result: show_end(result, options.language))
 
 
 def _run(options: "DemoOptions") -> dict[str, Any]:

@@ -22,9 +22,12 @@ from kewang.bench.boards_ask import Influx
 from kewang.bench.boards_check import Found, standing
 from kewang.bench.city import City, CityPlan, Device
 from kewang.bench.demo import camera_failures
+from kewang.bench.demo_end import show_end
 from kewang.bench.demo_rounds import Blackout, Technician
 from kewang.bench.houses import DATABASE
 from kewang.bench.process import free_port, wait_for
+from kewang.bench.truth import Truth
+from kewang.ui.words import Language
 from kewang.wire.names import STREAMS
 
 LIMIT_S = 120.0
@@ -98,6 +101,27 @@ def test_it_shows_an_outage_proves_that_nothing_is_missing_and_leaves_nothing(fo
     ):
         assert said in told
     assert not list(folder.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("en", ["424 Readings that the boards gave out", "6 in quarantine: the demo spoils some on purpose", "0 lost"]),
+        ("id", ["424 Bacaan yang diberikan papan sensor", "6 dikarantina: demo sengaja merusak sebagian", "0 hilang"]),
+    ],
+)
+def test_its_end_is_told_in_the_language_of_who_watched(
+    language: Language, said: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    more = {"this_machine_readings": 30, "camera_readings": 0, "outages": 0, "notices": 0}
+    figures = Truth(produced=424, stored=418, quarantined=6).figures() | more
+    show_end({**figures, "failed": [], "ok": True}, language)
+    well = " ".join(capsys.readouterr().out.split())
+    assert [words for words in said if words not in well] == []
+    assert "_" not in well
+    assert well.endswith({"en": "Every reading is accounted for.", "id": "Setiap bacaan tercatat."}[language])
+    show_end({**figures, "lost": 1, "failed": ["1 readings lost"], "ok": False}, language)
+    assert capsys.readouterr().out.splitlines()[-1].endswith(": 1 readings lost")
 
 
 @pytest.mark.slow

@@ -262,5 +262,16 @@ def test_a_citys_own_template_is_used(tmp_path: Path) -> None:
 
 
 def test_durations() -> None:
-    found = [duration(s, "en") for s in (0, 90, 3600, 7140, 7200, 170_000, 172_800)]
-    assert found == ["1 minute", "2 minutes", "60 minutes", "119 minutes", "2 hours", "47 hours", "2 days"]
+    found = [duration(s, "en") for s in (0, 10.2, 59.4, 59.6, 90, 3600, 7140, 7200, 170_000, 172_800)]
+    assert found == [
+        "1 second",
+        "10 seconds",
+        "59 seconds",
+        "1 minute",
+        "2 minutes",
+        "60 minutes",
+        "119 minutes",
+        "2 hours",
+        "47 hours",
+        "2 days",
+    ]
