@@ -97,6 +97,11 @@ def _figures(total: "Total", quarantined: int) -> dict[str, Any]:
     return {name: every[name] for name in FIGURES[:-1]} | {"completeness_pct": round(total.completeness_pct, 4)}
 
 
+def _ahead(row: dict[str, Any]) -> int:
+    """How many more readings are found than the device stated as made."""
+    return sum(row[name] for name in ("stored", "quarantined", "thinned", "dropped", "missing")) - int(row["made"])
+
+
 def _show(result: dict[str, Any]) -> None:
     from rich.box import SIMPLE_HEAD
 
@@ -107,6 +112,8 @@ def _show(result: dict[str, Any]) -> None:
     rows = [{("%" if name == FIGURES[-1] else name): value for name, value in row.items()} for row in told]
     title = f"{result['from']} to {result['to']}"
     show(rows, title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    if ahead := sum(_ahead(row) for row in result["devices"]):
+        typer.echo(f"{ahead} readings are stored that no heartbeat has stated yet: the live page counts them as made")
     lost = result["total"]["lost"]
     if result["filling"]:
         typer.echo(f"{lost} readings seem lost: after a rewind devices say within minutes what they hold: look again")

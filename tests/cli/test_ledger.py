@@ -48,6 +48,13 @@ async def test_a_balanced_ledger_ends_well(store_url: str) -> None:
     assert total["completeness_pct"] == 100
 
 
+async def test_what_is_stored_ahead_of_what_was_stated_is_explained(store_url: str) -> None:
+    await fill(store_url, written(found=10, made=7, quarantined=3))
+    done = kewang("ledger", "--store", store_url)
+    assert done.returncode == 0, done.stderr
+    assert "\n3 readings are stored that no heartbeat has stated yet" in done.stdout
+
+
 async def test_what_nobody_holds_is_lost_and_ends_with_1(store_url: str) -> None:
     await fill(store_url, written(found=6, made=10, held=1))
     done = kewang("ledger", "--store", store_url, "--json")
@@ -55,6 +62,7 @@ async def test_what_nobody_holds_is_lost_and_ends_with_1(store_url: str) -> None
     (device,) = told(done)["devices"]
     assert (device["device"], device["missing"], device["held"], device["lost"]) == ("pasar-1", 4, 1, 3)
     table = kewang("ledger", "--store", store_url)
+    assert "no heartbeat has stated" not in table.stdout
     assert "3 readings are lost" in table.stdout
     assert "pasar-1" in table.stdout
     assert {"made", "stored", "quarantined", "missing", "%"} <= set(table.stdout.split())
