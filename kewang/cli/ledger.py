@@ -99,7 +99,8 @@ def _figures(total: "Total", quarantined: int) -> dict[str, Any]:
 
 def _ahead(row: dict[str, Any]) -> int:
     """How many more readings are found than the device stated as made."""
-    return sum(row[name] for name in ("stored", "quarantined", "thinned", "dropped", "missing")) - int(row["made"])
+    found: int = sum(row[name] for name in ("stored", "quarantined", "thinned", "dropped", "missing"))
+    return found - int(row["made"])
 
 
 def _show(result: dict[str, Any]) -> None:

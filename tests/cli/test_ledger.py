@@ -49,7 +49,7 @@ async def test_a_balanced_ledger_ends_well(store_url: str) -> None:
 
 
 async def test_what_is_stored_ahead_of_what_was_stated_is_explained(store_url: str) -> None:
-    await fill(store_url, written(found=10, made=7, quarantined=3))
+    await fill(store_url, written(found=10, made=7))
     done = kewang("ledger", "--store", store_url)
     assert done.returncode == 0, done.stderr
     assert "\n3 readings are stored that no heartbeat has stated yet" in done.stdout
