@@ -9,14 +9,15 @@ _NOBODY = 65534
 
 
 @contextmanager
-def unprivileged(file: Path) -> Iterator[None]:
-    """Be a user who may not open `file`; root becomes nobody for so long, who may still reach it."""
+def unprivileged(file: Path, group: int = 0) -> Iterator[None]:
+    """Be a user who may not open `file`; root becomes nobody for so long, who may still reach it. `group`: the mode's
+    bits of its group."""
     modes = {path: path.stat().st_mode for path in (file.resolve(), *file.absolute().parents)}
     user = os.geteuid()
-    file.resolve().chmod(0o600 if user == 0 else 0)
+    file.resolve().chmod((0o600 if user == 0 else 0) | group)
     if user == 0:
         for folder in file.absolute().parents:
-            folder.chmod(modes[folder] | 0o001)
+            folder.chmod(modes[folder] | 0o011)
         os.seteuid(_NOBODY)
     try:
         yield

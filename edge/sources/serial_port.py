@@ -4,6 +4,7 @@ import asyncio
 import errno
 import grp
 import os
+import stat
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -159,9 +160,14 @@ def _shut(port: "serial.Serial") -> None:
 def trouble(path: Path, error: OSError, group: str) -> str:
     """What is wrong with device file `path`, and the next step; `group`: whose members usually may use such a file."""
     if error.errno in (errno.EACCES, errno.EPERM):
+        if group == "dialout" and not _group_may(path):
+            return (
+                "permission denied, to its group too: switch the login shell on this port off (raspi-config), then "
+                "start the box again"
+            )
         return (
-            f"permission denied: run 'sudo usermod -aG {_group_of(path) or group} USER' for the agent's user (kewang), "
-            "then start the agent again"
+            f"permission denied: run 'sudo usermod -aG {_group_of(path) or group} kewang' (the agent's user), then "
+            "start the agent again"
         )
     if error.errno in (errno.ENOENT, errno.ENODEV, errno.ENXIO):
         return "is not there: is it plugged in and switched on? `kewang edge discover` lists what there is"
@@ -170,6 +176,14 @@ def trouble(path: Path, error: OSError, group: str) -> str:
     if error.errno == errno.EIO:
         return "the adapter fails: unplug it and plug it in again"
     return f"can't be opened: {error.strerror or error}: compare port and baud with the sensor's manual"
+
+
+def _group_may(path: Path) -> bool:
+    """Whether the group of `path` may use it: of a port with a login shell only root may."""
+    try:
+        return bool(path.stat().st_mode & stat.S_IRWXG)
+    except OSError:
+        return True
 
 
 def _group_of(path: Path) -> str | None:

@@ -186,7 +186,7 @@ async def test_two_sensors_at_one_address_are_found_out_where_the_protocol_can(t
     ("number", "says"),
     [
         (errno.ENOENT, "there is no such bus: switch I2C on"),
-        (errno.EACCES, "permission denied: run 'sudo usermod -aG i2c USER'"),
+        (errno.EACCES, "permission denied: run 'sudo usermod -aG i2c kewang'"),
         (errno.EBUSY, "busy: the bus is held down"),
     ],
 )

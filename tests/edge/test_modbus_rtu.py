@@ -166,7 +166,9 @@ async def test_a_port_that_one_may_not_open_names_the_group(tmp_path: Path) -> N
     async with bus(tmp_path, 1) as one:
         driver = one.driver()
         os.chown(one.port, -1, grp.getgrnam("dialout").gr_gid)
-        with unprivileged(one.port), pytest.raises(SourceError, match=r"run 'sudo usermod -aG dialout USER'"):
+        with unprivileged(one.port, 0o060), pytest.raises(SourceError, match=r"'sudo usermod -aG dialout kewang'"):
+            await driver.read()
+        with unprivileged(one.port), pytest.raises(SourceError, match="switch the login shell on this port off"):
             await driver.read()
         assert (await driver.read())[0] == 1
         await driver.close()
