@@ -144,7 +144,11 @@ class PowerSettings(Settings):
 
     source: str = Field(description="Source that tells of the battery; it and the box itself keep their periods.")
     metric: str = Field(default="supply_v", description="Its metric that does.")
-    levels: tuple[PowerLevel, ...] = Field(min_length=1, max_length=10, description="Steps, the mildest first.")
+    levels: tuple[PowerLevel, ...] = Field(
+        min_length=1,
+        max_length=10,
+        description="`{ below = 12.4, stretch = 2 }`: below 12.4 twice the periods (stretch > 1); mildest first.",
+    )
 
     @field_validator("levels")
     @classmethod

@@ -24,6 +24,7 @@ from kewang.wire.models import Message
 log = logging.getLogger(__name__)
 
 ASK_TIMEOUT_S: Final = 3.0
+_STEP: Final = "start it with `sudo systemctl start kewang-edge`, and ask as its user: `sudo -u kewang kewang edge ...`"
 SILENCE_S: Final = 0.2
 """Who has said nothing for so long wants the report."""
 
@@ -162,7 +163,7 @@ def ask(path: Path, request: Mapping[str, Any] | None = None) -> dict[str, Any]:
             connection.shutdown(socket.SHUT_WR)
             answer: dict[str, Any] = json.loads(b"".join(iter(lambda: connection.recv(65536), b"")))
     except (OSError, ValueError) as error:
-        raise NotRunning(f"no agent answers at {path} ({error}): is it running, and as this user?") from None
+        raise NotRunning(f"no agent answers at {path} ({error}): {_STEP}") from None
     if request and "ok" not in answer:
         raise NotRunning(f"the agent at {path} is older than this command: restart it")
     return answer

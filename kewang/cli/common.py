@@ -15,7 +15,7 @@ FOUND: Final = 1
 USAGE: Final = 2
 UNREACHABLE: Final = 3
 
-Config = Annotated[Path | None, typer.Option("--config", "-c", help="Settings file (TOML).")]
+Config = Annotated[Path | None, typer.Option("--config", "-c", readable=False, help="Settings file (TOML).")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on the last line of standard output.")]
 Check = Annotated[bool, typer.Option("--check", help="Only validate the settings, without a network.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Log more.")]

@@ -20,7 +20,7 @@ app.command()(edge_sensors.discover)
 app.command("try")(edge_sensors.try_)
 app.command()(edge_upgrade.upgrade)
 
-NeededConfig = Annotated[Path, typer.Option("--config", "-c", help="Settings file (TOML).")]
+NeededConfig = Annotated[Path, typer.Option("--config", "-c", readable=False, help="Settings file (TOML).")]
 
 
 @app.command()

@@ -28,7 +28,9 @@ _UNANSWERED: Final = frozenset({CameraReason.DNS, CameraReason.REFUSED, CameraRe
 Where = Annotated[str, typer.Argument(metavar="URL", help="Its stream; with --config the name of a source.")]
 User = Annotated[str | None, typer.Option(help="User of the camera; best one that may only watch.")]
 Kind = Annotated[str, typer.Option(help="auto, rtsp, mjpeg, snapshot or other.")]
-Config = Annotated[Path | None, typer.Option("--config", "-c", help="Look as the agent with these settings does.")]
+Config = Annotated[
+    Path | None, typer.Option("--config", "-c", readable=False, help="Look as the agent with these settings does.")
+]
 Onvif = Annotated[bool, typer.Option("--onvif", help="Ask it by ONVIF too: clock, uptime, recording.")]
 
 
@@ -97,7 +99,7 @@ def watch(
 @app.command()
 def accept(
     name: Annotated[str, typer.Argument(help="Name of the camera's source on this box.")],
-    config: Annotated[Path, typer.Option("--config", "-c", help="Settings file (TOML).")],
+    config: Annotated[Path, typer.Option("--config", "-c", readable=False, help="Settings file (TOML).")],
     clean: Annotated[bool, typer.Option("--clean", help="Its zones are clean too: nothing lies about.")] = False,
     as_json: AsJson = False,
 ) -> None:

@@ -10,7 +10,7 @@ import typer
 from kewang.cli.common import FOUND, UNREACHABLE, USAGE, AsJson, Verbose, fail, print_json, settings_errors
 from kewang.runtime.program import set_up_logging
 
-NeededConfig = Annotated[Path, typer.Option("--config", "-c", help="Settings file (TOML).")]
+NeededConfig = Annotated[Path, typer.Option("--config", "-c", readable=False, help="Settings file (TOML).")]
 _MAX_FRAME_BYTES = 16_000_000
 
 

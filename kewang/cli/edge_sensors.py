@@ -57,7 +57,7 @@ def _show(found: dict[str, list[dict[str, Any]]]) -> None:
 def try_(
     what: Annotated[str, typer.Argument(metavar="DRIVER", help="Driver; with --config the name of a source in it.")],
     keys: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Its settings.")] = None,
-    config: Annotated[Path | None, typer.Option("--config", "-c", help="Settings file (TOML).")] = None,
+    config: Annotated[Path | None, typer.Option("--config", "-c", readable=False, help="Settings file (TOML).")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Read one sensor once and show what it says.

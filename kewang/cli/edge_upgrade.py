@@ -11,7 +11,7 @@ from kewang.cli.common import FOUND, UNREACHABLE, USAGE, AsJson, fail, print_jso
 
 
 def upgrade(
-    config: Annotated[Path, typer.Option("--config", "-c", help="Settings file (TOML).")],
+    config: Annotated[Path, typer.Option("--config", "-c", readable=False, help="Settings file (TOML).")],
     wheel: Annotated[Path | None, typer.Argument(help="The new version's wheel.")] = None,
     sha256: Annotated[str | None, typer.Option(help="The wheel's SHA-256, from who made it.")] = None,
     key: Annotated[Path | None, typer.Option(help="Public key (PEM) of who signed WHEEL.sig.")] = None,

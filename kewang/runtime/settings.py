@@ -75,6 +75,8 @@ def _read(file: Path) -> dict[str, Any]:
     try:
         text = file.read_text()
         return tomllib.loads(text)
+    except PermissionError as error:
+        raise SettingsError(f"{file}: {error.strerror}: run it as the file's user: sudo -u kewang ...") from None
     except OSError as error:
         raise SettingsError(f"{file}: {error.strerror}: give the path of a settings file") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

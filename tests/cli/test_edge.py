@@ -7,11 +7,16 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import docs.generate as generate
+from edge.settings import read_settings
 from kewang.bench.parts import Mosquitto
+from kewang.runtime.settings import SettingsError
 from tests.cli.commands import LIMIT_S, kewang
+from tests.unprivileged import unprivileged
 
 SENSOR = """
 [[sources]]
@@ -102,3 +107,18 @@ def until_told(file: Path, text: str) -> str:
             return done.stdout
         assert time.monotonic() < end_s, done.stdout + done.stderr
         time.sleep(0.2)
+
+
+def test_a_settings_file_of_another_user_says_as_whom_to_read_it(tmp_path: Path) -> None:
+    file = tmp_path / "edge.toml"
+    file.touch()
+    with unprivileged(file), pytest.raises(SettingsError, match="Permission denied: run it as the file's user: sudo"):
+        read_settings(file)
+
+
+def test_no_command_refuses_a_settings_file_before_it_is_read() -> None:
+    """The library's own refusal has no next step."""
+    options: list[Any] = [each for command in generate.programs().values() for each in command.params]
+    asked = [option.type_descriptor.parameter_info.readable for option in options if "--config" in option.opts]
+    assert len(asked) > 10
+    assert not any(asked)

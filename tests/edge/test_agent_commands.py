@@ -94,5 +94,5 @@ async def test_a_person_on_the_box_commands_over_the_socket(tmp_path: Path) -> N
         assert (report["device"], report["commands"]) == ("ambon-m1", {"done": 2, "ignored": 0})
         telling.cancel()
         await asyncio.wait([telling])
-    with pytest.raises(NotRunning, match="no agent answers"):
+    with pytest.raises(NotRunning, match=r"no agent answers .* `sudo systemctl start kewang-edge`"):
         await asyncio.to_thread(ask, path, accept)
