@@ -163,7 +163,7 @@ def ask(path: Path, request: Mapping[str, Any] | None = None) -> dict[str, Any]:
             connection.shutdown(socket.SHUT_WR)
             answer: dict[str, Any] = json.loads(b"".join(iter(lambda: connection.recv(65536), b"")))
     except (OSError, ValueError) as error:
-        raise NotRunning(f"no agent answers at {path} ({error}): {_STEP}") from None
+        raise NotRunning(f"no agent answers at {path} ({getattr(error, 'strerror', None) or error}): {_STEP}") from None
     if request and "ok" not in answer:
         raise NotRunning(f"the agent at {path} is older than this command: restart it")
     return answer

@@ -50,7 +50,7 @@ def read(place: Path, **keys: Any) -> CameraSettings:
     ],
 )
 def test_what_cannot_be_is_refused_with_the_way_out(tmp_path: Path, keys: dict[str, Any], told: str) -> None:
-    with pytest.raises(SettingsError, match=r"sources\.0") as refused:
+    with pytest.raises(SettingsError, match=r"sources \(no. 1") as refused:
         read(tmp_path, **keys)
     assert told in str(refused.value)
     assert SECRET not in str(refused.value)
