@@ -1,6 +1,5 @@
 """The clocks of `kewang bench field` are what they are said to be, and its judge calls a wrong date wrong."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +13,7 @@ from kewang.bench.field_truth import judge
 from kewang.bench.process import PartFailed
 from kewang.bench.stored import SYNCHRONISED, StoredPoint
 from kewang.runtime.clock import boot_id
+from tests.lacking import lacking
 
 LIMIT_S = 30.0
 LOOK = """
@@ -36,9 +36,7 @@ def machine(tmp_path: Path) -> Machine:
     try:
         made.check()
     except PartFailed as error:
-        if "CI" in os.environ:
-            pytest.fail(str(error))
-        pytest.skip(str(error))
+        lacking(str(error))
     return made
 
 

@@ -4,7 +4,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import pytest
 import docs.generate as generate
 from edge.settings import read_settings
 from kewang.bench.parts import Mosquitto
+from kewang.bench.process import wait_for
 from kewang.runtime.settings import SettingsError
 from tests.cli.commands import LIMIT_S, kewang
 from tests.unprivileged import unprivileged
@@ -100,13 +100,14 @@ def test_a_box_that_saves_card_and_battery_says_so(folder: Path, tmp_path: Path)
 
 def until_told(file: Path, text: str) -> str:
     """The status once it says `text` of an agent that is connected."""
-    end_s = time.monotonic() + LIMIT_S
-    while True:
-        done = kewang("edge", "status", "-c", str(file))
-        if text in done.stdout and "NOT CONNECTED" not in done.stdout:
-            return done.stdout
-        assert time.monotonic() < end_s, done.stdout + done.stderr
-        time.sleep(0.2)
+    told: list[str] = []
+
+    def says() -> bool:
+        told.append(kewang("edge", "status", "-c", str(file)).stdout)
+        return text in told[-1] and "NOT CONNECTED" not in told[-1]
+
+    wait_for(says, LIMIT_S)
+    return told[-1]
 
 
 def test_a_settings_file_of_another_user_says_as_whom_to_read_it(tmp_path: Path) -> None:
